@@ -1,0 +1,206 @@
+"""Cameras and orbits. Frames and units are stated here and hold everywhere.
+
+OpenGL camera frame: x right, y up, the camera looks along −z. `cam_to_world` is 3×4 and maps camera
+to world coordinates; world units are those of the scene. Focal lengths and principal point are in
+pixels, pixel centres at +0.5, image rows run downwards. Angles are in degrees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Camera", "Intrinsics", "OrbitLimits", "look_at"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: A gap in azimuth wider than this means that the photos do not go all the way round.
+FULL_TURN_GAP_DEG = 60.0
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole lens over a pixel grid.
+
+    Attributes:
+        width: image width in pixels.
+        height: image height in pixels.
+        fx: horizontal focal length in pixels.
+        fy: vertical focal length in pixels.
+        cx: column of the principal point in pixels.
+        cy: row of the principal point in pixels.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    @staticmethod
+    def centred(width: int, height: int, focal: float) -> Intrinsics:
+        """Returns square pixels with the principal point at the image centre."""
+        return Intrinsics(width, height, focal, focal, width / 2, height / 2)
+
+    def resized(self, width: int, height: int) -> Intrinsics:
+        """Returns the same view on another pixel grid, such as the ray grid of a student."""
+        sx, sy = width / self.width, height / self.height
+        return Intrinsics(width, height, self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera at a pose.
+
+    Attributes:
+        cam_to_world: [3, 4] rotation and position, world units.
+        intrinsics: the lens and its pixel grid.
+    """
+
+    cam_to_world: FloatArray
+    intrinsics: Intrinsics
+
+    def resized(self, width: int, height: int) -> Camera:
+        """Returns the same view on another pixel grid."""
+        return Camera(self.cam_to_world, self.intrinsics.resized(width, height))
+
+    @property
+    def position(self) -> FloatArray:
+        """[3] camera centre, world frame."""
+        return self.cam_to_world[:, 3]
+
+
+def look_at(
+    position: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike = (0.0, 0.0, 1.0)
+) -> FloatArray:
+    """Returns the [3, 4] `cam_to_world` of a camera at `position` that looks at `target`.
+
+    Straight above or below the target, where `up` leaves the roll open, the camera's x axis is any
+    horizontal direction.
+    """
+    position = np.asarray(position, np.float64)
+    up = np.asarray(up, np.float64) / np.linalg.norm(up)
+    back = position - np.asarray(target, np.float64)
+    back /= np.linalg.norm(back)
+    right = np.cross(up, back)
+    if np.linalg.norm(right) < 1e-9:
+        right = _horizontal_axes(up)[0]
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(back, right), back, position], axis=1)
+
+
+def _horizontal_axes(up: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Returns two unit axes that span the plane across `up`; x and y where `up` is z."""
+    seed = np.array([1.0, 0.0, 0.0] if abs(up[0]) < 0.9 else [0.0, 1.0, 0.0])
+    first = seed - up * (seed @ up)
+    first /= np.linalg.norm(first)
+    return first, np.cross(up, first)
+
+
+@dataclass(frozen=True)
+class OrbitLimits:
+    """The part of a sphere from which the training photos were taken.
+
+    A student knows nothing outside of it, so every viewer clamps to it.
+
+    Attributes:
+        target: point that the cameras circle, world frame.
+        up: unit vector that stays upright on the screen, world frame.
+        azimuth: lowest and highest azimuth in degrees; 360 apart if the photos go all the way round.
+        elevation: lowest and highest elevation above the horizon in degrees.
+        radius: smallest and largest distance from the target, world units.
+    """
+
+    target: tuple[float, float, float]
+    up: tuple[float, float, float]
+    azimuth: tuple[float, float]
+    elevation: tuple[float, float]
+    radius: tuple[float, float]
+
+    @property
+    def full_turn(self) -> bool:
+        """Whether the azimuth may wrap around."""
+        return self.azimuth[1] - self.azimuth[0] >= 360.0
+
+    def basis(self) -> FloatArray:
+        """Returns [3, 3] rows: the axes of azimuth 0 and 90 degrees, and up, world frame."""
+        up = np.asarray(self.up, np.float64)
+        return np.stack([*_horizontal_axes(up), up])
+
+    def pose(self, azimuth: float, elevation: float, radius: float) -> FloatArray:
+        """Returns the [3, 4] `cam_to_world` at an orbit position (degrees, world units)."""
+        a, e = math.radians(azimuth), math.radians(elevation)
+        local = np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)])
+        target = np.asarray(self.target, np.float64)
+        return look_at(target + radius * (local @ self.basis()), target, self.up)
+
+    def sweep(self, count: int) -> list[FloatArray]:
+        """Returns `count` poses along a turn at the middle elevation, for videos and references.
+
+        The elevation swings by half its range, so that a few poses already see the object from
+        above and below. A full turn ends one step before its start, so that a loop does not stutter.
+        """
+        steps = count if self.full_turn else max(count - 1, 1)
+        middle, half = sum(self.elevation) / 2, (self.elevation[1] - self.elevation[0]) / 2
+        poses = []
+        for index in range(count):
+            turn = index / steps
+            azimuth = self.azimuth[0] + turn * (self.azimuth[1] - self.azimuth[0])
+            elevation = middle + 0.5 * half * math.sin(2 * math.pi * turn)
+            poses.append(self.pose(azimuth, elevation, sum(self.radius) / 2))
+        return poses
+
+    @staticmethod
+    def from_cameras(cameras: Sequence[Camera], up: npt.ArrayLike = (0.0, 0.0, 1.0)) -> OrbitLimits:
+        """Returns the limits of a set of cameras around the point nearest to all their axes.
+
+        Raises:
+            ValueError: fewer than two cameras, or all look in the same direction.
+        """
+        target = _nearest_to_axes(cameras)
+        unit_up = np.asarray(up, np.float64) / np.linalg.norm(up)
+        limits = OrbitLimits(_triple(target), _triple(unit_up), (0, 360), (-90, 90), (1, 1))
+        local = np.stack([c.position - target for c in cameras]) @ limits.basis().T  # [N, 3]
+        radius = np.linalg.norm(local, axis=1)
+        azimuth = np.degrees(np.arctan2(local[:, 1], local[:, 0]))
+        elevation = np.degrees(np.arcsin(local[:, 2] / radius))
+        return replace(
+            limits,
+            azimuth=_covered_arc(azimuth),
+            elevation=(float(elevation.min()), float(elevation.max())),
+            radius=(float(radius.min()), float(radius.max())),
+        )
+
+
+def _triple(vector: FloatArray) -> tuple[float, float, float]:
+    return float(vector[0]), float(vector[1]), float(vector[2])
+
+
+def _nearest_to_axes(cameras: Sequence[Camera]) -> FloatArray:
+    """Least-squares intersection of the optical axes, [3] in the world frame."""
+    normal = np.zeros((3, 3))
+    moment = np.zeros(3)
+    for camera in cameras:
+        axis = camera.cam_to_world[:, 2]
+        across = np.eye(3) - np.outer(axis, axis)
+        normal += across
+        moment += across @ camera.position
+    if len(cameras) < 2 or np.linalg.matrix_rank(normal, tol=1e-6 * len(cameras)) < 3:
+        raise ValueError("an orbit needs two cameras that look in different directions")
+    return np.linalg.solve(normal, moment)
+
+
+def _covered_arc(azimuth: FloatArray) -> tuple[float, float]:
+    """The arc that leaves out the widest gap between neighbouring azimuths, in degrees."""
+    ordered = np.sort(azimuth)
+    gaps = np.diff(np.append(ordered, ordered[0] + 360.0))
+    widest = int(gaps.argmax())
+    if gaps[widest] <= FULL_TURN_GAP_DEG:
+        return -180.0, 180.0
+    start = float(ordered[(widest + 1) % len(ordered)])
+    return start, start + 360.0 - float(gaps[widest])

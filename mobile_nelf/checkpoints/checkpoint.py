@@ -1,0 +1,62 @@
+"""A trained student with everything needed to render and to deploy it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, OrbitLimits
+from mobile_nelf.students import StudentConfig, build_student
+from mobile_nelf.students.blocks import HeadBodyTail
+
+__all__ = ["Checkpoint"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained student.
+
+    Attributes:
+        student: shape of the network and of its ray grid.
+        intrinsics: lens of the rendered image, on the image's pixel grid.
+        orbit: from where the student was trained.
+        background: RGB in [0, 1] that the training images were composited on.
+        metrics: measured quality by name, such as `test_psnr_db`.
+        provenance: where it came from: source format, scene, steps, version.
+        weights: state dict with the official names; floating tensors in float32.
+    """
+
+    student: StudentConfig
+    intrinsics: Intrinsics
+    orbit: OrbitLimits
+    weights: dict[str, Tensor]
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    metrics: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def network(self) -> HeadBodyTail:
+        """Returns the trained network in evaluation mode, float32 on the CPU."""
+        network = build_student(self.student)
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+    def camera(self, cam_to_world: FloatArray) -> Camera:
+        """Returns the camera of a rendered image at a pose."""
+        return Camera(cam_to_world, self.intrinsics)
+
+    def ray_camera(self, cam_to_world: FloatArray) -> Camera:
+        """Returns the camera of the ray grid at a pose."""
+        return self.camera(cam_to_world).resized(self.student.ray_width, self.student.ray_height)
+
+    def weights_sha256(self) -> str:
+        """Returns a hash of names, shapes and values that does not depend on the file format."""
+        digest = hashlib.sha256()
+        for name in sorted(self.weights):
+            value = self.weights[name].detach().cpu().contiguous()
+            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+            digest.update(np.ascontiguousarray(value.to(torch.float64).numpy()).tobytes())
+        return digest.hexdigest()

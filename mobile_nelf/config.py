@@ -1,0 +1,109 @@
+"""Strict reading and writing of frozen dataclass configs.
+
+A config file with a key nobody reads is a mistake that the user should hear about, so `from_dict`
+refuses unknown keys, missing keys and wrong types, and names the path to the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+from mobile_nelf.errors import ConfigError
+
+__all__ = ["from_dict", "to_dict"]
+
+T = TypeVar("T")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns a config as nested plain dicts and lists, ready for JSON."""
+    return {
+        field.name: _to_plain(getattr(config, field.name)) for field in dataclasses.fields(config)
+    }
+
+
+def _to_plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, (tuple, list)):
+        return [_to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _to_plain(item) for key, item in value.items()}
+    return value
+
+
+def from_dict(cls: type[T], data: Any, path: str = "") -> T:
+    """Builds the frozen dataclass `cls` from plain data.
+
+    Args:
+        cls: a dataclass whose fields are scalars, literals, tuples, dicts or other such dataclasses.
+        data: what JSON or a checkpoint held.
+        path: where `data` stands in the whole, for messages (`"student."`).
+
+    Raises:
+        ConfigError: unknown or missing keys, a wrong type, or a value that `cls` itself refuses.
+    """
+    where = path or cls.__name__
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected a mapping, found {type(data).__name__}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(str(key) for key in data if key not in fields)
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {unknown[0]!r}, expected one of {sorted(fields)}")
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in data:
+            values[name] = _convert(hints[name], data[name], f"{where}.{name}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{where}: key {name!r} is missing")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    if hint is Any:
+        return value
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        (only,) = (argument for argument in arguments if argument is not type(None))
+        return _convert(only, value, path)
+    if origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise ConfigError(f"{path}: expected one of {list(arguments)}, found {value!r}")
+    if origin is tuple:
+        return _convert_tuple(arguments, value, path)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}: expected a mapping, found {type(value).__name__}")
+        return {key: _convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast("type[Any]", hint), value, path)
+    # JSON writes 2.0 as 2 in some hands; the reverse would lose digits and is refused.
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ConfigError(f"{path}: expected {hint.__name__}, found {value!r}")
+    return value
+
+
+def _convert_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise ConfigError(f"{path}: expected a list, found {type(value).__name__}")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(_convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise ConfigError(f"{path}: expected {len(arguments)} values, found {len(value)}")
+    return tuple(
+        _convert(argument, item, f"{path}[{i}]")
+        for i, (argument, item) in enumerate(zip(arguments, value, strict=True))
+    )

@@ -1,0 +1,85 @@
+"""The contract: everything that an artefact and its host have to agree on.
+
+Tensor names, shapes, layout, ranges and tolerances live here and nowhere else. ONNX metadata, the
+Lens Studio script and its `.meta` files, and the manifest of a bundle are derived from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mobile_nelf.cameras import Intrinsics, OrbitLimits
+from mobile_nelf.students import StudentConfig
+
+__all__ = ["ActivationForm", "Contract", "LayoutName", "TensorSpec"]
+
+LayoutName = Literal["embedded", "rays", "camera", "factored"]
+ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
+
+#: Raised when a reader of an older bundle would misread a newer one.
+CONTRACT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor at the border of an artefact, always float32 and of rank 4.
+
+    Attributes:
+        name: its name in the graph.
+        shape: static [1, channels, rows, columns].
+        meaning: what it holds: order of channels, frame, units.
+    """
+
+    name: str
+    shape: tuple[int, int, int, int]
+    meaning: str
+
+    @property
+    def floats(self) -> int:
+        """Numbers in the tensor."""
+        return self.shape[0] * self.shape[1] * self.shape[2] * self.shape[3]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a host must upload, what it gets back, and how close that is to the trained network.
+
+    Attributes:
+        layout: which part of the encoder the host computes (see `deploy.layouts`).
+        activation: how the artefact computes the student's activation.
+        inputs: tensors to upload for each frame.
+        output: the image, RGB or RGBA in [0, 1] by channel, rows downwards.
+        student: network shape, ray grid and depth samples.
+        intrinsics: lens of the reference frames, on the image's pixel grid.
+        orbit: where cameras may go, world frame.
+        background: RGB in [0, 1] behind the object.
+        weights_sha256: of the trained weights (`Checkpoint.weights_sha256`).
+        min_psnr_db: what each reference frame of the artefact must reach against the trained student.
+        version: of this schema.
+    """
+
+    layout: LayoutName
+    activation: ActivationForm
+    inputs: tuple[TensorSpec, ...]
+    output: TensorSpec
+    student: StudentConfig
+    intrinsics: Intrinsics
+    orbit: OrbitLimits
+    background: tuple[float, float, float]
+    weights_sha256: str
+    min_psnr_db: float
+    version: int = CONTRACT_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuses schemas that this version cannot read."""
+        if self.version != CONTRACT_VERSION:
+            raise ValueError(
+                f"contract version {self.version}, this mnelf reads version {CONTRACT_VERSION}; "
+                "use the mnelf that wrote the bundle"
+            )
+
+    @property
+    def upload_bytes(self) -> int:
+        """Bytes that the host writes for each frame."""
+        return 4 * sum(spec.floats for spec in self.inputs)

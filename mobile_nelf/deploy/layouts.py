@@ -1,0 +1,285 @@
+"""Input layouts: how the encoder is split between the host and the graph.
+
+Each layout names the tensors that the host uploads per frame, computes them in float64 from a
+camera, and gives the module that turns them into the student's input inside the graph.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mobile_nelf.cameras import Camera, FloatArray
+from mobile_nelf.deploy.contract import LayoutName, TensorSpec
+from mobile_nelf.encoding import FactoredTables, encode, factored_tables
+from mobile_nelf.errors import DeployError
+from mobile_nelf.rays import ray_grid, ray_map, sample_depths, sample_points
+from mobile_nelf.students import EncoderConfig, StudentConfig
+
+__all__ = ["LAYOUTS", "Layout", "find_layout"]
+
+
+class Layout(ABC):
+    """One split of the encoder.
+
+    Attributes:
+        name: as on the command line.
+        grouped: whether `encoder` yields channels in the grouped order of `encoding`, so that the
+            first layer of the student must be re-ordered.
+    """
+
+    name: ClassVar[LayoutName]
+    grouped: ClassVar[bool] = True
+
+    @abstractmethod
+    def inputs(self, student: StudentConfig) -> tuple[TensorSpec, ...]:
+        """Returns the tensors to upload, in the order of the encoder's arguments."""
+
+    @abstractmethod
+    def host(self, camera: Camera, encoder: EncoderConfig) -> dict[str, FloatArray]:
+        """Returns the uploads for a camera on the ray grid, by name, in float64."""
+
+    @abstractmethod
+    def encoder(self, student: StudentConfig, expand: bool) -> nn.Module:
+        """Returns the in-graph part; maps `inputs` to [1, C·(2L+1), h, w].
+
+        Args:
+            student: ray grid, samples and frequencies.
+            expand: avoid elementwise operators that broadcast, for back-ends that restrict them.
+        """
+
+
+class Embedded(Layout):
+    """The host computes the whole encoding, as the research code does."""
+
+    name = "embedded"
+    grouped = False
+
+    def inputs(self, student: StudentConfig) -> tuple[TensorSpec, ...]:
+        """See `Layout.inputs`."""
+        shape = (1, student.encoder.channels, student.ray_height, student.ray_width)
+        meaning = "encoded ray samples; channel coord·(2L+1)+j: L sines, L cosines, the coordinate"
+        return (TensorSpec("input", shape, meaning),)
+
+    def host(self, camera: Camera, encoder: EncoderConfig) -> dict[str, FloatArray]:
+        """See `Layout.host`."""
+        depths = sample_depths(encoder.near, encoder.far, encoder.samples)
+        points = torch.from_numpy(sample_points(ray_grid(camera), depths))[None]
+        return {"input": encode(points, encoder.frequencies).numpy()}
+
+    def encoder(self, student: StudentConfig, expand: bool) -> nn.Module:
+        """See `Layout.encoder`."""
+        return nn.Identity()
+
+
+class Rays(Layout):
+    """The host computes a ray for each cell of the grid; sampling and encoding are in the graph."""
+
+    name = "rays"
+
+    def inputs(self, student: StudentConfig) -> tuple[TensorSpec, ...]:
+        """See `Layout.inputs`."""
+        shape = (1, 6, student.ray_height, student.ray_width)
+        meaning = "ray origin xyz, then unnormalised direction xyz, world frame"
+        return (TensorSpec("rays", shape, meaning),)
+
+    def host(self, camera: Camera, encoder: EncoderConfig) -> dict[str, FloatArray]:
+        """See `Layout.host`."""
+        return {"rays": ray_grid(camera)[None]}
+
+    def encoder(self, student: StudentConfig, expand: bool) -> nn.Module:
+        """See `Layout.encoder`."""
+        return RayEncoder(student.encoder)
+
+
+class CameraLayout(Layout):
+    """The host uploads the twelve numbers of the ray map; everything else is in the graph."""
+
+    name = "camera"
+
+    def inputs(self, student: StudentConfig) -> tuple[TensorSpec, ...]:
+        """See `Layout.inputs`."""
+        meaning = (
+            "origin xyz, d0 xyz, du xyz, dv xyz, world frame; the ray of column u, row v starts at "
+            "origin and has direction d0 + u·du + v·dv"
+        )
+        return (TensorSpec("camera", (1, 12, 1, 1), meaning),)
+
+    def host(self, camera: Camera, encoder: EncoderConfig) -> dict[str, FloatArray]:
+        """See `Layout.host`."""
+        return {"camera": ray_map(camera).flat().reshape(1, 12, 1, 1)}
+
+    def encoder(self, student: StudentConfig, expand: bool) -> nn.Module:
+        """See `Layout.encoder`."""
+        return CameraEncoder(student)
+
+
+class Factored(Layout):
+    """The host computes sines of rows and of columns; the graph multiplies and adds them.
+
+    Exact, without trigonometry in the graph, and safe in fp16 (`encoding.FactoredTables`).
+    """
+
+    name = "factored"
+
+    def inputs(self, student: StudentConfig) -> tuple[TensorSpec, ...]:
+        """See `Layout.inputs`."""
+        encoder = student.encoder
+        phases = encoder.coords * encoder.frequencies
+        specs = []
+        for name in FactoredTables._fields:
+            channels = encoder.coords if name.startswith("point") else phases
+            kind = {"sin": "sine", "cos": "cosine", "point": "part"}[name.split("_")[0]]
+            if name.endswith("columns"):
+                shape = (1, channels, 1, student.ray_width)
+            else:
+                shape = (1, channels, student.ray_height, 1)
+            part = "column" if name.endswith("columns") else "row"
+            what = "coordinate" if name.startswith("point") else "phase level·C+coord"
+            specs.append(TensorSpec(name, shape, f"{kind} of the {part} share of {what}"))
+        return tuple(specs)
+
+    def host(self, camera: Camera, encoder: EncoderConfig) -> dict[str, FloatArray]:
+        """See `Layout.host`."""
+        lens = camera.intrinsics
+        depths = sample_depths(encoder.near, encoder.far, encoder.samples)
+        tables = factored_tables(
+            ray_map(camera), lens.width, lens.height, depths, encoder.frequencies
+        )
+        return {
+            name: table[None, :, None, :] if name.endswith("columns") else table[None, :, :, None]
+            for name, table in tables._asdict().items()
+        }
+
+    def encoder(self, student: StudentConfig, expand: bool) -> nn.Module:
+        """See `Layout.encoder`."""
+        return ExpandedFactoredEncoder(student) if expand else FactoredEncoder()
+
+
+class RayEncoder(nn.Module):
+    """Sampling and phases as one 1×1 conv each: both are linear in origin and direction."""
+
+    def __init__(self, encoder: EncoderConfig) -> None:
+        """Computes the conv weights from the depth samples."""
+        super().__init__()
+        depths = sample_depths(encoder.near, encoder.far, encoder.samples)
+        eye = np.eye(3)
+        points = np.concatenate([np.concatenate([eye, z * eye], axis=1) for z in depths])
+        octaves = 2.0 ** np.arange(encoder.frequencies)
+        phases = np.concatenate([octave * points for octave in octaves])
+        self.register_buffer("points", torch.from_numpy(points).float()[:, :, None, None])
+        self.register_buffer("phases", torch.from_numpy(phases).float()[:, :, None, None])
+        self.points: Tensor
+        self.phases: Tensor
+
+    def forward(self, rays: Tensor) -> Tensor:
+        """Maps rays [1, 6, h, w] to the grouped encoding."""
+        phases = F.conv2d(rays, self.phases)
+        return torch.cat([phases.sin(), phases.cos(), F.conv2d(rays, self.points)], dim=1)
+
+
+class CameraEncoder(RayEncoder):
+    """Ray directions from the affine map, then as `RayEncoder`."""
+
+    def __init__(self, student: StudentConfig) -> None:
+        """Lays out the pixel indices, broadcast along H and W only, as SnapML requires."""
+        super().__init__(student.encoder)
+        shape = (1, 3, student.ray_height, student.ray_width)
+        columns = torch.arange(student.ray_width, dtype=torch.float32)
+        rows = torch.arange(student.ray_height, dtype=torch.float32)[:, None]
+        self.register_buffer("columns", columns.expand(shape).clone())
+        self.register_buffer("rows", rows.expand(shape).clone())
+        self.columns: Tensor
+        self.rows: Tensor
+
+    def forward(self, camera: Tensor) -> Tensor:
+        """Maps the twelve numbers [1, 12, 1, 1] to the grouped encoding."""
+        origin, d0, du, dv = camera[:, 0:3], camera[:, 3:6], camera[:, 6:9], camera[:, 9:12]
+        directions = self.columns * du + self.rows * dv + d0
+        # Linear in both: convolving the origin alone keeps it one pixel until the sum.
+        phases = F.conv2d(directions, self.phases[:, 3:]) + F.conv2d(origin, self.phases[:, :3])
+        points = F.conv2d(directions, self.points[:, 3:]) + F.conv2d(origin, self.points[:, :3])
+        return torch.cat([phases.sin(), phases.cos(), points], dim=1)
+
+
+class FactoredEncoder(nn.Module):
+    """Angle sums over rows and columns, with plain broadcasting."""
+
+    def forward(
+        self,
+        sin_columns: Tensor,
+        cos_columns: Tensor,
+        point_columns: Tensor,
+        sin_rows: Tensor,
+        cos_rows: Tensor,
+        point_rows: Tensor,
+    ) -> Tensor:
+        """Maps the tables to the grouped encoding."""
+        sine = sin_columns * cos_rows + cos_columns * sin_rows
+        cosine = cos_columns * cos_rows - sin_columns * sin_rows
+        return torch.cat([sine, cosine, point_columns + point_rows], dim=1)
+
+
+class ExpandedFactoredEncoder(nn.Module):
+    """`FactoredEncoder` from convs, Mul, Add and Concat only, without broadcasting or Sub.
+
+    SnapML's documented table allows those on every back-end. A table is repeated along the missing
+    axis by a depthwise conv of ones, as tall (or wide) as the grid and padded by one less, so each
+    output cell sees the table's one row (or column) exactly once. Minus comes from a weight of −1.
+    """
+
+    def __init__(self, student: StudentConfig) -> None:
+        """Builds the weights of ones."""
+        super().__init__()
+        phases = student.encoder.coords * student.encoder.frequencies
+        self.grid = (student.ray_height, student.ray_width)
+        self.register_buffer("tall", torch.ones(phases, 1, student.ray_height, 1))
+        self.register_buffer("wide", torch.ones(phases, 1, 1, student.ray_width))
+        self.tall: Tensor
+        self.wide: Tensor
+
+    def _columns(self, table: Tensor, sign: float = 1.0) -> Tensor:
+        weight = sign * self.tall[: table.shape[1]]
+        return F.conv2d(table, weight, padding=(self.grid[0] - 1, 0), groups=table.shape[1])
+
+    def _rows(self, table: Tensor) -> Tensor:
+        weight = self.wide[: table.shape[1]]
+        return F.conv2d(table, weight, padding=(0, self.grid[1] - 1), groups=table.shape[1])
+
+    def forward(
+        self,
+        sin_columns: Tensor,
+        cos_columns: Tensor,
+        point_columns: Tensor,
+        sin_rows: Tensor,
+        cos_rows: Tensor,
+        point_rows: Tensor,
+    ) -> Tensor:
+        """Maps the tables to the grouped encoding."""
+        cos_u, sin_v, cos_v = self._columns(cos_columns), self._rows(sin_rows), self._rows(cos_rows)
+        sine = self._columns(sin_columns) * cos_v + cos_u * sin_v
+        cosine = cos_u * cos_v + self._columns(sin_columns, sign=-1.0) * sin_v
+        points = self._columns(point_columns) + self._rows(point_rows)
+        return torch.cat([sine, cosine, points], dim=1)
+
+
+LAYOUTS: tuple[Layout, ...] = (Factored(), Rays(), CameraLayout(), Embedded())
+
+
+def find_layout(name: str) -> Layout:
+    """Returns the layout called `name`.
+
+    Raises:
+        DeployError: there is none.
+    """
+    for layout in LAYOUTS:
+        if layout.name == name:
+            return layout
+    raise DeployError(
+        f"unknown layout {name!r}, expected one of {', '.join(layout.name for layout in LAYOUTS)}"
+    )

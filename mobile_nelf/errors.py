@@ -1,0 +1,86 @@
+"""Typed errors. The CLI turns each into one line and an exit code; the SDK only raises them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "BundleError",
+    "CheckpointError",
+    "ConfigError",
+    "DeployError",
+    "InputError",
+    "MissingExtraError",
+    "MnelfError",
+    "OutputError",
+    "ParityError",
+    "SceneError",
+    "require",
+]
+
+
+class MnelfError(Exception):
+    """Base of every error that mnelf raises on purpose; its text is meant for the user.
+
+    Attributes:
+        exit_code: what the command line exits with: 2 for wrong usage or input, 1 for a failed check.
+    """
+
+    exit_code = 2
+
+
+class InputError(MnelfError):
+    """An argument or a file that cannot be used as given."""
+
+
+class ConfigError(InputError):
+    """A configuration with unknown, missing or ill-typed keys."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint that is broken, hostile or of an unknown kind."""
+
+
+class SceneError(InputError):
+    """A scene folder that cannot be read as posed images."""
+
+
+class OutputError(InputError):
+    """A destination that exists already or cannot be written."""
+
+
+class DeployError(InputError):
+    """A student that the chosen target or layout cannot take."""
+
+
+class MissingExtraError(InputError):
+    """An optional dependency that is not installed."""
+
+
+class BundleError(MnelfError):
+    """A bundle whose files do not agree with its manifest."""
+
+    exit_code = 1
+
+
+class ParityError(MnelfError):
+    """An artefact whose frames differ from those of the trained network by more than allowed."""
+
+    exit_code = 1
+
+
+def require(path: Path, kind: str) -> Path:
+    """Returns `path` if it is an existing regular file.
+
+    Args:
+        path: what the user gave.
+        kind: what was expected there, for the message (`"a checkpoint"`).
+
+    Raises:
+        InputError: the path does not exist or is a directory.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, expected {kind}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected {kind}")
+    return path

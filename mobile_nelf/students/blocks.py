@@ -1,0 +1,64 @@
+"""Building blocks that the students share. Attribute names are those of the official state dicts."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mobile_nelf.students.config import Activation
+
+__all__ = ["ConvBlock", "HeadBodyTail", "LinearBlock", "activation_layer"]
+
+
+def activation_layer(activation: Activation) -> nn.Module:
+    """Returns the trained non-linearity; GELU is the exact erf form."""
+    return nn.GELU() if activation == "gelu" else nn.ReLU()
+
+
+class ConvBlock(nn.Module):
+    """Residual block of MobileR2L: x + BN(conv(act(BN(conv(x))))) with 1×1 convs."""
+
+    def __init__(self, width: int, activation: Activation) -> None:
+        """Builds a block of `width` channels."""
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.Conv2d(width, width, 1),
+            nn.BatchNorm2d(width),
+            activation_layer(activation),
+            nn.Conv2d(width, width, 1),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps [N, width, h, w] to the same shape."""
+        return x + self.conv_block(x)
+
+
+class LinearBlock(nn.Module):
+    """Residual block of R2L: x + fc(act(fc(x)))."""
+
+    def __init__(self, width: int, activation: Activation) -> None:
+        """Builds a block of `width` features."""
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(width, width), activation_layer(activation), nn.Linear(width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps [..., width] to the same shape; after the rewrite to conv, [N, width, h, w]."""
+        return x + self.body(x)
+
+
+class HeadBodyTail(nn.Module):
+    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network."""
+
+    def __init__(self, head: nn.Module, body: nn.Module, tail: nn.Module) -> None:
+        """Takes the three parts as they are."""
+        super().__init__()
+        self.head = head
+        self.body = body
+        self.tail = tail
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps encoded rays to colours."""
+        x = self.head(x)
+        return self.tail(self.body(x) + x)

@@ -1,0 +1,116 @@
+"""What a student is made of, enough to build it and to feed it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Activation", "EncoderConfig", "StudentConfig"]
+
+Activation = Literal["gelu", "relu"]
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """How a ray becomes input channels.
+
+    Attributes:
+        near: depth of the first sample along the optical axis, world units.
+        far: depth of the last sample, world units.
+        samples: points a ray, K.
+        frequencies: octaves of the positional encoding, L.
+    """
+
+    near: float
+    far: float
+    samples: int = 8
+    frequencies: int = 6
+
+    def __post_init__(self) -> None:
+        """Refuses ranges that hold no ray."""
+        if not 0.0 <= self.near < self.far < math.inf:
+            raise ValueError(f"need 0 <= near < far, found near {self.near} and far {self.far}")
+        if self.samples < 2 or self.frequencies < 1:
+            raise ValueError(
+                f"need at least 2 samples and 1 frequency, found {self.samples} and "
+                f"{self.frequencies}"
+            )
+
+    @property
+    def coords(self) -> int:
+        """Coordinates a ray, 3·K."""
+        return 3 * self.samples
+
+    @property
+    def channels(self) -> int:
+        """Input channels of the student, 3·K·(2L+1)."""
+        return self.coords * (2 * self.frequencies + 1)
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """The shape of a student network. D60-SR3 is the default apart from the depth range.
+
+    Attributes:
+        encoder: how rays are sampled and encoded.
+        architecture: `mobiler2l` (1×1 convs and super-resolution) or `r2l` (FC on rays).
+        depth: layers of head and body and the output layer, as the papers count them.
+        width: channels of the body.
+        sr_widths: channels of each super-resolution stage; empty for none.
+        sr_blocks: residual blocks after each stage.
+        last_scale: upsampling of the last stage, 2 (×8 in all with three stages) or 3 (×12).
+        ray_width: columns of the ray grid.
+        ray_height: rows of the ray grid.
+        out_channels: 3 for RGB, 4 for RGB and alpha.
+        activation: the non-linearity it was trained with; GELU is the erf form.
+    """
+
+    encoder: EncoderConfig
+    architecture: Literal["mobiler2l", "r2l"] = "mobiler2l"
+    depth: int = 60
+    width: int = 256
+    sr_widths: tuple[int, ...] = (64, 64, 16)
+    sr_blocks: int = 2
+    last_scale: Literal[2, 3] = 2
+    ray_width: int = 100
+    ray_height: int = 100
+    out_channels: Literal[3, 4] = 3
+    activation: Activation = "gelu"
+
+    def __post_init__(self) -> None:
+        """Refuses shapes that cannot be built."""
+        sizes = (self.width, self.ray_width, self.ray_height, self.sr_blocks, *self.sr_widths)
+        if min(sizes) < 1:
+            raise ValueError(f"widths, blocks and ray grid must be positive, found {sizes}")
+        if self.depth < 4 or self.depth % 2:
+            raise ValueError(f"depth must be even and at least 4, found {self.depth}")
+        if self.architecture == "r2l" and self.sr_widths:
+            raise ValueError("r2l has no super-resolution stages; sr_widths must be empty")
+
+    @property
+    def blocks(self) -> int:
+        """Residual blocks in the body, two layers each; head and output layer are the other two."""
+        return (self.depth - 2) // 2
+
+    @property
+    def scale(self) -> int:
+        """Image pixels a ray along each axis."""
+        if not self.sr_widths:
+            return 1
+        return int(2 ** (len(self.sr_widths) - 1) * self.last_scale)
+
+    @property
+    def image_width(self) -> int:
+        """Columns of the rendered image."""
+        return self.ray_width * self.scale
+
+    @property
+    def image_height(self) -> int:
+        """Rows of the rendered image."""
+        return self.ray_height * self.scale
+
+    @property
+    def name(self) -> str:
+        """Short name in the papers' style, such as `D60-SR3`."""
+        return f"D{self.depth}-SR{len(self.sr_widths)}"

@@ -1,0 +1,36 @@
+"""MobileR2L (Cao et al., CVPR 2023): a conv body on a coarse ray grid, then super-resolution."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail, activation_layer
+from mobile_nelf.students.config import StudentConfig
+
+__all__ = ["MobileR2L"]
+
+
+class MobileR2L(HeadBodyTail):
+    """Maps encoded rays [N, C, h, w] to an image [N, 3 or 4, s·h, s·w] in [0, 1].
+
+    State-dict names are those of the official code: `head.0`, `body.N.conv_block.M`, `tail.N`.
+    """
+
+    def __init__(self, config: StudentConfig) -> None:
+        """Builds the network with fresh weights."""
+        act = config.activation
+        head = nn.Sequential(
+            nn.Conv2d(config.encoder.channels, config.width, 1), activation_layer(act)
+        )
+        body = nn.Sequential(*(ConvBlock(config.width, act) for _ in range(config.blocks)))
+        tail: list[nn.Module] = []
+        width = config.width
+        for index, sr_width in enumerate(config.sr_widths):
+            if index == len(config.sr_widths) - 1 and config.last_scale == 3:
+                upsample = nn.ConvTranspose2d(width, sr_width, 3, stride=3)
+            else:
+                upsample = nn.ConvTranspose2d(width, sr_width, 4, stride=2, padding=1)
+            tail += [upsample, *(ConvBlock(sr_width, act) for _ in range(config.sr_blocks))]
+            width = sr_width
+        tail += [nn.Conv2d(width, config.out_channels, 1), nn.Sigmoid()]
+        super().__init__(head, body, nn.Sequential(*tail))
