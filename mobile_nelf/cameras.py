@@ -42,6 +42,13 @@ class Intrinsics:
     cx: float
     cy: float
 
+    def __post_init__(self) -> None:
+        """Refuses lenses without pixels or without a finite focal length."""
+        if min(self.width, self.height) < 1:
+            raise ValueError(f"need a pixel grid, found {self.width}×{self.height}")
+        if not (0.0 < self.fx < math.inf and 0.0 < self.fy < math.inf):
+            raise ValueError(f"need positive focal lengths, found fx {self.fx} and fy {self.fy}")
+
     @staticmethod
     def centred(width: int, height: int, focal: float) -> Intrinsics:
         """Returns square pixels with the principal point at the image centre."""
@@ -82,11 +89,17 @@ def look_at(
 
     Straight above or below the target, where `up` leaves the roll open, the camera's x axis is any
     horizontal direction.
+
+    Raises:
+        ValueError: the camera stands on its target.
     """
     position = np.asarray(position, np.float64)
     up = np.asarray(up, np.float64) / np.linalg.norm(up)
     back = position - np.asarray(target, np.float64)
-    back /= np.linalg.norm(back)
+    distance = np.linalg.norm(back)
+    if distance == 0.0:
+        raise ValueError(f"a camera at {position.tolist()} cannot look at its own position")
+    back /= distance
     right = np.cross(up, back)
     if np.linalg.norm(right) < 1e-9:
         right = _horizontal_axes(up)[0]
@@ -111,7 +124,7 @@ class OrbitLimits:
     Attributes:
         target: point that the cameras circle, world frame.
         up: unit vector that stays upright on the screen, world frame.
-        azimuth: lowest and highest azimuth in degrees; 360 apart if the photos go all the way round.
+        azimuth: lowest and highest azimuth in degrees; 360 apart if the photos go all round.
         elevation: lowest and highest elevation above the horizon in degrees.
         radius: smallest and largest distance from the target, world units.
     """
@@ -133,17 +146,23 @@ class OrbitLimits:
         return np.stack([*_horizontal_axes(up), up])
 
     def pose(self, azimuth: float, elevation: float, radius: float) -> FloatArray:
-        """Returns the [3, 4] `cam_to_world` at an orbit position (degrees, world units)."""
+        """Returns the [3, 4] `cam_to_world` at an orbit position (degrees, world units).
+
+        The camera's x axis follows the azimuth, so that the picture turns smoothly up to the pole,
+        where `look_at` could not tell the roll.
+        """
         a, e = math.radians(azimuth), math.radians(elevation)
         local = np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)])
-        target = np.asarray(self.target, np.float64)
-        return look_at(target + radius * (local @ self.basis()), target, self.up)
+        right = np.array([-math.sin(a), math.cos(a), 0.0]) @ self.basis()
+        back = local @ self.basis()
+        position = np.asarray(self.target, np.float64) + radius * back
+        return np.stack([right, np.cross(back, right), back, position], axis=1)
 
     def sweep(self, count: int) -> list[FloatArray]:
         """Returns `count` poses along a turn at the middle elevation, for videos and references.
 
-        The elevation swings by half its range, so that a few poses already see the object from
-        above and below. A full turn ends one step before its start, so that a loop does not stutter.
+        The elevation swings over half its range, so that a few poses already see the object from
+        above and below. A full turn ends one step before its start, so a loop does not stutter.
         """
         steps = count if self.full_turn else max(count - 1, 1)
         middle, half = sum(self.elevation) / 2, (self.elevation[1] - self.elevation[0]) / 2
@@ -160,13 +179,16 @@ class OrbitLimits:
         """Returns the limits of a set of cameras around the point nearest to all their axes.
 
         Raises:
-            ValueError: fewer than two cameras, or all look in the same direction.
+            ValueError: fewer than two cameras, all look in the same direction, or one stands on
+                the point that all look at.
         """
         target = _nearest_to_axes(cameras)
         unit_up = np.asarray(up, np.float64) / np.linalg.norm(up)
         limits = OrbitLimits(_triple(target), _triple(unit_up), (0, 360), (-90, 90), (1, 1))
         local = np.stack([c.position - target for c in cameras]) @ limits.basis().T  # [N, 3]
         radius = np.linalg.norm(local, axis=1)
+        if radius.min() < 1e-9:
+            raise ValueError("an orbit needs cameras around an object, found one at its centre")
         azimuth = np.degrees(np.arctan2(local[:, 1], local[:, 0]))
         elevation = np.degrees(np.arcsin(local[:, 2] / radius))
         return replace(
@@ -182,7 +204,7 @@ def _triple(vector: FloatArray) -> tuple[float, float, float]:
 
 
 def _nearest_to_axes(cameras: Sequence[Camera]) -> FloatArray:
-    """Least-squares intersection of the optical axes, [3] in the world frame."""
+    """Returns the least-squares intersection of the optical axes, [3] in the world frame."""
     normal = np.zeros((3, 3))
     moment = np.zeros(3)
     for camera in cameras:
@@ -192,11 +214,11 @@ def _nearest_to_axes(cameras: Sequence[Camera]) -> FloatArray:
         moment += across @ camera.position
     if len(cameras) < 2 or np.linalg.matrix_rank(normal, tol=1e-6 * len(cameras)) < 3:
         raise ValueError("an orbit needs two cameras that look in different directions")
-    return np.linalg.solve(normal, moment)
+    return np.asarray(np.linalg.solve(normal, moment), np.float64)
 
 
 def _covered_arc(azimuth: FloatArray) -> tuple[float, float]:
-    """The arc that leaves out the widest gap between neighbouring azimuths, in degrees."""
+    """Returns the arc that leaves out the widest gap between neighbouring azimuths, in degrees."""
     ordered = np.sort(azimuth)
     gaps = np.diff(np.append(ordered, ordered[0] + 360.0))
     widest = int(gaps.argmax())

@@ -39,9 +39,9 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
     """Builds the frozen dataclass `cls` from plain data.
 
     Args:
-        cls: a dataclass whose fields are scalars, literals, tuples, dicts or other such dataclasses.
+        cls: a dataclass whose fields are scalars, literals, tuples, dicts or such dataclasses.
         data: what JSON or a checkpoint held.
-        path: where `data` stands in the whole, for messages (`"student."`).
+        path: where `data` stands in the whole, for messages (`"contract.student"`).
 
     Raises:
         ConfigError: unknown or missing keys, a wrong type, or a value that `cls` itself refuses.
@@ -77,7 +77,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         (only,) = (argument for argument in arguments if argument is not type(None))
         return _convert(only, value, path)
     if origin is typing.Literal:
-        if value in arguments:
+        # Literals are matched with their type: True is no 1, and 2.0 no 2 although they are equal.
+        if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
         raise ConfigError(f"{path}: expected one of {list(arguments)}, found {value!r}")
     if origin is tuple:
@@ -85,12 +86,20 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{path}: expected a mapping, found {type(value).__name__}")
-        return {key: _convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+        return {
+            _convert(arguments[0], key, f"{path}: key"): _convert(
+                arguments[1], item, f"{path}.{key}"
+            )
+            for key, item in value.items()
+        }
     if dataclasses.is_dataclass(hint):
         return from_dict(typing.cast("type[Any]", hint), value, path)
     # JSON writes 2.0 as 2 in some hands; the reverse would lose digits and is refused.
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ConfigError(f"{path}: expected float, found a larger integer") from error
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f"{path}: expected {hint.__name__}, found {value!r}")
     return value

@@ -1,9 +1,10 @@
 """Positional encoding of ray samples, directly and in factored form.
 
 Two channel orders occur. The *official* one is the student's: channel `coord·(2L+1) + j`, where j
-counts L sines of 2⁰…2ᴸ⁻¹·x, L cosines, then x itself. The *grouped* one is what comes out of batched
-arithmetic: all sines (channel `level·C + coord`), all cosines, all coordinates. `official_to_grouped`
-converts the weights of a first layer once, so no graph has to reorder activations.
+counts L sines of 2⁰…2ᴸ⁻¹·x, L cosines, then x itself. The *grouped* one is what comes out of
+batched arithmetic: all sines (channel `level·C + coord`), all cosines, all coordinates.
+`official_to_grouped` converts the weights of a first layer once, so no graph has to reorder
+activations.
 """
 
 from __future__ import annotations

@@ -6,10 +6,17 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-__all__ = ["psnr_db"]
+from mobile_nelf.extras import import_extra
+
+__all__ = ["SSIM_WINDOW", "flip", "psnr_db", "ssim"]
 
 ImageArray = npt.NDArray[np.float32]
+
+#: Side of the gaussian window of SSIM in pixels; it must fit into the image.
+SSIM_WINDOW = 11
+SSIM_SIGMA = 1.5
 
 
 def psnr_db(image: ImageArray, reference: ImageArray) -> float:
@@ -22,3 +29,51 @@ def psnr_db(image: ImageArray, reference: ImageArray) -> float:
         raise ValueError(f"shapes differ: {image.shape} and {reference.shape}")
     error = float(np.mean((image.astype(np.float64) - reference.astype(np.float64)) ** 2))
     return math.inf if error == 0.0 else -10.0 * math.log10(error)
+
+
+def ssim(image: ImageArray, reference: ImageArray) -> float:
+    """Returns the structural similarity (Wang et al. 2004), 1 for equal images.
+
+    Data range 1, a gaussian window of 11×11 pixels with σ 1.5, averaged over the places where the
+    whole window lies inside the image, then over the channels.
+
+    Raises:
+        ValueError: the shapes differ, are not [height, width, 3], or the window does not fit.
+        MissingExtraError: torchmetrics is not installed.
+    """
+    _check_images(image, reference)
+    if min(image.shape[:2]) < SSIM_WINDOW:
+        raise ValueError(f"SSIM needs {SSIM_WINDOW} pixels a side, found {image.shape}")
+    functional = import_extra("torchmetrics.functional.image", "train")
+    # Channels first: with any other order the window slides over rows and colours, and scores rise.
+    score = functional.structural_similarity_index_measure(
+        *(
+            torch.from_numpy(i.transpose(2, 0, 1)[None].astype(np.float64))
+            for i in (image, reference)
+        ),
+        data_range=1.0,
+        kernel_size=SSIM_WINDOW,
+        sigma=SSIM_SIGMA,
+    )
+    return float(score)
+
+
+def flip(image: ImageArray, reference: ImageArray) -> float:
+    """Returns the mean LDR-FLIP error at 67 pixels a degree, 0 for equal images (lower is better).
+
+    Raises:
+        ValueError: the shapes differ or are not [height, width, 3].
+        MissingExtraError: flip-evaluator is not installed.
+    """
+    _check_images(image, reference)
+    evaluator = import_extra("flip_evaluator", "train")
+    images = (np.ascontiguousarray(i, dtype=np.float32) for i in (reference, image))
+    _, mean, _ = evaluator.evaluate(*images, "LDR", applyMagma=False)
+    return float(mean)
+
+
+def _check_images(image: ImageArray, reference: ImageArray) -> None:
+    if image.shape != reference.shape:
+        raise ValueError(f"shapes differ: {image.shape} and {reference.shape}")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"expected [height, width, 3], found {image.shape}")

@@ -1,8 +1,8 @@
 """Rays of a camera's pixels and the points sampled along them.
 
-The unnormalised direction of a pinhole ray is affine in the pixel, d(u, v) = d0 + u·du + v·dv. Those
-nine numbers and the origin are all that a camera means to a student: pose, intrinsics, crop and
-aspect are in them. Directions keep z = −1 in the camera frame, so `depth` is measured along the
+The unnormalised direction of a pinhole ray is affine in the pixel, d(u, v) = d0 + u·du + v·dv.
+Those nine numbers and the origin are all that a camera means to a student: pose, intrinsics, crop
+and aspect are in them. Directions keep z = −1 in the camera frame, so `depth` is measured along the
 optical axis.
 """
 
@@ -70,6 +70,6 @@ def sample_depths(near: float, far: float, count: int) -> FloatArray:
 
 
 def sample_points(rays: FloatArray, depths: FloatArray) -> FloatArray:
-    """Returns [3·K, h, w] points o + z_k·d, channel 3·k + xyz, for [6, h, w] rays and [K] depths."""
+    """Returns points o + z_k·d of [6, h, w] rays at [K] depths: [3·K, h, w], channel 3·k + xyz."""
     points = rays[None, :3] + depths[:, None, None, None] * rays[None, 3:]  # [K, 3, h, w]
     return points.reshape(-1, *rays.shape[1:])

@@ -1,1 +1,1 @@
-
+"""Deployment: from a trained student to what an artefact has to compute."""

@@ -6,6 +6,7 @@ Lens Studio script and its `.meta` files, and the manifest of a bundle are deriv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,9 +37,9 @@ class TensorSpec:
     meaning: str
 
     @property
-    def floats(self) -> int:
-        """Numbers in the tensor."""
-        return self.shape[0] * self.shape[1] * self.shape[2] * self.shape[3]
+    def bytes(self) -> int:
+        """Size of the tensor."""
+        return 4 * math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,4 @@ class Contract:
     @property
     def upload_bytes(self) -> int:
         """Bytes that the host writes for each frame."""
-        return 4 * sum(spec.floats for spec in self.inputs)
+        return sum(spec.bytes for spec in self.inputs)

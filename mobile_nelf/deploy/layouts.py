@@ -161,21 +161,33 @@ class Factored(Layout):
         return ExpandedFactoredEncoder(student) if expand else FactoredEncoder()
 
 
+def _sampling_weights(encoder: EncoderConfig) -> tuple[Tensor, Tensor]:
+    """Weights of the 1×1 convs from a ray [o, d] to points and to phases, [C or P, 6, 1, 1].
+
+    o + z·d and 2ˡ·(o + z·d) are linear in origin and direction. Rounded once, from float64.
+    """
+    depths = sample_depths(encoder.near, encoder.far, encoder.samples)
+    eye = np.eye(3)
+    points = np.concatenate([np.concatenate([eye, z * eye], axis=1) for z in depths])
+    octaves = 2.0 ** np.arange(encoder.frequencies)
+    phases = np.concatenate([octave * points for octave in octaves])
+    return (
+        torch.from_numpy(points).float()[:, :, None, None],
+        torch.from_numpy(phases).float()[:, :, None, None],
+    )
+
+
 class RayEncoder(nn.Module):
-    """Sampling and phases as one 1×1 conv each: both are linear in origin and direction."""
+    """Sampling and phases as one 1×1 conv each, then sines and cosines."""
 
     def __init__(self, encoder: EncoderConfig) -> None:
         """Computes the conv weights from the depth samples."""
         super().__init__()
-        depths = sample_depths(encoder.near, encoder.far, encoder.samples)
-        eye = np.eye(3)
-        points = np.concatenate([np.concatenate([eye, z * eye], axis=1) for z in depths])
-        octaves = 2.0 ** np.arange(encoder.frequencies)
-        phases = np.concatenate([octave * points for octave in octaves])
-        self.register_buffer("points", torch.from_numpy(points).float()[:, :, None, None])
-        self.register_buffer("phases", torch.from_numpy(phases).float()[:, :, None, None])
         self.points: Tensor
         self.phases: Tensor
+        points, phases = _sampling_weights(encoder)
+        self.register_buffer("points", points)
+        self.register_buffer("phases", phases)
 
     def forward(self, rays: Tensor) -> Tensor:
         """Maps rays [1, 6, h, w] to the grouped encoding."""
@@ -183,27 +195,39 @@ class RayEncoder(nn.Module):
         return torch.cat([phases.sin(), phases.cos(), F.conv2d(rays, self.points)], dim=1)
 
 
-class CameraEncoder(RayEncoder):
+class CameraEncoder(nn.Module):
     """Ray directions from the affine map, then as `RayEncoder`."""
 
     def __init__(self, student: StudentConfig) -> None:
-        """Lays out the pixel indices, broadcast along H and W only, as SnapML requires."""
-        super().__init__(student.encoder)
+        """Lays out the pixel indices for all three axes, so that products broadcast H and W only.
+
+        SnapML's table allows broadcasting along the channel or along H and W, not both at once.
+        """
+        super().__init__()
+        self.columns: Tensor
+        self.rows: Tensor
+        self.origin_points: Tensor
+        self.origin_phases: Tensor
+        self.direction_points: Tensor
+        self.direction_phases: Tensor
         shape = (1, 3, student.ray_height, student.ray_width)
         columns = torch.arange(student.ray_width, dtype=torch.float32)
         rows = torch.arange(student.ray_height, dtype=torch.float32)[:, None]
         self.register_buffer("columns", columns.expand(shape).clone())
         self.register_buffer("rows", rows.expand(shape).clone())
-        self.columns: Tensor
-        self.rows: Tensor
+        for name, weights in zip(
+            ("points", "phases"), _sampling_weights(student.encoder), strict=True
+        ):
+            self.register_buffer(f"origin_{name}", weights[:, :3].clone())
+            self.register_buffer(f"direction_{name}", weights[:, 3:].clone())
 
     def forward(self, camera: Tensor) -> Tensor:
         """Maps the twelve numbers [1, 12, 1, 1] to the grouped encoding."""
         origin, d0, du, dv = camera[:, 0:3], camera[:, 3:6], camera[:, 6:9], camera[:, 9:12]
         directions = self.columns * du + self.rows * dv + d0
-        # Linear in both: convolving the origin alone keeps it one pixel until the sum.
-        phases = F.conv2d(directions, self.phases[:, 3:]) + F.conv2d(origin, self.phases[:, :3])
-        points = F.conv2d(directions, self.points[:, 3:]) + F.conv2d(origin, self.points[:, :3])
+        # The origin is the same for every pixel, so its share stays one pixel until the sum.
+        phases = F.conv2d(directions, self.direction_phases) + F.conv2d(origin, self.origin_phases)
+        points = F.conv2d(directions, self.direction_points) + F.conv2d(origin, self.origin_points)
         return torch.cat([phases.sin(), phases.cos(), points], dim=1)
 
 
@@ -236,20 +260,24 @@ class ExpandedFactoredEncoder(nn.Module):
     def __init__(self, student: StudentConfig) -> None:
         """Builds the weights of ones."""
         super().__init__()
-        phases = student.encoder.coords * student.encoder.frequencies
-        self.grid = (student.ray_height, student.ray_width)
-        self.register_buffer("tall", torch.ones(phases, 1, student.ray_height, 1))
-        self.register_buffer("wide", torch.ones(phases, 1, 1, student.ray_width))
         self.tall: Tensor
+        self.tall_minus: Tensor
+        self.tall_points: Tensor
         self.wide: Tensor
+        self.wide_points: Tensor
+        coords = student.encoder.coords
+        phases = coords * student.encoder.frequencies
+        height, width = student.ray_height, student.ray_width
+        self.padding_tall = (height - 1, 0)
+        self.padding_wide = (0, width - 1)
+        self.register_buffer("tall", torch.ones(phases, 1, height, 1))
+        self.register_buffer("tall_minus", -torch.ones(phases, 1, height, 1))
+        self.register_buffer("tall_points", torch.ones(coords, 1, height, 1))
+        self.register_buffer("wide", torch.ones(phases, 1, 1, width))
+        self.register_buffer("wide_points", torch.ones(coords, 1, 1, width))
 
-    def _columns(self, table: Tensor, sign: float = 1.0) -> Tensor:
-        weight = sign * self.tall[: table.shape[1]]
-        return F.conv2d(table, weight, padding=(self.grid[0] - 1, 0), groups=table.shape[1])
-
-    def _rows(self, table: Tensor) -> Tensor:
-        weight = self.wide[: table.shape[1]]
-        return F.conv2d(table, weight, padding=(0, self.grid[1] - 1), groups=table.shape[1])
+    def _repeat(self, table: Tensor, ones: Tensor, padding: tuple[int, int]) -> Tensor:
+        return F.conv2d(table, ones, padding=padding, groups=table.shape[1])
 
     def forward(
         self,
@@ -261,11 +289,17 @@ class ExpandedFactoredEncoder(nn.Module):
         point_rows: Tensor,
     ) -> Tensor:
         """Maps the tables to the grouped encoding."""
-        cos_u, sin_v, cos_v = self._columns(cos_columns), self._rows(sin_rows), self._rows(cos_rows)
-        sine = self._columns(sin_columns) * cos_v + cos_u * sin_v
-        cosine = cos_u * cos_v + self._columns(sin_columns, sign=-1.0) * sin_v
-        points = self._columns(point_columns) + self._rows(point_rows)
-        return torch.cat([sine, cosine, points], dim=1)
+        sin_u = self._repeat(sin_columns, self.tall, self.padding_tall)
+        minus_sin_u = self._repeat(sin_columns, self.tall_minus, self.padding_tall)
+        cos_u = self._repeat(cos_columns, self.tall, self.padding_tall)
+        sin_v = self._repeat(sin_rows, self.wide, self.padding_wide)
+        cos_v = self._repeat(cos_rows, self.wide, self.padding_wide)
+        points = self._repeat(point_columns, self.tall_points, self.padding_tall) + self._repeat(
+            point_rows, self.wide_points, self.padding_wide
+        )
+        return torch.cat(
+            [sin_u * cos_v + cos_u * sin_v, cos_u * cos_v + minus_sin_u * sin_v, points], dim=1
+        )
 
 
 LAYOUTS: tuple[Layout, ...] = (Factored(), Rays(), CameraLayout(), Embedded())

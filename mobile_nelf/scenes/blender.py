@@ -24,7 +24,9 @@ def read_blender(path: Path) -> Scene:
     some of the test views still works.
 
     Raises:
-        SceneError: a camera file is missing or malformed, or no training image exists.
+        InputError: `transforms_train.json` is missing.
+        SceneError: a camera file is malformed, an image cannot be read, no training image exists,
+            or the training cameras span no orbit.
     """
     missing: list[str] = []
     train = _read_split(path / "transforms_train.json", missing)
@@ -64,6 +66,10 @@ def _pose(frame: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     matrix = np.asarray(frame["transform_matrix"], np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError(f"a transform_matrix of shape {matrix.shape} or with non-finite numbers")
+    rotation = matrix[:3, :3]
+    # Depths are measured along camera axes, so scaled or mirrored axes would bend every ray.
+    if np.abs(rotation.T @ rotation - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0.0:
+        raise ValueError(f"a transform_matrix that is no rotation: {rotation.tolist()}")
     return matrix[:3]
 
 
@@ -79,6 +85,6 @@ def _intrinsics(image: Path, angle: float) -> Intrinsics:
     try:
         with Image.open(image) as opened:
             width, height = opened.size
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise SceneError(f"{image}: not a readable image ({error})") from error
     return Intrinsics.centred(width, height, 0.5 * width / math.tan(0.5 * angle))

@@ -42,13 +42,13 @@ class View:
         try:
             with Image.open(self.path) as image:
                 pixels = np.asarray(image.convert("RGBA"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise SceneError(f"{self.path}: not a readable image ({error})") from error
         lens = self.camera.intrinsics
         if pixels.shape[:2] != (lens.height, lens.width):
             raise SceneError(
-                f"{self.path}: is {pixels.shape[1]}×{pixels.shape[0]}, but the first image of the "
-                f"scene is {lens.width}×{lens.height}; all must have one size"
+                f"{self.path}: is {pixels.shape[1]}×{pixels.shape[0]}, but the first image of its "
+                f"split is {lens.width}×{lens.height}; all must have one size"
             )
         return pixels
 

@@ -1,4 +1,4 @@
-"""Building blocks that the students share. Attribute names are those of the official state dicts."""
+"""Building blocks of the students. Attribute names are those of the official state dicts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [N, width, h, w] to the same shape."""
-        return x + self.conv_block(x)
+        residual: Tensor = self.conv_block(x)
+        return x + residual
 
 
 class LinearBlock(nn.Module):
@@ -45,7 +46,8 @@ class LinearBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [..., width] to the same shape; after the rewrite to conv, [N, width, h, w]."""
-        return x + self.body(x)
+        residual: Tensor = self.body(x)
+        return x + residual
 
 
 class HeadBodyTail(nn.Module):
@@ -61,4 +63,5 @@ class HeadBodyTail(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps encoded rays to colours."""
         x = self.head(x)
-        return self.tail(self.body(x) + x)
+        colours: Tensor = self.tail(self.body(x) + x)
+        return colours

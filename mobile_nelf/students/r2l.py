@@ -32,6 +32,5 @@ class R2L(HeadBodyTail):
 
     def as_conv(self) -> HeadBodyTail:
         """Returns the same function as 1×1 convs, without any move of axes."""
-        return HeadBodyTail(
-            linear_to_conv(self.head), linear_to_conv(self.body), linear_to_conv(self.tail)
-        )
+        parts = (linear_to_conv(part) for part in (self.head, self.body, self.tail))
+        return HeadBodyTail(*parts).train(self.training)

@@ -1,12 +1,13 @@
 """Rewrites of trained networks that do not change their function.
 
-Both work on a copy of any module tree and on weights in float64, so that the only difference left is
-the final rounding to the network's own dtype.
+Both work on a copy of any module tree and compute weights in float64, so that the only difference
+left is the final rounding to the network's own dtype.
 """
 
 from __future__ import annotations
 
 import copy
+from operator import attrgetter
 from typing import Any, cast
 
 import torch
@@ -22,18 +23,20 @@ _BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def linear_to_conv(module: nn.Module) -> nn.Module:
     """Returns a copy of `module` in which every `Linear` is a 1×1 `Conv2d`.
 
-    Rows [N, C] in row-major pixel order become a grid [1, C, h, w]; what acts elementwise in between
-    does not notice. A layer used in several places stays one layer, and layers that share a weight
-    go on sharing it.
+    Rows [N, C] in row-major pixel order become a grid [1, C, h, w]; what acts elementwise in
+    between does not notice. A layer used in several places stays one layer, and layers that share a
+    weight go on sharing it. A computed weight (`torch.nn.utils.parametrize`) is converted at its
+    present value; a subclass of `Linear` with a forward of its own stays as it is.
     """
     converted: dict[int, nn.Conv2d] = {}
-    parameters: dict[int, nn.Parameter] = {}
+    # The old tensor is kept beside the new: a computed weight would be freed and its id reused.
+    parameters: dict[int, tuple[Tensor, nn.Parameter]] = {}
 
-    def shared(parameter: nn.Parameter, shape: tuple[int, ...]) -> nn.Parameter:
-        return parameters.setdefault(
-            id(parameter),
-            nn.Parameter(parameter.detach().reshape(shape).clone(), parameter.requires_grad),
-        )
+    def shared(old: Tensor, shape: tuple[int, ...]) -> nn.Parameter:
+        if id(old) not in parameters:
+            new = nn.Parameter(old.detach().reshape(shape).clone(), old.requires_grad)
+            parameters[id(old)] = (old, new)
+        return parameters[id(old)][1]
 
     def convert(linear: nn.Linear) -> nn.Conv2d:
         if id(linear) not in converted:
@@ -52,24 +55,29 @@ def linear_to_conv(module: nn.Module) -> nn.Module:
         seen.add(id(parent))
         # Not named_children(), which lists a module that stands under two names only once.
         for name, child in parent._modules.items():
-            if isinstance(child, nn.Linear):
-                parent._modules[name] = convert(child)
+            if _is_linear(child):
+                parent._modules[name] = convert(cast(nn.Linear, child))
             elif child is not None:
                 walk(child, seen)
 
     rewritten = copy.deepcopy(module)
-    if isinstance(rewritten, nn.Linear):
-        return convert(rewritten)
+    if _is_linear(rewritten):
+        return convert(cast(nn.Linear, rewritten))
     walk(rewritten, set())
     return rewritten
+
+
+def _is_linear(module: nn.Module | None) -> bool:
+    return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
 
 
 def fold_batchnorm(module: nn.Module) -> nn.Module:
     """Returns an evaluation-mode copy of `module` with each BatchNorm folded into the layer before.
 
-    Folds BatchNorm after `Conv*d`, `ConvTranspose*d` and `Linear` wherever the data flow, not the
-    order of registration, says that the BatchNorm is the only reader of a layer that runs once. Any
-    other BatchNorm stays as it is.
+    Folds BatchNorm after `Conv*d`, `ConvTranspose*d` and `Linear` (on rows [N, C]) wherever the
+    data flow, not the order of registration, says that the BatchNorm is the only reader of a layer
+    that runs once. Any other BatchNorm stays as it is, also after a subclass of those layers, which
+    may do more with its weight.
 
     Raises:
         torch.fx.proxy.TraceError: the forward of `module` branches on tensor values.
@@ -82,18 +90,20 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
             key = id(modules[node.target])
             calls[key] = calls.get(key, 0) + 1
     for node in list(traced.graph.nodes):
-        if node.op != "call_module" or not isinstance(modules[node.target], _BatchNorm):
+        if node.op != "call_module" or type(modules[node.target]) not in _BatchNorm:
             continue
-        source = node.args[0]
-        if not isinstance(source, fx.Node) or source.op != "call_module" or len(source.users) > 1:
+        source = node.all_input_nodes[0]
+        if source.op != "call_module" or len(source.users) > 1:
             continue
-        layer, norm = modules[str(source.target)], modules[node.target]
-        foldable = isinstance(layer, (*_Conv, *_ConvTranspose, nn.Linear))
-        if not foldable or calls[id(layer)] > 1 or _weight_is_shared(layer, traced):
+        layer, norm = modules[str(source.target)], cast(Any, modules[node.target])
+        if type(layer) not in (*_Conv, *_ConvTranspose, nn.Linear) or norm.running_var is None:
             continue
-        if cast(Any, norm).running_var is None:
+        if calls[id(layer)] > 1 or _weight_is_shared(layer, traced):
             continue
-        _fold(cast(Any, layer), cast(Any, norm))
+        # On [N, L, C] a BatchNorm1d normalizes L, which no row of the weight stands for.
+        if isinstance(layer, nn.Linear) and norm.num_features != layer.out_features:
+            continue
+        _fold(cast(Any, layer), norm)
         node.replace_all_uses_with(source)
         traced.graph.erase_node(node)
     traced.delete_all_unused_submodules()
@@ -101,15 +111,19 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
     return traced
 
 
-def _weight_is_shared(layer: nn.Module, root: nn.Module) -> bool:
-    """Whether another layer reads the same parameters, which folding would change under it."""
+def _weight_is_shared(layer: nn.Module, traced: fx.GraphModule) -> bool:
+    """Whether anything else reads the same parameters, which folding would change under it."""
     own = {id(parameter) for parameter in layer.parameters(recurse=False)}
-    return any(
-        id(parameter) in own
-        for other in root.modules()
+    elsewhere = [
+        parameter
+        for other in traced.modules()
         if other is not layer
         for parameter in other.parameters(recurse=False)
-    )
+    ]
+    reads = [
+        attrgetter(node.target)(traced) for node in traced.graph.nodes if node.op == "get_attr"
+    ]
+    return any(id(tensor) in own for tensor in (*elsewhere, *reads))
 
 
 def _fold(layer: Any, norm: Any) -> None:

@@ -1,1 +1,1 @@
-
+"""Training of students."""

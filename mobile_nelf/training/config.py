@@ -37,3 +37,9 @@ class FitConfig:
         """Refuses runs that cannot take a step."""
         if min(self.steps, self.patches, self.patch_rays, self.save_every) < 1:
             raise ValueError("steps, patches, patch_rays and save_every must be positive")
+        if not (self.learning_rate > 0.0 and self.weight_decay >= 0.0 and self.warmup_steps >= 0):
+            raise ValueError(
+                "learning_rate must be positive, weight_decay and warmup_steps not negative"
+            )
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError(f"ema_decay must lie in [0, 1), found {self.ema_decay}")

@@ -6,8 +6,10 @@ modest; distillation is what makes a light field good.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ import mobile_nelf
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.config import to_dict
 from mobile_nelf.encoding import encode
-from mobile_nelf.errors import InputError, SceneError
+from mobile_nelf.errors import InputError, OutputError, SceneError
 from mobile_nelf.rays import ray_map, sample_depths
 from mobile_nelf.scenes import Scene
 from mobile_nelf.students import StudentConfig, build_student
@@ -67,20 +69,25 @@ def fit_student(
 
     Raises:
         SceneError: the images do not have the size that the student renders.
-        InputError: `state_path` holds the state of a different run.
+        InputError: `state_path` holds something else than a state of this very run.
+        OutputError: the folder of `state_path` does not exist.
     """
+    if not state_path.parent.is_dir():
+        raise OutputError(f"{state_path.parent}: no such folder, expected one for the run's state")
     photos = _Photos(scene, student)
     torch.manual_seed(config.seed)
-    network = build_student(student).to(memory_format=torch.channels_last)
+    network: HeadBodyTail = build_student(student).to(
+        memory_format=torch.channels_last  # type: ignore[call-overload]  # absent in torch's types
+    )
     average = torch.optim.swa_utils.AveragedModel(
         network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay),
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
         use_buffers=True,
     )
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    run = {"student": to_dict(student), "fit": to_dict(config)}
+    run = {"student": to_dict(student), "fit": to_dict(config), "photos": photos.sha256()}
     parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer}
     first_step = _resume(state_path, run, parts)
     for step in range(first_step, config.steps):
@@ -119,7 +126,7 @@ def _train_step(
         prediction = network(encoded)
     loss = F.mse_loss(prediction.float(), target)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     optimizer.step()
     return -10.0 * math.log10(max(loss.item(), 1e-10))
 
@@ -150,6 +157,12 @@ class _Photos:
         self.maps = torch.from_numpy(np.stack([m.flat() for m in maps]))  # [V, 12]
         encoder = student.encoder
         self.depths = torch.from_numpy(sample_depths(encoder.near, encoder.far, encoder.samples))
+
+    def sha256(self) -> str:
+        """Returns a hash of the pixels and cameras, which tells one scene from another."""
+        digest = hashlib.sha256(self.pixels.numpy().data)
+        digest.update(self.maps.numpy().data)
+        return digest.hexdigest()
 
     def batch(self, step: int, config: FitConfig) -> tuple[Tensor, Tensor]:
         """Returns encoded rays [B, C, p, p] and their pixels [B, 3 or 4, s·p, s·p]."""
@@ -182,7 +195,8 @@ class _Photos:
         upper = torch.cat([middles, self.depths[-1:]])[:, None, None]
         jitter = torch.rand(len(self.depths), rows, columns, generator=rng)
         depths = lower + (upper - lower) * jitter
-        return (origin + depths[:, None] * directions).flatten(0, 1).float()
+        points: Tensor = origin + depths[:, None] * directions  # [K, 3, rows, columns]
+        return points.flatten(0, 1).float()
 
     def _target(self, view: int, top: int, left: int, rows: int, columns: int) -> Tensor:
         scale = self.student.scale
@@ -211,11 +225,21 @@ def _resume(path: Path, run: dict[str, Any], parts: dict[str, Any]) -> int:
     """Loads the state at `path` into `parts` and returns its step; 0 without one."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
+            "start afresh or use another output"
+        ) from error
+    if not isinstance(state, dict) or not {"run", "step", *parts} <= state.keys():
+        raise InputError(
+            f"{path}: holds something else than the state of a run; use another output"
+        )
     if state["run"] != run:
         raise InputError(
-            f"{path}: is the state of a run with other settings; delete it to start afresh or use "
-            "another output"
+            f"{path}: is the state of a run with other settings or photos; delete it to start "
+            "afresh or use another output"
         )
     for name, part in parts.items():
         part.load_state_dict(state[name])

@@ -1,0 +1,41 @@
+# `make demo` and `make test` set up everything they need on a fresh machine with Python >= 3.10.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+
+.PHONY: demo test test-all lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.ready
+	$(BIN)/mnelf bundle examples/mic.pt --target lens --output out/mic-lens --force
+	$(BIN)/mnelf verify out/mic-lens
+	$(BIN)/mnelf bundle examples/mic.pt --target onnx --output out/mic-onnx --force
+	$(BIN)/mnelf eval examples/mic.pt examples/mic
+	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24
+	@echo
+	@echo "The Lens Studio project:  out/mic-lens/lens_project"
+	@echo "The ONNX bundle:          out/mic-onnx"
+	@echo "A turn around the mic:    out/mic.gif"
+
+test: $(VENV)/.ready lint
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.ready lint
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# torch comes first and pinned: a bare `torch` from PyPI brings gigabytes of CUDA libraries.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable ".[lens,train,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) out dist build

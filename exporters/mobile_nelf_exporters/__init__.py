@@ -1,0 +1,1 @@
+"""Exporters of mobile-nelf, found through the entry-point group `mobile_nelf.exporters`."""

@@ -1,0 +1,110 @@
+"""From a checkpoint to a checked ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import torch
+
+import mobile_nelf
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.config import to_dict
+from mobile_nelf.deploy.contract import ActivationForm, Contract, TensorSpec
+from mobile_nelf.deploy.form import ACTIVATION_FORMS, deploy_form
+from mobile_nelf.deploy.layouts import Layout
+from mobile_nelf.deploy.parity import ARTEFACT_MIN_PSNR_DB
+from mobile_nelf.errors import DeployError
+from mobile_nelf.extras import import_extra
+from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["CONTRACT_KEY", "build_onnx", "make_contract"]
+
+#: Metadata key under which the file carries its contract.
+CONTRACT_KEY = "mobile_nelf.contract"
+
+
+def make_contract(checkpoint: Checkpoint, layout: Layout, activation: ActivationForm) -> Contract:
+    """Returns the contract of a student in a layout."""
+    student = checkpoint.student
+    channels = "RGB" if student.out_channels == 3 else "RGB and alpha"
+    shape = (1, student.out_channels, student.image_height, student.image_width)
+    return Contract(
+        layout=layout.name,
+        activation=activation,
+        inputs=layout.inputs(student),
+        output=TensorSpec("output", shape, f"{channels} in [0, 1], rows downwards"),
+        student=student,
+        intrinsics=checkpoint.intrinsics,
+        orbit=checkpoint.orbit,
+        background=checkpoint.background,
+        weights_sha256=checkpoint.weights_sha256(),
+        min_psnr_db=ARTEFACT_MIN_PSNR_DB[layout.name],
+    )
+
+
+def build_onnx(
+    checkpoint: Checkpoint, layout: Layout, activation: ActivationForm, *, expand: bool
+) -> tuple[ModelProto, Contract]:
+    """Lowers, simplifies and checks the deploy form of a student.
+
+    Args:
+        checkpoint: the trained student.
+        layout: which part of the encoder is in the graph.
+        activation: how the trained activation is computed.
+        expand: avoid elementwise operators that broadcast (see `Layout.encoder`).
+
+    Returns:
+        The model with contract, versions and hashes in its metadata, and the contract.
+
+    Raises:
+        DeployError: the activation does not fit, or the simplifier could not keep the function.
+        MissingExtraError: the extra `lens` is not installed.
+    """
+    onnxsim = import_extra("onnxsim", "lens")
+    checker = import_extra("onnx.checker", "lens")
+    contract = make_contract(checkpoint, layout, activation)
+    form = deploy_form(checkpoint, layout, activation, expand=expand)
+    model = lower_to_onnx(form, contract.inputs, contract.output.name, activation)
+    # Simplifier and checker know only standard operators; Relu has the same signature as GeluSnap,
+    # and a graph with GeluSnap holds no other Relu.
+    _rename_operator(model, GELU_SNAP, "Relu", when=activation == "gelusnap")
+    model, same = onnxsim.simplify(model)
+    if not same:
+        raise DeployError("onnxsim changed the function of the graph; please report this")
+    checker.check_model(model, full_check=True)
+    _rename_operator(model, "Relu", GELU_SNAP, when=activation == "gelusnap")
+    _add_metadata(model, contract)
+    return model, contract
+
+
+def default_activation(checkpoint: Checkpoint, prefer: ActivationForm) -> ActivationForm:
+    """Returns `prefer` where the trained activation allows it, else its first form."""
+    forms = ACTIVATION_FORMS[checkpoint.student.activation]
+    return prefer if prefer in forms else forms[0]
+
+
+def _rename_operator(model: ModelProto, old: str, new: str, *, when: bool) -> None:
+    for node in model.graph.node:
+        if when and node.op_type == old:
+            node.op_type = new
+
+
+def _add_metadata(model: ModelProto, contract: Contract) -> None:
+    model.producer_name = "mobile-nelf"
+    model.producer_version = mobile_nelf.__version__
+    digest = hashlib.sha256()
+    for tensor in sorted(model.graph.initializer, key=lambda tensor: tensor.name):
+        digest.update(tensor.name.encode() + tensor.raw_data)
+    metadata = {
+        CONTRACT_KEY: json.dumps(to_dict(contract), sort_keys=True),
+        "mobile_nelf.torch_version": str(torch.__version__),
+        "mobile_nelf.deployed_weights_sha256": digest.hexdigest(),
+    }
+    del model.metadata_props[:]
+    for key, value in sorted(metadata.items()):
+        model.metadata_props.add(key=key, value=value)

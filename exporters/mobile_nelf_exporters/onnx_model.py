@@ -1,0 +1,66 @@
+"""Target `onnx`: one file for ONNX Runtime on phones, desktops and the web."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
+from mobile_nelf.deploy.cost import model_cost
+from mobile_nelf.deploy.exporter import Exported, Inspection, Runtime
+from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.errors import BundleError
+from mobile_nelf_exporters.onnx_build import build_onnx, default_activation
+from mobile_nelf_exporters.onnx_runtime import frame_function, parse_model, read_contract
+from mobile_nelf_exporters.templates import render_readme
+
+__all__ = ["OnnxExporter"]
+
+MODEL = "model.onnx"
+
+
+class OnnxExporter:
+    """Exports a plain ONNX file."""
+
+    target: ClassVar[str] = "onnx"
+
+    def export(
+        self,
+        checkpoint: Checkpoint,
+        name: str,
+        layout: LayoutName | None,
+        activation: ActivationForm | None,
+    ) -> Exported:
+        """See `Exporter.export`."""
+        reason = "asked for"
+        if layout is None:
+            layout = "camera"
+            reason = "least to upload; ONNX Runtime computes the encoding in float32"
+        model, contract = build_onnx(
+            checkpoint,
+            find_layout(layout),
+            activation or default_activation(checkpoint, "erf"),
+            expand=False,
+        )
+        files = {
+            MODEL: model.SerializeToString(deterministic=True),
+            "README.md": render_readme("README.onnx.md.j2", name, contract),
+        }
+        return Exported(contract, files, reason, not_measured=("latency on a device",))
+
+    def inspect(self, files: dict[str, bytes]) -> Inspection:
+        """See `Exporter.inspect`."""
+        return Inspection(model_cost(parse_model(_model_bytes(files), MODEL)))
+
+    def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
+        """See `Exporter.runtimes`."""
+        model = parse_model(_model_bytes(files), MODEL)
+        if read_contract(model, MODEL) != contract:
+            raise BundleError(f"{MODEL}: carries another contract than the manifest")
+        return (Runtime("ONNX Runtime", "", frame_function(model, contract)),)
+
+
+def _model_bytes(files: dict[str, bytes]) -> bytes:
+    if MODEL not in files:
+        raise BundleError(f"{MODEL}: is missing; bundle it again")
+    return files[MODEL]

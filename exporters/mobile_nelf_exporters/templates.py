@@ -1,0 +1,42 @@
+"""The Jinja2 environment of everything that is generated from `templates/`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mobile_nelf
+from mobile_nelf.assets import asset_dir
+from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.extras import import_extra
+
+__all__ = ["render_readme", "template_environment"]
+
+
+def template_environment() -> Any:
+    """Returns a `jinja2.Environment` over `templates/` in which an unknown name is an error.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    jinja2 = import_extra("jinja2", extra="lens")
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(asset_dir("templates")),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # YAML, JavaScript and Markdown, never HTML
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def render_readme(template: str, name: str, contract: Contract) -> bytes:
+    """Returns the README of a bundle from a template that may name name, contract and version.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    text: str = (
+        template_environment()
+        .get_template(template)
+        .render(name=name, contract=contract, version=mobile_nelf.__version__)
+    )
+    return text.encode()

@@ -1,0 +1,244 @@
+"""From a checkpoint to a bundle that was checked, executed and compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mobile_nelf
+from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
+from mobile_nelf.bundles.reference import Reference
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.contract import ActivationForm, LayoutName
+from mobile_nelf.deploy.exporter import Exported, Exporter, find_exporter
+from mobile_nelf.deploy.form import ACTIVATION_FORMS, deploy_network
+from mobile_nelf.deploy.parity import (
+    DEPLOY_MAX_ERROR,
+    Frame,
+    ParityLeg,
+    compare_frames,
+    student_frame_function,
+)
+from mobile_nelf.errors import OutputError, ParityError
+
+__all__ = ["Bundle", "create_bundle"]
+
+#: Reference frames a bundle; a turn in steps of 45 degrees sees every side.
+REFERENCE_FRAMES = 8
+
+#: Frames for the legs before the artefact and for emulations. They exercise the same arithmetic at
+#: every pose, and the artefact itself is compared on all reference frames.
+SHORT_LEG_FRAMES = 2
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        path: its folder.
+        manifest: what it says about itself.
+    """
+
+    path: Path
+    manifest: Manifest
+
+
+def create_bundle(
+    checkpoint: Checkpoint,
+    *,
+    target: str,
+    output: Path,
+    name: str | None = None,
+    layout: LayoutName | None = None,
+    activation: ActivationForm | None = None,
+    force: bool = False,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> Bundle:
+    """Exports a student, proves the artefact, and writes the bundle.
+
+    Args:
+        checkpoint: the trained student.
+        target: name of an installed exporter, such as `lens` or `onnx`.
+        output: folder to write; appears whole or not at all.
+        name: of the project inside; made from that of `output` if `None`.
+        layout: input layout; chosen by the exporter if `None`.
+        activation: how the artefact computes the activation; chosen by the exporter if `None`.
+        force: replace an existing bundle.
+        on_progress: called with a stage's name, steps done and steps in all.
+
+    Raises:
+        InputError: unknown target, layout or name, or a student that the target cannot take.
+        OutputError: `output` exists or cannot be written.
+        ParityError: the artefact does not reproduce the trained network; nothing is written.
+        MissingExtraError: the target's optional dependencies are not installed.
+    """
+    exporter = find_exporter(target)
+    name = name or _project_name(output.absolute().name)
+    _check_output(output, force)
+    on_progress("export", 0, 1)
+    exported = exporter.export(checkpoint, name, layout, activation)
+    inspection = exporter.inspect(exported.files)
+    on_progress("export", 1, 1)
+    on_progress("render reference frames", 0, REFERENCE_FRAMES)
+    student_frame = student_frame_function(checkpoint)
+    done = 0
+
+    def counted(camera: object) -> Frame:
+        nonlocal done
+        frame = student_frame(camera)  # type: ignore[arg-type]
+        done += 1
+        on_progress("render reference frames", done, REFERENCE_FRAMES)
+        return frame
+
+    reference, frames = Reference.render(checkpoint, REFERENCE_FRAMES, counted)
+    legs = [
+        *_network_legs(checkpoint, exported, reference, frames),
+        *_artefact_legs(exporter, exported, reference, frames, on_progress),
+    ]
+    failed = [leg for leg in legs if not leg.passed]
+    if failed:
+        raise ParityError(
+            "; ".join(
+                f"{leg.name}: {leg.psnr_db:.1f} dB, largest error {leg.max_error:.2g}, demanded "
+                f"{leg.tolerance}"
+                for leg in failed
+            )
+            + "; nothing was written"
+        )
+    files = {**exported.files, **reference.to_files()}
+    manifest = Manifest(
+        name=name,
+        target=target,
+        mnelf_version=mobile_nelf.__version__,
+        contract=exported.contract,
+        layout_reason=exported.layout_reason,
+        provenance=checkpoint.provenance,
+        metrics=checkpoint.metrics,
+        files={path: FileRecord.of(content) for path, content in files.items()},
+        inspection=inspection,
+        parity=tuple(legs),
+        not_measured=exported.not_measured,
+    )
+    _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
+    return Bundle(output, manifest)
+
+
+def _project_name(folder: str) -> str:
+    """Returns a name that every target takes, from that of the output folder."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-")[:64]
+    return name if name[:1].isalpha() else f"nelf-{name}"[:64]
+
+
+def _network_legs(
+    checkpoint: Checkpoint, exported: Exported, reference: Reference, frames: list[Frame]
+) -> list[ParityLeg]:
+    """Compares the rewritten network, and the mapped activation, with the student."""
+    student = checkpoint.student
+    grid = (student.ray_width, student.ray_height)
+    cameras = [camera.resized(*grid) for camera in reference.cameras[:SHORT_LEG_FRAMES]]
+    exact = ACTIVATION_FORMS[student.activation][0]
+
+    def rendered(activation: ActivationForm) -> list[Frame]:
+        network = deploy_network(checkpoint, activation, grouped=False)
+        frame = student_frame_function(checkpoint, network)
+        return [frame(camera) for camera in cameras]
+
+    legs = [
+        compare_frames(
+            "student → deploy form",
+            rendered(exact),
+            frames[:SHORT_LEG_FRAMES],
+            max_error=DEPLOY_MAX_ERROR,
+        )
+    ]
+    mapped = exported.contract.activation
+    if mapped in ("tanh", "relu") and mapped != exact:
+        legs.append(
+            compare_frames(
+                f"{student.activation} → {mapped}",
+                rendered(mapped),
+                frames[:SHORT_LEG_FRAMES],
+                note="the activation was mapped to another function",
+            )
+        )
+    return legs
+
+
+def _artefact_legs(
+    exporter: Exporter,
+    exported: Exported,
+    reference: Reference,
+    frames: list[Frame],
+    on_progress: Progress,
+) -> list[ParityLeg]:
+    student = exported.contract.student
+    legs = []
+    for runtime in exporter.runtimes(exported.files, exported.contract):
+        count = len(frames) if runtime.exact else SHORT_LEG_FRAMES
+        stage = f"run {runtime.name}"
+        rendered = []
+        for index, camera in enumerate(reference.cameras[:count]):
+            on_progress(stage, index, count)
+            rendered.append(runtime.frame(camera.resized(student.ray_width, student.ray_height)))
+        on_progress(stage, count, count)
+        legs.append(
+            compare_frames(
+                f"student → {runtime.name}",
+                rendered,
+                frames[:count],
+                min_psnr_db=exported.contract.min_psnr_db if runtime.exact else None,
+                note=runtime.assumes,
+            )
+        )
+    return legs
+
+
+def _check_output(output: Path, force: bool) -> None:
+    """Refuses a destination early, before minutes of work."""
+    if output.exists() and not force:
+        raise OutputError(f"{output}: exists already; choose another --output or add --force")
+    if output.exists() and not (output / MANIFEST_NAME).is_file():
+        raise OutputError(f"{output}: is not a bundle, so --force will not replace it")
+    parent = output.absolute().parent
+    existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise OutputError(
+            f"{existing}: is not a folder that can be written; choose another --output"
+        )
+
+
+def _write(output: Path, files: dict[str, bytes], force: bool) -> None:
+    """Writes beside the destination and renames, so that a bundle is there whole or not at all."""
+    output = output.absolute()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+    try:
+        beside.chmod(0o755)
+        for path in sorted(files):
+            destination = beside / path
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            destination.write_bytes(files[path])
+        if output.exists():
+            if not force:
+                raise OutputError(f"{output}: appeared meanwhile; add --force to replace it")
+            replaced = beside.with_name(beside.name + ".old")
+            output.rename(replaced)
+            beside.rename(output)
+            shutil.rmtree(replaced)
+        else:
+            beside.rename(output)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,126 @@
+"""Reference poses and frames: what the trained student renders, carried inside the bundle.
+
+Frames are PNG files to look at and to compare on a device. Eight bits hide errors below 50 dB, so a
+sample of the pixels travels in float32 beside them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from mobile_nelf.cameras import Camera, Intrinsics
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.config import from_dict, to_dict
+from mobile_nelf.deploy.parity import Frame
+from mobile_nelf.errors import BundleError, ConfigError
+
+__all__ = ["Reference", "png_bytes", "to_uint8"]
+
+#: Pixels a frame that are kept in float32: 2 MB for eight RGB frames, whatever the image size.
+FLOAT_PIXELS = 20_000
+
+POSES = "reference/poses.json"
+PIXELS = "reference/pixels.npy"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the artefact is compared with.
+
+    Attributes:
+        cameras: of the frames, on the image's pixel grid.
+        frames: [height, width, channels] uint8 each.
+        pixels: [frames, n, channels] float32, the pixels at `pixel_indices` of each frame.
+    """
+
+    cameras: tuple[Camera, ...]
+    frames: tuple[npt.NDArray[np.uint8], ...]
+    pixels: npt.NDArray[np.float32]
+
+    @staticmethod
+    def render(
+        checkpoint: Checkpoint, count: int, frame: Callable[[Camera], Frame]
+    ) -> tuple[Reference, list[Frame]]:
+        """Renders `count` poses of the student's orbit and also returns the float frames."""
+        cameras = tuple(checkpoint.camera(pose) for pose in checkpoint.orbit.sweep(count))
+        grid = (checkpoint.student.ray_width, checkpoint.student.ray_height)
+        frames = [frame(camera.resized(*grid)) for camera in cameras]
+        pixels = np.stack([take_pixels(rendered) for rendered in frames])
+        return Reference(cameras, tuple(to_uint8(f) for f in frames), pixels), frames
+
+    def to_files(self) -> dict[str, bytes]:
+        """Returns the files of the reference folder by bundle-relative path."""
+        lens = self.cameras[0].intrinsics
+        poses = {
+            "frame": "OpenGL camera (x right, y up, looks along -z), cam_to_world 3x4, world units",
+            "intrinsics": to_dict(lens),
+            "cam_to_world": [camera.cam_to_world.tolist() for camera in self.cameras],
+        }
+        buffer = io.BytesIO()
+        np.save(buffer, self.pixels, allow_pickle=False)
+        files = {POSES: (json.dumps(poses, indent=1) + "\n").encode(), PIXELS: buffer.getvalue()}
+        for index, frame in enumerate(self.frames):
+            files[_frame_path(index)] = png_bytes(frame)
+        return files
+
+    @staticmethod
+    def from_files(files: dict[str, bytes]) -> Reference:
+        """Reads the reference folder.
+
+        Raises:
+            BundleError: a file is missing or malformed, or frames and pixels disagree.
+        """
+        try:
+            poses: dict[str, Any] = json.loads(files[POSES])
+            lens = from_dict(Intrinsics, poses["intrinsics"], POSES)
+            matrices = [np.asarray(m, np.float64).reshape(3, 4) for m in poses["cam_to_world"]]
+            pixels = np.load(io.BytesIO(files[PIXELS]), allow_pickle=False)
+            frames = []
+            for index in range(len(matrices)):
+                with Image.open(io.BytesIO(files[_frame_path(index)])) as image:
+                    frames.append(np.asarray(image))
+        except KeyError as error:
+            raise BundleError(f"reference: {error.args[0]} is missing; bundle it again") from error
+        except (ValueError, TypeError, OSError, ConfigError) as error:
+            raise BundleError(f"reference: cannot be read ({error}); bundle it again") from error
+        cameras = tuple(Camera(matrix, lens) for matrix in matrices)
+        reference = Reference(cameras, tuple(frames), pixels)
+        agree = len(frames) == len(pixels) and all(
+            np.array_equal(take_pixels(frame), to_uint8(kept))
+            for frame, kept in zip(frames, pixels, strict=True)
+        )
+        if not agree:
+            raise BundleError("reference: frames and float pixels disagree; bundle it again")
+        return reference
+
+
+def take_pixels(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns [n, channels] pixels spread evenly over a frame, in row-major order."""
+    flat = frame.reshape(-1, frame.shape[-1])
+    count = min(FLOAT_PIXELS, len(flat))
+    return flat[np.linspace(0, len(flat) - 1, count).astype(np.int64)]
+
+
+def to_uint8(frame: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Rounds [0, 1] to 8 bits."""
+    rounded: npt.NDArray[np.uint8] = np.rint(np.clip(frame, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return rounded
+
+
+def png_bytes(frame: npt.NDArray[np.uint8]) -> bytes:
+    """Returns an RGB or RGBA frame as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _frame_path(index: int) -> str:
+    return f"reference/frame_{index:03d}.png"

@@ -1,0 +1,145 @@
+"""Re-proves a bundle from its files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
+from mobile_nelf.bundles.reference import Reference, take_pixels, to_uint8
+from mobile_nelf.deploy.exporter import Exporter, find_exporter
+from mobile_nelf.deploy.parity import Frame, ParityLeg, compare_frames
+from mobile_nelf.errors import BundleError, InputError
+
+__all__ = ["Verification", "verify_bundle"]
+
+#: Whole frames are compared at 8 bits, where rounding alone decides: at the contract's 60 dB about
+#: one value in five lands on the next step, which is 55 dB.
+EIGHT_BIT_MIN_PSNR_DB = 50.0
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of a verification.
+
+    Attributes:
+        path: the bundle.
+        manifest: what it claims.
+        problems: what does not hold, one sentence each; empty if everything holds.
+        legs: parity as measured now.
+        unlisted: files that the bundle did not come with, such as Lens Studio's caches.
+    """
+
+    path: Path
+    manifest: Manifest
+    problems: tuple[str, ...]
+    legs: tuple[ParityLeg, ...]
+    unlisted: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bundle is what it claims to be."""
+        return not self.problems
+
+
+def verify_bundle(
+    path: Path, *, on_progress: Progress = lambda stage, done, total: None
+) -> Verification:
+    """Checks hashes, contract and operators of a bundle and replays its reference frames.
+
+    Args:
+        path: the bundle's folder.
+        on_progress: called with a stage's name, steps done and steps in all.
+
+    Raises:
+        InputError: `path` is no folder.
+        BundleError: there is no manifest, or it was edited.
+        MissingExtraError: the target's optional dependencies are not installed.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder, expected a bundle")
+    manifest = read_manifest(path)
+    files, problems = _read_files(path, manifest)
+    legs: list[ParityLeg] = []
+    # A changed file is the whole answer; what it would render adds nothing and may not even load.
+    if not problems:
+        try:
+            exporter = find_exporter(manifest.target)
+            reference = Reference.from_files(files)
+            if exporter.inspect(files) != manifest.inspection:
+                problems.append(
+                    f"{MANIFEST_NAME}: operators or cost differ from those of the model"
+                )
+            legs = _replay(exporter, manifest, files, reference, on_progress)
+        except BundleError as error:
+            problems.append(str(error))
+    problems += [
+        f"{leg.name}: {leg.psnr_db:.1f} dB, largest error {leg.max_error:.2g}, demanded "
+        f"{leg.tolerance}"
+        for leg in legs
+        if not leg.passed
+    ]
+    known = {*manifest.files, MANIFEST_NAME}
+    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    unlisted = tuple(sorted(set(found) - known))
+    return Verification(path, manifest, tuple(problems), tuple(legs), unlisted)
+
+
+def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[str]]:
+    files: dict[str, bytes] = {}
+    problems = []
+    for name, record in manifest.files.items():
+        file = path / name
+        # A manifest is input like any other; its paths must not lead out of the bundle.
+        if not file.resolve().is_relative_to(path.resolve()):
+            problems.append(f"{name}: leads out of the bundle")
+        elif not file.is_file():
+            problems.append(f"{name}: is missing")
+        else:
+            files[name] = file.read_bytes()
+            if FileRecord.of(files[name]) != record:
+                problems.append(f"{name}: was changed after the bundle was written")
+    return files, problems
+
+
+def _replay(
+    exporter: Exporter,
+    manifest: Manifest,
+    files: dict[str, bytes],
+    reference: Reference,
+    on_progress: Progress,
+) -> list[ParityLeg]:
+    contract = manifest.contract
+    grid = (contract.student.ray_width, contract.student.ray_height)
+    legs = []
+    for runtime in exporter.runtimes(files, contract):
+        if not runtime.exact:
+            continue
+        stage = f"run {runtime.name}"
+        rendered: list[Frame] = []
+        for index, camera in enumerate(reference.cameras):
+            on_progress(stage, index, len(reference.cameras))
+            rendered.append(runtime.frame(camera.resized(*grid)))
+        on_progress(stage, len(rendered), len(reference.cameras))
+        legs += [
+            compare_frames(
+                f"{runtime.name}, float pixels",
+                [take_pixels(frame)[None] for frame in rendered],
+                list(reference.pixels[:, None]),
+                min_psnr_db=contract.min_psnr_db,
+                note=runtime.assumes,
+            ),
+            compare_frames(
+                f"{runtime.name}, whole frames at 8 bits",
+                [to_uint8(frame).astype(np.float32) / 255.0 for frame in rendered],
+                [frame.astype(np.float32) / 255.0 for frame in reference.frames],
+                min_psnr_db=min(EIGHT_BIT_MIN_PSNR_DB, contract.min_psnr_db),
+                note=runtime.assumes,
+            ),
+        ]
+    return legs

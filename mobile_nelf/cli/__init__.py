@@ -1,0 +1,102 @@
+"""The command line. A command is imported when it runs, so that `mnelf --help` needs no torch."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import mobile_nelf
+from mobile_nelf.cli.options import debug_option, examples
+from mobile_nelf.cli.output import plain
+from mobile_nelf.errors import MnelfError
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+#: Every command and its help in one line; `mobile_nelf.cli.<name>` holds it under `command`.
+COMMANDS = {
+    "bundle": "Turn a checkpoint into a bundle for a target, checked and compared.",
+    "check": "Say whether a target takes a checkpoint or an ONNX file.",
+    "verify": "Prove a bundle again from its files alone.",
+    "student": "Train a student directly on the photos of a scene.",
+    "eval": "Measure a checkpoint on the test views of a scene.",
+    "render": "Render a still, a turn as GIF or MP4, or a folder of frames.",
+    "inspect": "Show what a checkpoint or a scene holds.",
+    "doctor": "Show what this machine can do, and what to install for the rest.",
+}
+
+
+class App(click.Group):
+    """The group of all commands, and the one place where errors become a line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports the module of a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"mobile_nelf.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
+        """Runs a command line and exits: 0 done, 1 a check failed, 2 wrong usage or input."""
+        args = list(sys.argv[1:] if args is None else args)
+        settings["standalone_mode"] = False
+        try:
+            # Commands return nothing; a number is what a command exited with.
+            code = super().main(args, *rest, **settings) or 0
+        except (click.exceptions.Abort, MnelfError, click.ClickException, OSError) as error:
+            if "--debug" in args:
+                traceback.print_exc()
+            message, code = _explain(error)
+            click.echo(f"mnelf: {plain(message)}", err=True)
+        sys.exit(code)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Returns the line and the exit code for an error."""
+    if isinstance(error, click.exceptions.Abort):
+        return "interrupted", 130
+    if isinstance(error, MnelfError):
+        return str(error), error.exit_code
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{error.format_message().rstrip('.')}; see `{error.ctx.command_path} -h`", 2
+    if isinstance(error, click.ClickException):
+        return error.format_message(), 2
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'input or output'}: {error.strerror}", 2
+    return str(error), 2
+
+
+@click.group(
+    cls=App,
+    epilog=examples(
+        "mnelf bundle mic.pt --target lens     a Lens Studio project",
+        "mnelf verify mic-lens                 prove it again, anywhere",
+    ),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(mobile_nelf.__version__, prog_name="mnelf", message="%(prog)s %(version)s")
+@debug_option
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Put a neural light field on a phone, and prove off-device that it arrived."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """The entry point `mnelf`."""
+    cli(prog_name="mnelf")

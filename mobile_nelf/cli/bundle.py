@@ -1,0 +1,115 @@
+"""`mnelf bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobile_nelf.cli.options import (
+    common_options,
+    deploy_options,
+    examples,
+    force_option,
+    lens_options,
+    load,
+    path_type,
+)
+from mobile_nelf.cli.output import (
+    parity_table,
+    print_fields,
+    print_json,
+    progress_bar,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from mobile_nelf.bundles import Bundle
+
+__all__ = ["command"]
+
+
+@click.command(
+    "bundle",
+    epilog=examples(
+        "mnelf bundle mic.pt --target lens",
+        "mnelf bundle ckpt.tar --target onnx --camera 100,100,138.889,2,6,4",
+    ),
+)
+@click.argument("checkpoint", type=path_type)
+@click.option("--target", required=True, help="What the bundle is for, such as lens or onnx.")
+@click.option(
+    "-o", "--output", type=path_type, help="Folder to write. Default: <checkpoint>-<target>."
+)
+@click.option("--name", help="Of the project inside. Default: the name of the folder.")
+@deploy_options
+@lens_options
+@force_option
+@common_options
+def command(
+    checkpoint: Path,
+    target: str,
+    output: Path | None,
+    name: str | None,
+    layout: Any,
+    activation: Any,
+    camera: tuple[float, ...] | None,
+    trained_activation: Any,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Turn a checkpoint into a bundle for a target, checked and compared.
+
+    The bundle holds the model, everything around it, reference frames and a manifest. It is written
+    only if the model reproduces the trained network.
+    """
+    from mobile_nelf.bundles import create_bundle
+
+    trained = load(checkpoint, camera, trained_activation)
+    with progress_bar() as on_progress:
+        bundle = create_bundle(
+            trained,
+            target=target,
+            output=output or Path(f"{checkpoint.stem}-{target}"),
+            name=name,
+            layout=layout,
+            activation=activation,
+            force=force,
+            on_progress=on_progress,
+        )
+    if as_json:
+        from mobile_nelf.config import to_dict
+
+        print_json({"path": str(bundle.path), "manifest": to_dict(bundle.manifest)})
+    else:
+        _print(bundle)
+
+
+def _print(bundle: Bundle) -> None:
+    from mobile_nelf.cli.check import backend_fields, cost_fields
+
+    manifest = bundle.manifest
+    contract = manifest.contract
+    report = manifest.inspection.operators
+    print_fields(
+        {
+            "bundle": str(bundle.path),
+            "network": f"{contract.student.name}, renders {contract.student.image_width}×"
+            f"{contract.student.image_height}",
+            "layout": f"{contract.layout} ({manifest.layout_reason})",
+            "activation": contract.activation,
+            "upload": f"{size_text(contract.upload_bytes)} a frame",
+            **cost_fields(manifest.inspection.cost),
+            **(backend_fields(report) if report else {}),
+        }
+    )
+    click.echo()
+    parity_table(manifest.parity)
+    click.echo()
+    fields = {"not measured": "; ".join(manifest.not_measured)}
+    fields["next"] = f"mnelf verify {bundle.path}"
+    projects = [name for name in manifest.files if name.endswith(".esproj")]
+    if projects:
+        fields["then"] = f"open {bundle.path / projects[0]} in Lens Studio"
+    print_fields(fields)

@@ -1,0 +1,162 @@
+"""`mnelf check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobile_nelf.cli.options import (
+    camera_options,
+    common_options,
+    deploy_options,
+    examples,
+    lens_options,
+    path_type,
+)
+from mobile_nelf.cli.output import plain, print_fields, print_json, print_table, size_text
+
+if TYPE_CHECKING:
+    from mobile_nelf.deploy.cost import Cost
+    from mobile_nelf.deploy.operators_schema import Backend
+    from mobile_nelf.deploy.snapml_check import SnapmlReport, Verdict
+    from mobile_nelf.inspection import CheckResult
+
+__all__ = ["backend_fields", "command", "cost_fields"]
+
+
+@click.command(
+    "check",
+    epilog=examples("mnelf check mic.pt", "mnelf check model.onnx --target lens"),
+)
+@click.argument("file", type=path_type, metavar="CHECKPOINT_OR_ONNX")
+@click.option(
+    "--target",
+    default="lens",
+    show_default=True,
+    help="What it is checked for, such as lens or onnx.",
+)
+@deploy_options
+@lens_options
+@common_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    file: Path,
+    target: str,
+    layout: Any,
+    activation: Any,
+    camera: tuple[float, ...] | None,
+    trained_activation: Any,
+    as_json: bool,
+) -> None:
+    """Say whether a target takes a checkpoint or an ONNX file.
+
+    Lists the layers by back-end, the size after import against the budget, and the cost of a frame.
+    Exits with 1 if the target refuses the network. Takes any ONNX file, also one that mnelf did not
+    write.
+    """
+    from mobile_nelf.inspection import check_path
+
+    result = check_path(
+        file,
+        target=target,
+        layout=layout,
+        activation=activation,
+        camera=camera_options(camera),
+        trained_activation=trained_activation,
+    )
+    if as_json:
+        from mobile_nelf.config import to_dict
+
+        print_json({"path": str(file), "passed": result.passed, **to_dict(result)})
+    else:
+        _print(file, result)
+    ctx.exit(0 if result.passed else 1)
+
+
+def _print(file: Path, result: CheckResult) -> None:
+    contract, report = result.contract, result.operators
+    fields = {"file": str(file), "target": result.target}
+    if contract is not None:
+        fields["layout"] = f"{contract.layout} ({result.layout_reason})"
+        fields["activation"] = contract.activation
+        fields["upload"] = f"{size_text(contract.upload_bytes)} a frame"
+    elif report is not None:
+        fields["upload"] = f"{size_text(report.upload_bytes)} a frame"
+    fields |= cost_fields(result.cost)
+    if report is not None:
+        fields["opset"] = str(report.opset)
+        fields |= backend_fields(report)
+    print_fields(fields)
+    if report is not None:
+        click.echo()
+        _print_layers(report)
+    click.echo()
+    for text in result.warnings:
+        click.echo(f"warning: {plain(text)}")
+    for text in result.problems:
+        click.echo(f"problem: {plain(text)}")
+    click.echo("passed" if result.passed else "failed")
+
+
+def cost_fields(cost: Cost | None) -> dict[str, str]:
+    """Returns work and memory of a frame for `print_fields`."""
+    if cost is None:
+        return {"work": "unknown, since shapes are"}
+    return {
+        "work": f"{cost.macs / 1e9:.2f} GMAC a frame",
+        "activations": f"{size_text(cost.peak_activation_bytes)} at the peak, in fp32",
+    }
+
+
+def backend_fields(report: SnapmlReport) -> dict[str, str]:
+    """Returns predicted size and support by back-end for `print_fields`."""
+    from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
+
+    return {
+        "size": f"{size_text(report.import_bytes)} after import (predicted), "
+        f"of {size_text(report.budget_bytes)}",
+        **{
+            BACKEND_TITLES[backend]: f"cannot run {', '.join(report.lacking[backend])}"
+            if report.lacking[backend]
+            else "runs every layer"
+            for backend in BACKENDS
+        },
+    }
+
+
+def _print_layers(report: SnapmlReport) -> None:
+    from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
+
+    def cell(verdicts: dict[Backend, Verdict], backend: Backend, count: int) -> str:
+        failing = verdicts[backend].failing
+        if not failing:
+            return "yes"
+        return "no" if failing == count else f"{count - failing} of {count}"
+
+    print_table(
+        ("layer", "from", *(BACKEND_TITLES[backend] for backend in BACKENDS), "count"),
+        [
+            (
+                row.layer,
+                ", ".join(row.operators),
+                *(cell(row.verdicts, backend, row.count) for backend in BACKENDS),
+                str(row.count),
+            )
+            for row in report.layers
+        ],
+        right=1,
+    )
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in report.layers:
+        for backend in BACKENDS:
+            verdict = row.verdicts[backend]
+            if verdict.failing:
+                key = (row.layer, f"{verdict.reason} (first at {verdict.node})")
+                reasons.setdefault(key, []).append(BACKEND_TITLES[backend])
+    if reasons:
+        click.echo()
+    for (layer, reason), titles in reasons.items():
+        click.echo(f"{plain(layer)} on {', '.join(titles)}: {plain(reason)}")

@@ -1,0 +1,144 @@
+"""What commands print: lines and tables or JSON to stdout, one progress bar to stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from mobile_nelf.cameras import OrbitLimits
+    from mobile_nelf.deploy.parity import ParityLeg
+
+__all__ = [
+    "orbit_text",
+    "parity_table",
+    "plain",
+    "print_fields",
+    "print_json",
+    "print_table",
+    "progress_bar",
+    "size_text",
+]
+
+#: Of tables where there is no terminal to fit into.
+WIDTH = 100
+
+
+def plain(text: str) -> str:
+    """Returns one line without control characters; names in files may hold anything."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Prints the answer for machines."""
+    click.echo(json.dumps(data, indent=1, allow_nan=False))
+
+
+def print_fields(fields: dict[str, str]) -> None:
+    """Prints names and values in two columns; empty values are left out."""
+    shown = {name: value for name, value in fields.items() if value}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        click.echo(f"{name:<{width}}  {plain(value)}")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0) -> None:
+    """Prints a table; the last `right` columns hold numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(
+            column,
+            justify="right" if index >= len(columns) - right else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(plain(cell) for cell in row))
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.print(table, width=None if console.is_terminal else WIDTH)
+
+
+def parity_table(legs: Sequence[ParityLeg]) -> None:
+    """Prints a row for each parity leg, then what the legs assume."""
+    print_table(
+        ("parity", "verdict", "demanded", "frames", "worst dB", "largest error"),
+        [
+            (
+                leg.name,
+                ("ok" if leg.passed else "FAILED") if leg.tolerance else "reported",
+                leg.tolerance or "-",
+                str(leg.frames),
+                "identical" if leg.max_error == 0.0 else f"{leg.psnr_db:.1f}",
+                f"{leg.max_error:.1e}",
+            )
+            for leg in legs
+        ],
+        right=3,
+    )
+    for note in dict.fromkeys(f"{leg.name}: {leg.note}" for leg in legs if leg.note):
+        click.echo(f"  {plain(note)}")
+
+
+def size_text(size: int) -> str:
+    """Returns bytes in a unit that suits them."""
+    for unit, divisor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= divisor:
+            return f"{size / divisor:.2f} {unit}"
+    return f"{size} bytes"
+
+
+def orbit_text(orbit: OrbitLimits) -> str:
+    """Returns the limits of an orbit in a line."""
+    around = "all round" if orbit.full_turn else "azimuth {:.0f}° to {:.0f}°".format(*orbit.azimuth)
+    elevation = "elevation {:.0f}° to {:.0f}°".format(*orbit.elevation)
+    return f"{around}, {elevation}, distance {orbit.radius[0]:.3g} to {orbit.radius[1]:.3g}"
+
+
+class Report(Protocol):
+    """What a library calls to tell how far it is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Says that `done` of `total` steps of a stage are over."""
+
+
+@contextmanager
+def progress_bar() -> Iterator[Report]:
+    """Yields a callback that moves a bar with time left on stderr; silent without a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            # Starting from `done` keeps a resumed run from looking infinitely fast.
+            tasks[stage] = progress.add_task(stage, total=total, completed=done)
+        progress.update(tasks[stage], completed=done, total=total)
+
+    with progress:
+        yield report

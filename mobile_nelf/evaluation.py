@@ -1,0 +1,213 @@
+"""The one protocol by which quality is judged, `mnelf-white-v1`.
+
+White background; PSNR, SSIM and FLIP of each test view, then their means; float renders clamped to
+[0, 1] against 8-bit photos composited in float. LPIPS needs weights that this package does not
+carry, so it is not measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.parity import student_frame_function
+from mobile_nelf.errors import InputError, SceneError
+from mobile_nelf.extras import import_extra
+from mobile_nelf.metrics import SSIM_WINDOW, ImageArray, flip, psnr_db, ssim
+from mobile_nelf.scenes import Scene, View
+
+__all__ = ["PROTOCOL", "Evaluation", "Score", "SubsetScore", "evaluate", "require_metrics"]
+
+PROTOCOL = "mnelf-white-v1"
+
+#: The research code judges by every eighth of the 200 test views.
+SUBSET_STEP = 8
+
+#: Photos taken with another lens than the student renders belong to another scene, or were cropped.
+FOCAL_TOLERANCE = 0.01
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Quality of one image, or the mean of several.
+
+    Attributes:
+        psnr_db: peak signal-to-noise ratio.
+        ssim: structural similarity, 1 at best.
+        flip: mean FLIP error, 0 at best.
+    """
+
+    psnr_db: float
+    ssim: float
+    flip: float
+
+
+@dataclass(frozen=True)
+class SubsetScore:
+    """Means over a set of test views.
+
+    Attributes:
+        views: how many there are.
+        mean: of their scores.
+    """
+
+    views: int
+    mean: Score
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Quality of a student on the test views of a scene.
+
+    Attributes:
+        protocol: name of the protocol.
+        scene: name of the scene's folder.
+        width: of the images in pixels.
+        height: of the images in pixels.
+        subsets: `all` is every test view at hand; `every_eighth` is there if it is fewer.
+        note: what the subsets consist of.
+        views: scores by name of the photo.
+        not_measured: what the protocol asks for and this machine cannot measure.
+    """
+
+    protocol: str
+    scene: str
+    width: int
+    height: int
+    subsets: dict[str, SubsetScore]
+    note: str
+    views: dict[str, Score]
+    not_measured: tuple[str, ...] = ("LPIPS: its weights are not at hand",)
+
+    def as_metrics(self) -> dict[str, float]:
+        """Returns the means over all test views as a checkpoint keeps them."""
+        mean = self.subsets["all"].mean
+        return {"test_psnr_db": mean.psnr_db, "test_ssim": mean.ssim, "test_flip": mean.flip}
+
+
+def require_metrics() -> None:
+    """Refuses early where the metrics cannot be computed.
+
+    Raises:
+        MissingExtraError: torchmetrics or flip-evaluator is not installed.
+    """
+    import_extra("torchmetrics.functional.image", "train")
+    import_extra("flip_evaluator", "train")
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    scene: Scene,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> Evaluation:
+    """Renders every test view of `scene` and compares it with the photo.
+
+    Args:
+        checkpoint: the trained student.
+        scene: the scene that it was trained on.
+        on_progress: called with a stage's name, views done and views in all.
+
+    Raises:
+        SceneError: no test views, or images of another size or lens than the student renders.
+        InputError: the student was trained on another background than white.
+        MissingExtraError: torchmetrics or flip-evaluator is not installed.
+    """
+    require_metrics()
+    views = scene.views("test")
+    _check_comparable(checkpoint, scene, views[0])
+    frame = student_frame_function(checkpoint)
+    scores: dict[str, Score] = {}
+    on_progress("evaluate", 0, len(views))
+    for index, view in enumerate(views):
+        camera = checkpoint.ray_camera(view.camera.cam_to_world)
+        image = np.clip(frame(camera)[..., :3], 0.0, 1.0)
+        photo = on_white(view)
+        scores[view.path.name] = Score(
+            psnr_db(image, photo), ssim(image, photo), flip(image, photo)
+        )
+        on_progress("evaluate", index + 1, len(views))
+    subsets, note = _subsets(scores)
+    return Evaluation(
+        protocol=PROTOCOL,
+        scene=scene.path.resolve().name,
+        width=checkpoint.student.image_width,
+        height=checkpoint.student.image_height,
+        subsets=subsets,
+        note=note,
+        views=scores,
+    )
+
+
+def on_white(view: View) -> ImageArray:
+    """Returns a photo as [height, width, 3] float32 in [0, 1] on white."""
+    rgba = view.rgba().astype(np.float64) / 255.0
+    return (rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:])).astype(np.float32)
+
+
+def _check_comparable(checkpoint: Checkpoint, scene: Scene, view: View) -> None:
+    lens, own = view.camera.intrinsics, checkpoint.intrinsics
+    if (lens.width, lens.height) != (own.width, own.height):
+        raise SceneError(
+            f"{scene.path}: test images are {lens.width}×{lens.height}, the student renders "
+            f"{own.width}×{own.height}; use a copy of the scene in that size"
+        )
+    if (
+        abs(lens.fx / own.fx - 1.0) > FOCAL_TOLERANCE
+        or abs(lens.fy / own.fy - 1.0) > FOCAL_TOLERANCE
+    ):
+        raise SceneError(
+            f"{scene.path}: its focal length is {lens.fx:.1f} pixels, the student's {own.fx:.1f}; "
+            "is it the scene that the student was trained on?"
+        )
+    if min(own.width, own.height) < SSIM_WINDOW:
+        raise SceneError(
+            f"{scene.path}: images of {own.width}×{own.height} are smaller than the window of "
+            f"SSIM, {SSIM_WINDOW} pixels"
+        )
+    if checkpoint.background != (1.0, 1.0, 1.0):
+        raise InputError(
+            f"the student was trained on the background {checkpoint.background}; the protocol "
+            f"{PROTOCOL} compares on white"
+        )
+
+
+def _subsets(scores: dict[str, Score]) -> tuple[dict[str, SubsetScore], str]:
+    """Returns the subsets and a sentence that says what they are."""
+    everything = list(scores.values())
+    numbers = {name: _frame_number(name) for name in scores}
+    eighth = [
+        score
+        for name, score in scores.items()
+        if (number := numbers[name]) is not None and number % SUBSET_STEP == 0
+    ]
+    subsets = {"all": _mean(everything)}
+    note = "all: every test view at hand"
+    if None in numbers.values():
+        return subsets, f"{note}; their names carry no numbers, so there is no every_eighth"
+    if not eighth:
+        return subsets, f"{note}; no number is a multiple of {SUBSET_STEP}, so no every_eighth"
+    if len(eighth) == len(everything):
+        return subsets, f"{note}, which is every_eighth: all numbers are multiples of {SUBSET_STEP}"
+    subsets["every_eighth"] = _mean(eighth)
+    return subsets, f"{note}; every_eighth: those whose number is a multiple of {SUBSET_STEP}"
+
+
+def _frame_number(name: str) -> int | None:
+    """The number that ends a file's stem, such as 16 in `r_16.png`."""
+    digits = re.search(r"(\d+)$", Path(name).stem)
+    return None if digits is None else int(digits[1])
+
+
+def _mean(scores: Sequence[Score]) -> SubsetScore:
+    means = (
+        float(np.mean([getattr(score, name) for score in scores]))
+        for name in ("psnr_db", "ssim", "flip")
+    )
+    return SubsetScore(len(scores), Score(*means))

@@ -1,0 +1,603 @@
+"""Files that want to run code, exhaust the machine, or are no checkpoints at all."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import gzip
+import importlib
+import io
+import operator
+import os
+import pickle
+import random
+import runpy
+import struct
+import subprocess
+import sys
+import tarfile
+import timeit
+import zipfile
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from students_for_tests import random_checkpoint
+
+from mobile_nelf.checkpoints import archive, load_checkpoint, safe_pickle, save_checkpoint
+from mobile_nelf.errors import CheckpointError
+
+
+@pytest.fixture
+def marker(tmp_path):
+    """The file that exists as soon as an attack has run."""
+    return tmp_path / "it_ran"
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    save_checkpoint(random_checkpoint(depth=4, width=4, sr_widths=()), tmp_path / "own.pt")
+    return tmp_path / "own.pt"
+
+
+@pytest.fixture
+def torch_zip(tmp_path):
+    """Writes a torch file from a raw pickle and its records."""
+
+    def write(pickled, **records):
+        path = tmp_path / "crafted.pt"
+        with zipfile.ZipFile(path, "w") as file:
+            for key, content in {"data.pkl": pickled, "byteorder": b"little", **records}.items():
+                file.writestr(f"archive/{key.replace('__', '/')}", content)
+        return path
+
+    return write
+
+
+# What runs code under plain pickle
+
+
+class Call:
+    """Pickles as a call of `function`, which may be a call itself."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = (function, arguments)
+
+    def __reduce__(self):
+        return self.reduced
+
+    def __call__(self):
+        """Only so that pickle takes a call for a function."""
+
+
+def touch(marker):
+    return Call(os.system, f"touch {marker}")
+
+
+def touch_code(marker):
+    return f"open({str(marker)!r}, 'w').close()"
+
+
+def write(path, content):
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def torch_bytes(saved):
+    buffer = io.BytesIO()
+    torch.save(saved, buffer)
+    return buffer.getvalue()
+
+
+def array_bytes(saved):
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([saved], dtype=object))
+    return buffer.getvalue()
+
+
+#: For each name that the refusal must show, an object that runs code when unpickled. Arguments are
+#: the marker and a path for a helper file.
+ATTACKS = {
+    "os.system": lambda m, p: touch(m),
+    "builtins.eval": lambda m, p: Call(eval, touch_code(m)),
+    "builtins.exec": lambda m, p: Call(exec, touch_code(m)),
+    "builtins.open": lambda m, p: Call(open, str(m), "w"),
+    "builtins.getattr": lambda m, p: Call(
+        Call(getattr, Call(getattr, Call(__import__, "torch.serialization"), "os"), "system"),
+        f"touch {m}",
+    ),
+    "operator.attrgetter": lambda m, p: Call(
+        Call(operator.attrgetter("serialization.os.system"), Call(__import__, "torch")),
+        f"touch {m}",
+    ),
+    "operator.methodcaller": lambda m, p: Call(
+        operator.methodcaller("system", f"touch {m}"), Call(importlib.import_module, "os")
+    ),
+    "functools.partial": lambda m, p: Call(functools.partial(os.system, f"touch {m}")),
+    "importlib.import_module": lambda m, p: Call(
+        importlib.import_module,
+        os.path.basename(write(p.with_name("imported_by_attack.py"), touch_code(m)))[:-3],
+    ),
+    "subprocess.Popen": lambda m, p: Call(
+        Call(getattr, Call(subprocess.Popen, ["touch", str(m)]), "wait")
+    ),
+    "runpy.run_path": lambda m, p: Call(runpy.run_path, write(p, touch_code(m))),
+    "timeit.timeit": lambda m, p: Call(timeit.timeit, touch_code(m)),
+    "_pickle.loads": lambda m, p: Call(pickle.loads, pickle.dumps(touch(m))),
+    "torch.serialization.load": lambda m, p: Call(torch.load, write(p, torch_bytes(touch(m)))),
+    "torch.storage._load_from_bytes": lambda m, p: Call(
+        torch.storage._load_from_bytes, torch_bytes(touch(m))
+    ),
+    "numpy.load": lambda m, p: Call(np.load, write(p, array_bytes(touch(m))), None, True),
+    "numpy.testing._private.utils.runstring": lambda m, p: Call(
+        np.testing._private.utils.runstring, touch_code(m), {}
+    ),
+}
+
+
+@pytest.fixture
+def attack_file(tmp_path, marker, monkeypatch):
+    """Writes an attack beside valid weights, and proves that it works on an unpickler that obeys."""
+
+    def write_attack(key):
+        # Since 2.6 a bare torch.load inside a pickle is safe, unless this is set.
+        monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+        monkeypatch.syspath_prepend(tmp_path)
+        path = tmp_path / "attack.pt"
+        attack = ATTACKS[key](marker, tmp_path / "helper.py")
+        torch.save({"network_fn_state_dict": {"w": torch.ones(2)}, "x": attack}, path)
+        torch.load(path, weights_only=False)
+        assert marker.exists()
+        marker.unlink()
+        sys.modules.pop("imported_by_attack", None)
+        return path
+
+    return write_attack
+
+
+@pytest.mark.parametrize("key", ATTACKS)
+def test_attacks_are_refused_by_name(attack_file, marker, refusal, key):
+    message = refusal(attack_file(key))
+    assert message.startswith(f"asks for {key}, which no trained network needs; nothing was run")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("key", ATTACKS)
+def test_attacks_would_not_run_either_if_no_name_were_refused(
+    attack_file, marker, monkeypatch, key
+):
+    path = attack_file(key)
+    monkeypatch.setattr(safe_pickle, "is_state", lambda module, name: True)
+    with archive.open_archive(path) as opened:
+        content = safe_pickle.read_pickle(opened)
+    assert isinstance(content["x"], safe_pickle.Inert)
+    assert torch.equal(content["network_fn_state_dict"]["w"], torch.ones(2))
+    assert not marker.exists()
+
+
+#: A module whose import and whose every use leaves the marker.
+SPY = """
+import os, pathlib
+def seen(*arguments, **keywords):
+    if os.environ["SPY_ARMED"] == "yes":
+        pathlib.Path(os.environ["SPY_MARKER"]).touch()
+seen()
+class Spy:
+    __init__ = __setstate__ = __setitem__ = append = extend = __call__ = seen
+    def __reduce__(self):
+        return Spy, ("argument",), {"a": 1}, iter([1, 2]), iter([("k", "v")])
+"""
+
+
+def test_other_classes_are_neither_imported_nor_built(official, tmp_path, marker, monkeypatch):
+    (tmp_path / "spy.py").write_text(SPY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SPY_MARKER", str(marker))
+    monkeypatch.setenv("SPY_ARMED", "no")
+    file = official()
+    del file.content["network_fn"]
+    file.content["callback"] = importlib.import_module("spy").Spy()
+    path = file.rewrite()
+    monkeypatch.setenv("SPY_ARMED", "yes")
+    torch.load(path, weights_only=False)
+    assert marker.exists()
+    marker.unlink()
+    del sys.modules["spy"]
+    assert load_checkpoint(path).student.depth == 6
+    assert "spy" not in sys.modules
+    assert not marker.exists()
+
+
+# Raw pickles
+
+
+def text(value):
+    data = value.encode()
+    return b"X" + struct.pack("<I", len(data)) + data
+
+
+def number(value):
+    data = pickle.encode_long(value)
+    return b"\x8b" + struct.pack("<I", len(data)) + data
+
+
+def name(module, attribute):
+    return f"c{module}\n{attribute}\n".encode()
+
+
+def group(*items):
+    return b"(" + b"".join(items) + b"t"
+
+
+def program(value):
+    """The pickle of a dict with `value` under the key `x`."""
+    return b"\x80\x02}" + text("x") + value + b"s."
+
+
+def storage(*, tag="storage", kind=name("torch", "FloatStorage"), key="0", count=4):
+    return group(text(tag), kind, text(key), text("cpu"), number(count)) + b"Q"
+
+
+def tensor(of=None, *, offset=0, size=(4,), stride=(1,), pack=group):
+    numbers = [pack(*map(number, values)) for values in (size, stride)]
+    arguments = (storage() if of is None else of, number(offset), *numbers, b"\x89", b"}")
+    return name("torch._utils", "_rebuild_tensor_v2") + group(*arguments) + b"R"
+
+
+FLOATS = np.arange(4, dtype=np.float32).tobytes()
+
+
+def test_the_crafted_tensor_is_a_tensor(torch_zip):
+    path = torch_zip(program(tensor(size=(2, 2), stride=(1, 2))), data__0=FLOATS)
+    with archive.open_archive(path) as opened:
+        crafted = safe_pickle.read_pickle(opened)["x"]
+    assert crafted.tolist() == [[0.0, 2.0], [1.0, 3.0]]
+
+
+TENSOR_TRICKS = {
+    "size beyond the storage": (tensor(size=(5,)), "reaches outside of its storage"),
+    "stride beyond the storage": (tensor(size=(2, 2), stride=(3, 1)), "reaches outside"),
+    "offset beyond the storage": (tensor(offset=1), "reaches outside of its storage"),
+    "one element for terabytes": (tensor(size=(2**40,), stride=(0,)), "reaches outside"),
+    "sizes that overflow": (tensor(size=(2**62, 4), stride=(0, 0)), "reaches outside"),
+    "negative stride": (tensor(stride=(-1,)), "an impossible size, stride or offset"),
+    "negative offset": (tensor(offset=-1), "an impossible size, stride or offset"),
+    "size of 70,000 digits": (tensor(size=(1 << 232_000,)), "an impossible size"),
+    "unequal dimensions": (tensor(size=(2, 2)), "an impossible size, stride or offset"),
+    "too many dimensions": (tensor(size=[1] * 17, stride=[1] * 17), "an impossible size"),
+    "size is a list": (tensor(pack=lambda *n: b"]" + b"(" + b"".join(n) + b"e"), "an impossible"),
+    "storage is a text": (tensor(text("no")), "builds a tensor from a value of type str"),
+    "no arguments": (name("torch._utils", "_rebuild_tensor_v2") + b")R", "of type nonetype"),
+    "more elements than stored": (tensor(storage(count=5)), "holds; it is damaged or made to"),
+    "terabytes of elements": (tensor(storage(count=2**40)), "holds; it is damaged or made to"),
+    "negative count": (tensor(storage(count=-4)), "claims another number of elements"),
+    "record that is not there": (tensor(storage(key="1")), "data/1, which is not in the file"),
+    "record outside": (tensor(storage(key="../../etc/passwd")), "which is not in the file"),
+    "other kind of reference": (tensor(storage(tag="module")), "refers to a storage in a way"),
+    "type is a text": (tensor(storage(kind=text("FloatStorage"))), "refers to a storage in a way"),
+    "reference is a text": (text("storage") + b"Q", "refers to a storage in a way"),
+    "one record, two types": (
+        group(tensor(), tensor(storage(kind=name("torch", "LongStorage"), count=2))),
+        "reads record data/0 as two types",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", TENSOR_TRICKS)
+def test_tensor_tricks(torch_zip, refusal, key):
+    value, message = TENSOR_TRICKS[key]
+    assert message in refusal(torch_zip(program(value), data__0=FLOATS))
+
+
+def test_many_names_for_one_storage(torch_zip, refusal):
+    state = b"}" + b"".join(text(f"w{n}") + tensor() + b"s" for n in range(3))
+    pickled = program(b"N").replace(text("x") + b"N", text("network_fn_state_dict") + state)
+    assert "have 48 bytes and share 16" in refusal(torch_zip(pickled, data__0=FLOATS))
+
+
+#: Under plain pickle and torch.load(weights_only=True), the first two end the process.
+PROGRAM_TRICKS = {
+    "nested tuple as a key": (
+        program(b"})" + b"\x85" * 1_000_000 + b"Ns"),
+        "has a value of type tuple as a key",
+    ),
+    "nested tuple as an OrderedDict's key": (
+        program(
+            name("collections", "OrderedDict")
+            + group(b"](" + b")" + b"\x85" * 1_000_000 + b"N\x86e")
+            + b"R"
+        ),
+        "has a value of type tuple as a key",
+    ),
+    "integers of one hash as keys": (program(b"}" + number(2**61 - 1 << 64) + b"Ns"), "as a key"),
+    "a million nested lists": (program(b"]" * 1_000_000 + b"a" * 999_999), "found x"),
+    "a list in itself": (program(b"]q\x00h\x00a"), "found x"),
+    "text as function": (program(text("os.system") + b")R"), "calls a value of type str"),
+    "call of a built object": (program(name("a", "B") + b")R)R"), "calls an object of a.B"),
+    "call without arguments": (program(name("a", "B") + b"NR"), "calls the name a.B"),
+    "state of a tensor": (program(tensor() + b"}b"), "sets the state of a value of type tensor"),
+    "state of a name": (program(name("a", "B") + b"}b"), "sets the state of the name a.B"),
+    "append to a tuple": (program(b")Na"), "appends to a value of type tuple"),
+    "items of a list": (program(b"]NNs"), "sets items of a value of type list"),
+    "ordered dict of texts": (
+        program(name("collections", "OrderedDict") + group(b"]" + text("ab") + b"a") + b"R"),
+        "builds an OrderedDict of something else than pairs",
+    ),
+    "module is a number": (program(b"K\x01" + text("B") + b"\x93"), "type int for the name of a"),
+    "walk through a module": (
+        program(text("torch") + text("serialization.os.system") + b"\x93)R"),
+        "asks for torch.serialization.os.system",
+    ),
+    "walk to a class": (
+        program(text("torch.hub") + text("subprocess.Popen") + b"\x93)R"),
+        "asks for torch.hub.subprocess.Popen",
+    ),
+    "function of a user": (program(name("utils", "init")), "asks for utils.init"),
+    "escape sequence": (program(name("utils", "\x1b[2J")), "asks for utils.\\x1b[2J, which"),
+    "long name": (program(name("utils", "x" * 100_000)), "xxx…, which no trained network"),
+    "extension registry": (program(b"\x82\x01"), "uses the pickle instruction EXT1"),
+    "old-style instance": (program(b"(ios\nsystem\n"), "uses the pickle instruction INST"),
+    "text protocol": (program(b"I1\n"), "uses the pickle instruction INT"),
+    "reference as text": (program(b"P0\n"), "uses the pickle instruction PERSID"),
+    "stack that runs empty": (b"\x80\x02R.", "its pickle is damaged"),
+    "mark that is missing": (b"\x80\x02NNt.", "its pickle is damaged"),
+    "memo that is missing": (b"\x80\x02h\x07.", "its pickle is damaged"),
+    "key without value": (b"\x80\x02}(Nu.", "its pickle is damaged"),
+    "values left over": (b"\x80\x02NN.", "its pickle is damaged"),
+    "no end": (b"\x80\x02}", "its pickle is damaged"),
+    "cut in a text": (b"\x80\x02X\xff\xff\x00\x00abc", "its pickle is damaged"),
+    "text of 4 GB": (b"\x80\x02X\xff\xff\xff\xffabc.", "its pickle is damaged"),
+    "no pickle": (b"", "its pickle is damaged"),
+    "not a dict": (b"\x80\x02]N\x61.", "holds a value of type list, expected the dict"),
+    "empty dict": (b"\x80\x02}.", "found nothing"),
+    "odd keys": (program(b"N")[:-1] + number(5) + b"NsNNs.", "found x, 5, None"),
+}
+
+
+@pytest.mark.parametrize("key", PROGRAM_TRICKS)
+def test_program_tricks(torch_zip, refusal, key):
+    pickled, message = PROGRAM_TRICKS[key]
+    assert message in refusal(torch_zip(pickled, data__0=FLOATS))
+
+
+class Tensor:
+    """Looks like a tensor to whoever asks by name, attribute or `torch.is_tensor`."""
+
+    shape = torch.Size([12])
+    __class__ = torch.Tensor
+
+    def __reduce__(self):
+        return type(self), ()
+
+
+@pytest.mark.parametrize("subclass", [False, True])
+def test_what_only_pretends_to_be_a_tensor(official, refusal, monkeypatch, subclass):
+    file = official()
+    if subclass:
+        fake = type("FakeTensor", (torch.Tensor,), {"__module__": __name__})(12)
+        monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or Fake())
+        monkeypatch.setattr(sys.modules[__name__], "FakeTensor", type(fake), raising=False)
+        expected = "an object of torch._tensor._rebuild_from_type_v2, expected a dense tensor"
+    else:
+        fake = Tensor()
+        expected = f"an object of {__name__}.Tensor, expected a dense tensor"
+    file.content["network_fn_state_dict"]["head.0.bias"] = fake
+    assert refusal(file.rewrite()) == f"network_fn_state_dict[head.0.bias] is {expected}"
+
+
+# Zip files
+
+
+def entries(path):
+    """Offsets of the entries in the directory at the end of a zip."""
+    data = bytearray(path.read_bytes())
+    starts, position = [], data.find(b"PK\x01\x02")
+    while position >= 0:
+        starts.append(position)
+        position = data.find(b"PK\x01\x02", position + 1)
+    return data, starts
+
+
+def test_compressed_zip(own_file, refusal, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("archive/data.pkl", program(tensor(storage(count=25_000_000))))
+        bomb.writestr("archive/data/0", bytes(100_000_000))
+    assert "is a compressed zip" in refusal(tmp_path / "bomb.pt")
+
+
+def test_directory_that_claims_gigabytes(own_file, refusal):
+    data, starts = entries(own_file)
+    for start in starts:
+        struct.pack_into("<II", data, start + 20, 3_000_000_000, 3_000_000_000)
+    own_file.write_bytes(data)
+    assert "bytes and claims to hold 3000000000" not in (message := refusal(own_file))
+    assert f"claims to hold {len(starts) * 3_000_000_000}" in message
+
+
+def test_entries_that_share_their_bytes(tmp_path, refusal):
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as file:
+        file.writestr("archive/data.pkl", program(b"N"))
+        file.writestr("archive/data/0", bytes(100_000))
+        for index in range(1, 50):
+            twin = zipfile.ZipInfo(f"archive/data/{index}")
+            shared = ("header_offset", "file_size", "compress_size", "CRC")
+            for field in shared:
+                setattr(twin, field, getattr(file.getinfo("archive/data/0"), field))
+            file.filelist.append(twin)
+        file._didModify = True
+    assert "claims to hold 50000" in refusal(tmp_path / "a.pt")
+
+
+def test_a_record_under_one_name_twice(tmp_path, refusal):
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as file:
+        file.writestr("archive/data.pkl", program(b"N"))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            file.writestr("archive/data.pkl", program(b"]"))
+    assert "lists a record twice" in refusal(tmp_path / "a.pt")
+
+
+def test_encrypted_zip(own_file, refusal):
+    data, starts = entries(own_file)
+    data[starts[0] + 8] |= 1
+    own_file.write_bytes(data)
+    assert "is an encrypted zip" in refusal(own_file)
+
+
+def test_more_records_than_any_student_has(own_file, refusal, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_RECORDS", 10)
+    assert "more than any student has (10)" in refusal(own_file)
+
+
+def test_huge_pickle(torch_zip, refusal):
+    path = torch_zip(program(b"N0" * 5_000_000 + b"N"))
+    assert "its data.pkl has 1000001" in refusal(path)
+
+
+def test_big_endian(own_file, refusal, repack, tmp_path):
+    path = repack(own_file, tmp_path / "big.pt", byteorder=lambda old: b"big")
+    assert "holds big-endian weights" in refusal(path)
+
+
+def test_other_zips(torch_zip, tmp_path, refusal):
+    path = torch_zip(program(b"N"), **{"constants.pkl": b"\x80\x02)."})
+    assert "is a TorchScript program" in refusal(path)
+    np.savez(tmp_path / "a.npz", weights=np.ones(3))
+    assert "is a zip without a data.pkl" in refusal(tmp_path / "a.npz")
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    assert "is of an unknown kind" in refusal(tmp_path / "empty.zip")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.999])
+def test_truncated_zip(own_file, refusal, share):
+    data = own_file.read_bytes()
+    own_file.write_bytes(data[: max(5, int(share * len(data)))])
+    assert refusal(own_file).startswith("is truncated or damaged; copy or download it again")
+
+
+def damage(data, rng):
+    data = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(data)
+
+
+def loads_or_refuses(path):
+    try:
+        load_checkpoint(path)
+    except CheckpointError as error:
+        message = str(error)
+        assert message.startswith(f"{path}: ")
+        assert message.isprintable()
+        return False
+    return True
+
+
+def test_any_damage_to_the_file_is_an_error_or_harmless(own_file):
+    rng = random.Random(0)
+    whole = own_file.read_bytes()
+    refused = 0
+    for _ in range(300):
+        own_file.write_bytes(damage(whole, rng))
+        refused += not loads_or_refuses(own_file)
+    assert refused > 150
+
+
+def test_any_damage_to_the_pickle_is_an_error_or_harmless(own_file, repack, tmp_path):
+    rng = random.Random(1)
+    refused = 0
+    for _ in range(400):
+        path = repack(own_file, tmp_path / "a.pt", data__pkl=lambda old: damage(old, rng))
+        refused += not loads_or_refuses(path)
+    assert refused > 200
+
+
+# Not a checkpoint at all
+
+
+def picture(kind):
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def tar_bytes():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for member in ("sys_info", "pickle", "storages", "tensors"):
+            content = pickle.dumps({}, 2)
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def legacy_bytes():
+    buffer = io.BytesIO()
+    torch.save({"w": torch.ones(2)}, buffer, _use_new_zipfile_serialization=False)
+    return buffer.getvalue()
+
+
+def onnx_bytes():
+    info = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node("Relu", ["x"], ["x"])
+    graph = onnx.helper.make_graph([node], "graph", [info], [info])
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+def array_of_floats():
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones(3))
+    return buffer.getvalue()
+
+
+OTHER_FILES = {
+    "empty": (lambda: b"", "is empty"),
+    "tar": (tar_bytes, "is a tar archive (torch before 0.4 wrote such files)"),
+    "torch before 1.6": (
+        legacy_bytes,
+        "is in the format of torch before 1.6; load it with weights",
+    ),
+    "pickle": (lambda: pickle.dumps({"w": 1}), "is a bare pickle; save the state dict"),
+    "PNG": (lambda: picture("PNG"), "is a PNG picture"),
+    "JPEG": (lambda: picture("JPEG"), "is a JPEG picture"),
+    "gzip": (lambda: gzip.compress(b"weights"), "is a gzip file; unpack it first"),
+    "npy": (array_of_floats, "is a NumPy array"),
+    "HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(40), "is an HDF5 file"),
+    "ONNX": (
+        onnx_bytes,
+        "looks like an ONNX model, expected a checkpoint that torch.save wrote; `m",
+    ),
+    "text": (lambda: b"<html>Not found</html>", "is a text file"),
+    "text cut in a character": (lambda: "größe".encode() * 100, "is a text file"),
+    "noise": (lambda: random.Random(2).randbytes(2000), "is of an unknown kind"),
+    "zeros": (lambda: bytes(2000), "is of an unknown kind"),
+}
+
+
+@pytest.mark.parametrize("key", OTHER_FILES)
+def test_other_files(tmp_path, refusal, key):
+    content, message = OTHER_FILES[key]
+    path = tmp_path / "mic.pt"
+    path.write_bytes(content())
+    found = refusal(path)
+    assert found.startswith(message)
+    assert "expected a checkpoint that torch.save wrote" in found
+
+
+def test_no_file_at_all(tmp_path, refusal):
+    assert refusal(tmp_path / "none.pt") == "no such file, expected a checkpoint"
+    assert refusal(tmp_path) == "is a directory, expected a checkpoint"
+
+
+def test_other_torch_files(tmp_path, refusal):
+    path = tmp_path / "a.pt"
+    torch.save({f"key{n}": n for n in range(9)}, path)
+    assert refusal(path) == (
+        "has neither `format` (a checkpoint of mobile-nelf) nor `network_fn_state_dict` (MobileR2L "
+        "or R2L), found key0, key1, key2, key3, key4"
+    )
+    torch.save(torch.ones(3), path)
+    assert "holds a value of type tensor, expected the dict" in refusal(path)

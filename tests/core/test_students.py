@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
+from mobile_nelf.students.mobiler2l import MobileR2L
+from mobile_nelf.students.r2l import R2L
+
+#: Float64 sums of a few dozen products in another order.
+EXACT = 1e-12
+
+ENCODER = EncoderConfig(2.0, 6.0)
+SMALL: dict[str, Any] = {"depth": 6, "width": 16, "ray_width": 5, "ray_height": 4}
+
+
+def block_names(prefix: str, width: int) -> dict[str, tuple[int, ...]]:
+    """A residual block: conv, BatchNorm, activation, conv, BatchNorm."""
+    names: dict[str, tuple[int, ...]] = {}
+    for conv, norm in ((0, 1), (3, 4)):
+        names[f"{prefix}.conv_block.{conv}.weight"] = (width, width, 1, 1)
+        names[f"{prefix}.conv_block.{conv}.bias"] = (width,)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            names[f"{prefix}.conv_block.{norm}.{name}"] = (width,)
+        names[f"{prefix}.conv_block.{norm}.num_batches_tracked"] = ()
+    return names
+
+
+#: The official network of depth 6, width 16 with two super-resolution stages of 8 and 4 channels.
+OFFICIAL_NAMES: dict[str, tuple[int, ...]] = {
+    "head.0.weight": (16, 312, 1, 1),
+    "head.0.bias": (16,),
+    **block_names("body.0", 16),
+    **block_names("body.1", 16),
+    "tail.0.weight": (16, 8, 4, 4),
+    "tail.0.bias": (8,),
+    **block_names("tail.1", 8),
+    **block_names("tail.2", 8),
+    "tail.3.weight": (8, 4, 4, 4),
+    "tail.3.bias": (4,),
+    **block_names("tail.4", 4),
+    **block_names("tail.5", 4),
+    "tail.6.weight": (3, 4, 1, 1),
+    "tail.6.bias": (3,),
+}
+
+
+def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+
+
+def test_d60_sr3_has_the_parameters_of_the_official_network() -> None:
+    with torch.device("meta"):
+        network = build_student(StudentConfig(ENCODER))
+    assert sum(parameter.numel() for parameter in network.parameters()) == 4_305_539
+
+
+def test_state_dict_names_and_shapes_are_the_official_ones() -> None:
+    network = build_student(StudentConfig(ENCODER, sr_widths=(8, 4), **SMALL))
+    assert isinstance(network, MobileR2L)
+    assert shapes_of(network) == OFFICIAL_NAMES
+
+
+def test_the_last_stage_of_a_times_12_network_is_a_3_by_3_kernel_of_stride_3() -> None:
+    network = build_student(StudentConfig(ENCODER, sr_widths=(8, 4), last_scale=3, **SMALL))
+    assert shapes_of(network) == {**OFFICIAL_NAMES, "tail.3.weight": (8, 4, 3, 3)}
+    last = network.get_submodule("tail.3")
+    assert isinstance(last, nn.ConvTranspose2d)
+    assert (last.kernel_size, last.stride, last.padding) == ((3, 3), (3, 3), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("sr_blocks", "convs"),
+    [(1, ["tail.0", "tail.2", "tail.4"]), (3, ["tail.0", "tail.4", "tail.8"])],
+)
+def test_the_tail_is_numbered_through(sr_blocks: int, convs: list[str]) -> None:
+    network = build_student(StudentConfig(ENCODER, sr_widths=(8, 4), sr_blocks=sr_blocks, **SMALL))
+    found = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and name.count(".") == 1
+    ]
+    assert found == ["head.0", *convs]
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+@pytest.mark.parametrize("out_channels", [3, 4])
+@pytest.mark.parametrize(
+    ("extra", "scale"),
+    [
+        ({"sr_widths": (8, 8, 4)}, 8),
+        ({"sr_widths": (8, 8, 4), "last_scale": 3}, 12),
+        ({"sr_widths": (4,)}, 2),
+        ({"sr_widths": ()}, 1),
+        ({"sr_widths": (), "architecture": "r2l"}, 1),
+    ],
+)
+def test_images_have_the_size_and_range_that_the_config_tells(
+    extra: dict[str, Any], scale: int, out_channels: Any, activation: Any
+) -> None:
+    config = StudentConfig(
+        ENCODER, out_channels=out_channels, activation=activation, **{**SMALL, **extra}
+    )
+    assert config.scale == scale
+    assert (config.image_width, config.image_height) == (5 * scale, 4 * scale)
+    network = build_student(config).eval()
+    kind = nn.GELU if activation == "gelu" else nn.ReLU
+    assert sum(isinstance(module, (nn.GELU, nn.ReLU)) for module in network.modules()) == sum(
+        isinstance(module, kind) for module in network.modules()
+    )
+    with torch.inference_mode():
+        image = network(torch.randn(2, 312, 4, 5))
+    assert image.shape == (2, out_channels, 4 * scale, 5 * scale)
+    assert image.min() > 0.0
+    assert image.max() < 1.0
+
+
+def test_gelu_is_the_erf_form() -> None:
+    network = build_student(StudentConfig(ENCODER, **SMALL))
+    approximations = {m.approximate for m in network.modules() if isinstance(m, nn.GELU)}
+    assert approximations == {"none"}
+
+
+def test_the_forward_pass_is_head_then_body_with_a_skip_then_tail() -> None:
+    torch.manual_seed(0)
+    network = build_student(StudentConfig(ENCODER, sr_widths=(8,), **SMALL)).double().eval()
+    layer = network.get_submodule
+    x = torch.randn(1, 312, 4, 5, dtype=torch.float64)
+    head = nn.functional.gelu(layer("head.0")(x))
+    body = head
+    for block in ("body.0.conv_block", "body.1.conv_block"):
+        hidden = nn.functional.gelu(layer(f"{block}.1")(layer(f"{block}.0")(body)))
+        body = body + layer(f"{block}.4")(layer(f"{block}.3")(hidden))
+    image = layer("tail.0")(body + head)
+    for block in ("tail.1.conv_block", "tail.2.conv_block"):
+        hidden = nn.functional.gelu(layer(f"{block}.1")(layer(f"{block}.0")(image)))
+        image = image + layer(f"{block}.4")(layer(f"{block}.3")(hidden))
+    image = torch.sigmoid(layer("tail.3")(image))
+    torch.testing.assert_close(network(x), image, atol=EXACT, rtol=0)
+
+
+def test_r2l_treats_every_pixel_as_a_row_of_its_own() -> None:
+    torch.manual_seed(0)
+    config = StudentConfig(ENCODER, architecture="r2l", sr_widths=(), **SMALL)
+    network = build_student(config).double().eval()
+    assert isinstance(network, R2L)
+    assert shapes_of(network)["body.1.body.2.weight"] == (16, 16)
+    x = torch.randn(2, 312, 4, 5, dtype=torch.float64)
+    image = network(x)
+    for v in range(4):
+        for u in range(5):
+            row = network.head(x[:, :, v, u])
+            row = network.tail(network.body(row) + row)
+            torch.testing.assert_close(image[:, :, v, u], row, atol=EXACT, rtol=0)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_r2l_as_conv_is_the_same_function(training: bool) -> None:
+    torch.manual_seed(0)
+    config = StudentConfig(ENCODER, architecture="r2l", sr_widths=(), **SMALL)
+    network = build_student(config)
+    assert isinstance(network, R2L)
+    network = network.double().train(training)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    conv = network.as_conv()
+    assert not any(isinstance(module, nn.Linear) for module in conv.modules())
+    assert {module.training for module in conv.modules()} == {training}
+    x = torch.randn(1, 312, 4, 5, dtype=torch.float64)
+    torch.testing.assert_close(conv(x), network(x), atol=EXACT, rtol=0)
+    assert shapes_of(conv)["body.1.body.2.weight"] == (16, 16, 1, 1)
+    assert list(shapes_of(conv)) == list(before)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[name], atol=0, rtol=0)

@@ -1,0 +1,41 @@
+"""Writes the golden tree anew: `python tests/lens/regenerate_golden.py`, then read the diff."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE.parents[1] / "exporters")]
+
+from lens.lens_contracts import lens_contract  # noqa: E402
+
+from mobile_nelf_exporters.lens_project import render_lens_project  # noqa: E402
+from mobile_nelf_exporters.readme import render_readme  # noqa: E402
+
+GOLDEN = HERE / "golden"
+NAME = "Golden"
+README = "README.lens.md.j2"
+#: Stands for the ONNX file: the project carries it without looking into it.
+MODEL = b"stands for an ONNX file"
+
+
+def golden_files() -> dict[str, bytes]:
+    """Project and README of a fixed contract."""
+    contract = lens_contract("factored")
+    files = render_lens_project(contract, MODEL, NAME)
+    return {**files, "README.md": render_readme(README, NAME, contract)}
+
+
+def main() -> None:
+    """Replaces `golden/`."""
+    shutil.rmtree(GOLDEN, ignore_errors=True)
+    for relative, content in golden_files().items():
+        path = GOLDEN / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

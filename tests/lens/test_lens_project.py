@@ -1,0 +1,308 @@
+"""The files of the generated Lens Studio project: references, ids, metas, names."""
+
+from __future__ import annotations
+
+import collections
+import re
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from lens.lens_contracts import FULL_ORBIT, lens_contract
+
+from mobile_nelf.assets import asset_dir
+from mobile_nelf.errors import InputError, MissingExtraError
+from mobile_nelf_exporters.lens_project import (
+    LAYERS_ID,
+    MODEL_PATH,
+    SCENE_ID,
+    render_lens_project,
+)
+from mobile_nelf_exporters.readme import render_readme
+
+LAYOUT_NAMES = ("factored", "rays", "camera", "embedded")
+README = "README.lens.md.j2"
+MODEL = b"stands for an ONNX file"
+NIL = "00000000-0000-0000-0000-000000000000"
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NOT_YAML = (".js", ".onnx", ".gitignore")
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A YAML node with a tag of Lens Studio's, such as `Camera/<uuid>`, `own` or `reference`."""
+
+    tag: str
+    value: Any
+
+
+class TaggedLoader(yaml.SafeLoader):
+    """Keeps unknown tags instead of refusing them."""
+
+
+def _keep_tag(loader: TaggedLoader, tag: str, node: yaml.Node) -> Tagged:
+    if isinstance(node, yaml.MappingNode):
+        return Tagged(tag, loader.construct_mapping(node, deep=True))
+    if isinstance(node, yaml.SequenceNode):
+        return Tagged(tag, loader.construct_sequence(node, deep=True))
+    return Tagged(tag, loader.construct_scalar(node))
+
+
+TaggedLoader.add_multi_constructor("", _keep_tag)
+
+
+def _nodes(value: Any) -> Iterator[Tagged]:
+    """Every tagged node below `value`."""
+    if isinstance(value, Tagged):
+        yield value
+        yield from _nodes(value.value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _nodes(item)
+
+
+def _defined(document: Any) -> list[str]:
+    return [node.tag.partition("/")[2] for node in _nodes(document) if "/" in node.tag]
+
+
+def _references(document: Any) -> list[str]:
+    return [
+        node.value
+        for node in _nodes(document)
+        if node.tag.split(".")[0] == "reference" and node.value != NIL
+    ]
+
+
+@pytest.fixture(scope="module", params=LAYOUT_NAMES)
+def contract(request):
+    return lens_contract(request.param)
+
+
+@pytest.fixture(scope="module")
+def files(contract):
+    return render_lens_project(contract, MODEL, "Mic")
+
+
+@pytest.fixture(scope="module")
+def documents(files):
+    return {
+        path.removeprefix("lens_project/"): yaml.load(content, TaggedLoader)
+        for path, content in files.items()
+        if not path.endswith(NOT_YAML)
+    }
+
+
+def _asset_ids(documents: dict[str, Any]) -> dict[str, str]:
+    """Asset id by asset path, from the metas."""
+    return {
+        path.removesuffix(".meta"): document[0].value["PrimaryAsset"].value
+        for path, document in documents.items()
+        if path.endswith(".meta")
+    }
+
+
+def test_required_files_are_there(files):
+    assert {"lens_project/Mic.esproj", "lens_project/Assets/Scene.scene"} <= files.keys()
+    assert files[MODEL_PATH] == MODEL
+    assert list(files) == sorted(files)
+
+
+def test_static_files_are_copied_verbatim(files):
+    static = asset_dir("lens_project")
+    paths = [path for path in static.rglob("*") if path.is_file()]
+    assert paths
+    for path in paths:
+        relative = path.relative_to(static).as_posix()
+        assert files[f"lens_project/{relative}"] == path.read_bytes()
+
+
+def test_every_asset_has_a_meta_and_every_meta_an_asset(files):
+    assets = {path for path in files if path.startswith("lens_project/Assets/")}
+    metas = {path for path in assets if path.endswith(".meta")}
+    assert {f"{path}.meta" for path in assets - metas} == metas
+
+
+def test_owned_entities_are_in_the_same_file(documents):
+    for path, document in documents.items():
+        owned = {n.value for n in _nodes(document) if n.tag == "own" and n.value != NIL}
+        assert owned <= set(_defined(document)), path
+
+
+def test_references_name_assets(documents):
+    assets = set(_asset_ids(documents).values())
+    referenced = [ref for document in documents.values() for ref in _references(document)]
+    assert referenced
+    assert set(referenced) <= assets
+
+
+def test_file_and_asset_have_different_ids(documents):
+    for path, document in documents.items():
+        if path.endswith(".meta"):
+            header = document[0]
+            (imported,) = header.value["ImportedAssetIds"].values()
+            assert header.tag.startswith("AssetImportMetadata/")
+            assert imported == header.value["PrimaryAsset"]
+            assert header.tag.partition("/")[2] != imported.value
+
+
+def test_native_files_carry_the_id_of_their_meta(documents):
+    natives = [path for path in documents if path.startswith("Assets/") and "meta" not in path]
+    assert len(natives) == 3
+    for path in natives:
+        assert documents[path][0].tag.partition("/")[2] == _asset_ids(documents)[path]
+
+
+def test_project_scene_and_meta_agree(documents):
+    assert documents["Mic.esproj"]["sceneId"] == SCENE_ID
+    assert _asset_ids(documents)["Assets/Scene.scene"] == SCENE_ID
+    scene = documents["Assets/Scene.scene"][0]
+    assert scene.tag == f"Scene/{SCENE_ID}"
+    assert scene.value["layers"].tag == f"Layers/{LAYERS_ID}"
+    assert documents["Mic.esproj"]["metaInfo"]["lensName"] == "Mic"
+
+
+def test_scene_draws_to_the_render_target_and_feeds_the_script(documents):
+    assets = _asset_ids(documents)
+    scene = {node.tag.partition("/")[0]: node.value for node in documents["Assets/Scene.scene"]}
+    target = assets["Assets/Render Target.renderTarget"]
+    assert scene["Scene"]["RenderOutput"].value == target
+    assert scene["Scene"]["RenderPreviewOutput"].value == target
+    assert scene["Camera"]["RenderTarget"].value == target
+    script = scene["ScriptComponent"]
+    assert script["ScriptAsset"].value == assets["Assets/NelfController.js"]
+    assert script["ScriptInputs"][""]["model"] == Tagged(
+        "reference.MLAsset", assets["Assets/model.onnx"]
+    )
+
+
+def test_entities_below_the_scene_are_sorted(documents):
+    ids = [node.tag.partition("/")[2] for node in documents["Assets/Scene.scene"]]
+    assert ids[1:] == sorted(ids[1:])
+
+
+def test_script_inputs_are_the_same_everywhere(documents, files):
+    source = files["lens_project/Assets/NelfController.js"].decode()
+    names = re.findall(r"^//@input \S+ (\w+)", source, re.MULTILINE)
+    data = documents["Assets/NelfController.js.meta"][1].value
+    scene = {node.tag.partition("/")[0]: node.value for node in documents["Assets/Scene.scene"]}
+    assert names == ["model", "flipY"]
+    assert list(data["DefaultScriptInputs"][0]) == names
+    assert list(data["ScriptInputsHidden"]) == names
+    assert list(scene["ScriptComponent"]["ScriptInputs"][""]) == names
+
+
+def test_ids_are_unique(documents):
+    ids = [identifier for document in documents.values() for identifier in _defined(document)]
+    ids += [documents["Mic.esproj"]["metaInfo"]["documentId"]]
+    ids += [documents["Assets/NelfController.js.meta"][1].value["ComponentUid"]]
+    ids += [
+        identifier
+        for path, identifier in _asset_ids(documents).items()
+        if path.endswith((".js", ".onnx"))
+    ]
+    # A native asset states its id in its own file as well; `_defined` sees that one only.
+    repeated = [identifier for identifier, count in collections.Counter(ids).items() if count > 1]
+    assert repeated == []
+
+
+def test_ids_are_hashes_not_patterns(files):
+    text = b"\n".join(
+        content for path, content in files.items() if not path.endswith(NOT_YAML)
+    ).decode()
+    ids = set(UUID.findall(text)) - {NIL, SCENE_ID, LAYERS_ID}
+    assert len(ids) > 10
+    for identifier in ids:
+        assert uuid.UUID(identifier).version == 5
+        assert len(set(identifier)) > 8, identifier
+
+
+def test_same_input_same_bytes_other_name_other_ids(contract, files):
+    assert render_lens_project(contract, MODEL, "Mic") == files
+    other = render_lens_project(contract, MODEL, "Chair")
+    own = set(UUID.findall(files["lens_project/Assets/Scene.scene"].decode()))
+    others = set(UUID.findall(other["lens_project/Assets/Scene.scene"].decode()))
+    assert own & others == {NIL, SCENE_ID, LAYERS_ID}
+
+
+def test_model_meta_follows_the_contract(contract, documents):
+    settings = documents["Assets/model.onnx.meta"][0].value["ImporterSettings"]
+    assert settings.tag == "FileMLAssetImporterSettings"
+    inputs = [node.value for node in settings.value["Inputs"]]
+    (output,) = (node.value for node in settings.value["Outputs"])
+    described = [*inputs, output]
+    specs = [*contract.inputs, contract.output]
+    assert [entry["Name"] for entry in described] == [spec.name for spec in specs]
+    for entry, spec in zip(described, specs, strict=True):
+        _, channels, rows, columns = spec.shape
+        assert entry["Shape"] == {"x": columns, "y": rows, "z": channels}
+        scale = 255.0 if spec is contract.output else 1.0
+        assert entry["Normalizations"] == [{"scale": scale, "bias": 0.0}] * channels
+
+
+def test_four_channels_get_four_normalisations():
+    files = render_lens_project(lens_contract("rays", channels=4), MODEL, "Mic")
+    meta = yaml.load(files["lens_project/Assets/model.onnx.meta"], TaggedLoader)
+    (output,) = meta[0].value["ImporterSettings"].value["Outputs"]
+    assert output.value["Normalizations"] == [{"scale": 255.0, "bias": 0.0}] * 4
+
+
+def test_background_is_shown_until_the_model_has_run(documents):
+    target = documents["Assets/Render Target.renderTarget"][0].value
+    assert target["ClearColorOption"] == "CustomColor"
+    assert target["ClearColor"] == {"x": 1.0, "y": 1.0, "z": 1.0, "w": 1.0}
+
+
+def test_text_files_have_unix_line_ends_and_end_in_one(files):
+    for path, content in files.items():
+        if path.endswith(".onnx"):
+            continue
+        assert b"\r" not in content, path
+        assert content.endswith(b"\n"), path
+        assert not content.endswith(b"\n\n"), path
+
+
+@pytest.mark.parametrize("name", ["true", "null", "No", "a" * 64, "Mic-2_b"])
+def test_names_that_yaml_could_misread_stay_text(name):
+    files = render_lens_project(lens_contract("camera"), MODEL, name)
+    assert yaml.safe_load(files[f"lens_project/{name}.esproj"])["metaInfo"]["lensName"] == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "my lens", "7up", "../up", "a/b", "a" * 65, "Mïc", "x\n", '{{ "x" }}', "-x"]
+)
+def test_other_names_are_refused(name):
+    with pytest.raises(InputError, match="lens name"):
+        render_lens_project(lens_contract("camera"), MODEL, name)
+
+
+def test_missing_jinja2_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtraError, match=r"mobile-nelf\[lens\]"):
+        render_lens_project(lens_contract("camera"), MODEL, "Mic")
+
+
+def test_readme_names_files_that_exist_and_every_tensor(contract, files):
+    readme = render_readme(README, "Mic", contract).decode()
+    for path in re.findall(r"`(lens_project/[^`]+[^/`])`", readme):
+        assert path in files
+    for spec in (*contract.inputs, contract.output):
+        assert f"`{spec.name}`" in readme
+    assert [int(n) for n in re.findall(r"^(\d)\. ", readme, re.MULTILINE)] == [1, 2, 3, 4, 5]
+    assert "\n\n\n" not in readme
+    assert "azimuth -40° to 75°" in readme
+
+
+def test_readme_tells_what_depends_on_the_contract():
+    full = render_readme(README, "Mic", lens_contract("rays", FULL_ORBIT)).decode()
+    assert "all the way round" in full
+    assert "alpha" not in full
+    assert "alpha" in render_readme(README, "Mic", lens_contract("rays", channels=4)).decode()
+    assert "cut off" in render_readme(README, "Mic", lens_contract("camera")).decode()
+    assert "cut off" not in full
