@@ -1,8 +1,8 @@
 """mobile-nelf: put a neural light field on a phone, and prove off-device that it arrived.
 
-    checkpoint = mobile_nelf.load(Path("mic.pt"))
-    bundle = mobile_nelf.bundle(checkpoint, target="lens", output=Path("mic-lens"))
-    mobile_nelf.verify(bundle.path).passed
+checkpoint = mobile_nelf.load(Path("mic.pt"))
+bundle = mobile_nelf.bundle(checkpoint, target="lens", output=Path("mic-lens"))
+mobile_nelf.verify(bundle.path).passed
 """
 
 from __future__ import annotations

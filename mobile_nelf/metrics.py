@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from mobile_nelf.extras import import_extra
 
@@ -34,8 +35,8 @@ def psnr_db(image: ImageArray, reference: ImageArray) -> float:
 def ssim(image: ImageArray, reference: ImageArray) -> float:
     """Returns the structural similarity (Wang et al. 2004), 1 for equal images.
 
-    Data range 1, a gaussian window of 11×11 pixels with σ 1.5, averaged over the places where the
-    whole window lies inside the image, then over the channels.
+    Data range 1, a gaussian window of 11×11 pixels with σ 1.5 around every pixel of the image
+    reflected at its borders, averaged over pixels and channels.
 
     Raises:
         ValueError: the shapes differ, are not [height, width, 3], or the window does not fit.
@@ -46,16 +47,21 @@ def ssim(image: ImageArray, reference: ImageArray) -> float:
         raise ValueError(f"SSIM needs {SSIM_WINDOW} pixels a side, found {image.shape}")
     functional = import_extra("torchmetrics.functional.image", "train")
     # Channels first: with any other order the window slides over rows and colours, and scores rise.
-    score = functional.structural_similarity_index_measure(
-        *(
-            torch.from_numpy(i.transpose(2, 0, 1)[None].astype(np.float64))
-            for i in (image, reference)
-        ),
+    # The map is averaged here, since releases of torchmetrics differ in whether they crop it first.
+    _, scores = functional.structural_similarity_index_measure(
+        _channels_first(image),
+        _channels_first(reference),
         data_range=1.0,
         kernel_size=SSIM_WINDOW,
         sigma=SSIM_SIGMA,
+        return_full_image=True,
     )
-    return float(score)
+    return float(scores.mean())
+
+
+def _channels_first(image: ImageArray) -> Tensor:
+    """Returns [1, 3, height, width] in float64."""
+    return torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float64))
 
 
 def flip(image: ImageArray, reference: ImageArray) -> float:

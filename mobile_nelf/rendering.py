@@ -180,9 +180,6 @@ def _check_output(output: Path, force: bool) -> None:
         raise OutputError(f"{output}: exists already; choose another --output or add --force")
     if output.is_dir() and not (output.suffix == "" and _holds_frames_only(output)):
         raise OutputError(f"{output}: is a directory that --force will not replace")
-    folder = output.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder}: is not a folder that can be written; choose another --output")
 
 
 def _holds_frames_only(folder: Path) -> bool:

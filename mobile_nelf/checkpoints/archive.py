@@ -19,7 +19,7 @@ __all__ = ["TorchArchive", "open_archive"]
 #: Every tensor, buffer and parameter has a record; a D60 student with optimizer has 1,900.
 MAX_RECORDS = 100_000
 #: The pickle holds structure and no weights: 0.25 MB for a D60 student with module and optimizer.
-MAX_PICKLE_BYTES = 8 * 2**20
+MAX_PICKLE_BYTES = 4 * 2**20
 
 #: Damage shows in zipfile as any of these, depending on the byte that is wrong.
 _ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error)

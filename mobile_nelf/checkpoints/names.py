@@ -38,7 +38,7 @@ _STANDARD = frozenset(
 )
 #: Modules outside the standard library that load or run code.
 _CODE_MODULES = frozenset(
-    {"IPython", "cloudpickle", "commands", "dill", "joblib", "pip", "setuptools", "torch.hub",
+    {"IPython", "cloudpickle", "dill", "joblib", "pip", "setuptools", "torch.hub",
      "torch.jit", "torch.package", "torch.serialization"}
 )  # fmt: skip
 #: Elsewhere a class is told from a function by its capital. These are state in spite of theirs.

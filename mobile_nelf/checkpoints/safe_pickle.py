@@ -27,7 +27,14 @@ from mobile_nelf.errors import CheckpointError
 __all__ = ["read_pickle"]
 
 #: Names that pickle writes for modules better known otherwise: those of Python 2, and `os` itself.
-_RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "nt": "os", "posix": "os"}
+_RENAMED = {
+    "__builtin__": "builtins",
+    "cPickle": "pickle",
+    "commands": "subprocess",
+    "copy_reg": "copyreg",
+    "nt": "os",
+    "posix": "os",
+}
 #: Integers beyond 64 bits can be made to share one hash.
 MAX_KEY = 2**63 - 1
 

@@ -19,13 +19,14 @@ __all__ = ["command"]
 @common_options
 def command(as_json: bool) -> None:
     """Show what this machine can do, and what to install for the rest."""
-    from mobile_nelf.doctor import diagnose
+    from mobile_nelf.doctor import EXTRAS, diagnose
 
     diagnosis = diagnose()
     if as_json:
         from mobile_nelf.config import to_dict
 
-        print_json(to_dict(diagnosis))
+        extras = {extra.name: diagnosis.complete(extra.name) for extra in EXTRAS}
+        print_json({**to_dict(diagnosis), "extras": extras})
     else:
         _print(diagnosis)
 
@@ -50,13 +51,24 @@ def _print(diagnosis: Diagnosis) -> None:
         if package.detail:
             click.echo(f"{package.name} cannot be imported: {plain(package.detail)}")
     click.echo()
-    for extra in EXTRAS:
-        complete = diagnosis.complete(extra.name)
-        click.echo(
-            f"{extra.name}: {'ok' if complete else 'incomplete'}, needed for {extra.needed_for}"
-        )
-        if not complete:
-            click.echo(f'  pip install "mobile-nelf[{extra.name}]"')
-    for tool in diagnosis.tools:
-        click.echo(f"{tool.name}: {tool.version or 'not found'}, {tool.note}")
-    click.echo("mnelf render to GIF or PNG, inspect, and student without test views always work")
+    print_table(
+        ("extra", "complete", "needed for"),
+        [
+            (extra.name, "yes" if diagnosis.complete(extra.name) else "no", extra.needed_for)
+            for extra in EXTRAS
+        ],
+    )
+    click.echo()
+    print_fields(
+        {
+            **{
+                f"for {extra.name}": f'pip install "mobile-nelf[{extra.name}]"'
+                for extra in EXTRAS
+                if not diagnosis.complete(extra.name)
+            },
+            **{
+                tool.name: f"{tool.version or 'not found'}; {tool.note}" for tool in diagnosis.tools
+            },
+            "always work": "inspect, render to GIF and PNG, student without test views",
+        }
+    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,8 +27,7 @@ __all__ = [
     "size_text",
 ]
 
-#: Of tables where there is no terminal to fit into.
-WIDTH = 100
+PIPE_WIDTH = 100
 
 
 def plain(text: str) -> str:
@@ -40,10 +42,20 @@ def print_json(data: dict[str, Any]) -> None:
 
 def print_fields(fields: dict[str, str]) -> None:
     """Prints names and values in two columns; empty values are left out."""
-    shown = {name: value for name, value in fields.items() if value}
-    width = max(map(len, shown))
+    shown = {name: plain(value) for name, value in fields.items() if value}
+    indent = max(map(len, shown)) + 2
     for name, value in shown.items():
-        click.echo(f"{name:<{width}}  {plain(value)}")
+        lines = textwrap.wrap(
+            value, _width() - indent, break_long_words=False, break_on_hyphens=False
+        )
+        click.echo(f"{name:<{indent}}{lines[0]}")
+        for line in lines[1:]:
+            click.echo(" " * indent + line)
+
+
+def _width() -> int:
+    """Columns to fit into; a file or a pipe has as many as a wide terminal."""
+    return max(shutil.get_terminal_size().columns, 60) if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0) -> None:
@@ -61,8 +73,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
         )
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.print(table, width=None if console.is_terminal else WIDTH)
+    Console(markup=False, highlight=False, emoji=False, width=_width()).print(table)
 
 
 def parity_table(legs: Sequence[ParityLeg]) -> None:
@@ -104,8 +115,8 @@ def orbit_text(orbit: OrbitLimits) -> str:
 class Report(Protocol):
     """What a library calls to tell how far it is."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Says that `done` of `total` steps of a stage are over."""
+    def __call__(self, stage: str, done: int, total: int, detail: str = "") -> None:
+        """Says that `done` of `total` steps of a stage are over, and what they showed."""
 
 
 @contextmanager
@@ -134,11 +145,12 @@ def progress_bar() -> Iterator[Report]:
     )
     tasks: dict[str, Any] = {}
 
-    def report(stage: str, done: int, total: int) -> None:
+    def report(stage: str, done: int, total: int, detail: str = "") -> None:
         if stage not in tasks:
             # Starting from `done` keeps a resumed run from looking infinitely fast.
             tasks[stage] = progress.add_task(stage, total=total, completed=done)
-        progress.update(tasks[stage], completed=done, total=total)
+        description = f"{stage} {detail}".rstrip()
+        progress.update(tasks[stage], completed=done, total=total, description=description)
 
     with progress:
         yield report

@@ -66,20 +66,29 @@ def command(
     photos = read_scene(scene)
     shape = chosen.student(photos)
     config = replace(chosen.fit, steps=steps or chosen.fit.steps, seed=seed)
-    click.echo(
-        f"{preset} student {shape.name}, {config.steps} steps; after an interruption the same "
-        f"command goes on from {state_path(output)}",
-        err=True,
-    )
-    first = True
-    with progress_bar() as on_progress:
+    started = False
+
+    def start(done: int) -> None:
+        """Says once, when the run is under way, what it does and where it goes on."""
+        nonlocal started
+        if not started:
+            resumed = f", resumed after step {done}" if done else ""
+            click.echo(
+                f"{preset} student {shape.name}, {config.steps} steps{resumed}; after an "
+                f"interruption the same command goes on from {state_path(output)}",
+                err=True,
+            )
+        started = True
+
+    with progress_bar() as show:
 
         def on_fit(progress: FitProgress) -> None:
-            nonlocal first
-            if first and progress.step > 1:
-                click.echo(f"resumed after step {progress.step - 1}", err=True)
-            first = False
-            on_progress("train", progress.step, progress.steps)
+            start(progress.step - 1)
+            show("train", progress.step, progress.steps, f"{progress.psnr_db:.1f} dB")
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            start(config.steps)
+            show(stage, done, total)
 
         trained = train_student(
             photos,

@@ -132,7 +132,7 @@ def _axis(restriction: Restriction, node: NodeProto, view: GraphView) -> bool:
     axis = attribute(node, restriction.attribute, restriction.default)
     if axis is None or (axis < 0 and shape is None):
         return True
-    return (axis if shape is None else axis) in restriction.values
+    return (axis if shape is None else axis % max(len(shape), 1)) in restriction.values
 
 
 def _axes(restriction: Restriction, node: NodeProto, view: GraphView) -> bool:

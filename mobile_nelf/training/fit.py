@@ -98,9 +98,11 @@ def fit_student(
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             _save_state(state_path, run, parts, step + 1)
         on_progress(FitProgress(step + 1, config.steps, psnr))
+    averaged = average.module.state_dict()
     weights = {
-        name: value.detach().float().contiguous() if value.is_floating_point() else value.clone()
-        for name, value in average.module.state_dict().items()
+        # Counters do not average.
+        name: averaged[name].contiguous() if value.is_floating_point() else value
+        for name, value in network.state_dict().items()
     }
     return Checkpoint(
         student=student,

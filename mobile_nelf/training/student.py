@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,5 +102,9 @@ def _check_output(output: Path, force: bool) -> None:
     if output.exists() and not force:
         raise OutputError(f"{output}: exists already; choose another --output or add --force")
     folder = output.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder}: is not a folder that can be written; choose another --output")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror}); choose another --output"
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import functools
 import gzip
 import importlib
@@ -17,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import timeit
+import types
 import zipfile
 
 import numpy as np
@@ -27,6 +27,7 @@ from PIL import Image
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.checkpoints import archive, load_checkpoint, safe_pickle, save_checkpoint
+from mobile_nelf.checkpoints.names import Inert
 from mobile_nelf.errors import CheckpointError
 
 
@@ -103,7 +104,7 @@ ATTACKS = {
     "os.system": lambda m, p: touch(m),
     "builtins.eval": lambda m, p: Call(eval, touch_code(m)),
     "builtins.exec": lambda m, p: Call(exec, touch_code(m)),
-    "builtins.open": lambda m, p: Call(open, str(m), "w"),
+    "io.open": lambda m, p: Call(open, str(m), "w"),
     "builtins.getattr": lambda m, p: Call(
         Call(getattr, Call(getattr, Call(__import__, "torch.serialization"), "os"), "system"),
         f"touch {m}",
@@ -120,12 +121,10 @@ ATTACKS = {
         importlib.import_module,
         os.path.basename(write(p.with_name("imported_by_attack.py"), touch_code(m)))[:-3],
     ),
-    "subprocess.Popen": lambda m, p: Call(
-        Call(getattr, Call(subprocess.Popen, ["touch", str(m)]), "wait")
-    ),
+    "subprocess.check_call": lambda m, p: Call(subprocess.check_call, ["touch", str(m)]),
     "runpy.run_path": lambda m, p: Call(runpy.run_path, write(p, touch_code(m))),
-    "timeit.timeit": lambda m, p: Call(timeit.timeit, touch_code(m)),
-    "_pickle.loads": lambda m, p: Call(pickle.loads, pickle.dumps(touch(m))),
+    "timeit.timeit": lambda m, p: Call(timeit.timeit, touch_code(m), "", timeit.default_timer, 1),
+    "pickle.loads": lambda m, p: Call(pickle.loads, pickle.dumps(touch(m))),
     "torch.serialization.load": lambda m, p: Call(torch.load, write(p, torch_bytes(touch(m)))),
     "torch.storage._load_from_bytes": lambda m, p: Call(
         torch.storage._load_from_bytes, torch_bytes(touch(m))
@@ -139,7 +138,7 @@ ATTACKS = {
 
 @pytest.fixture
 def attack_file(tmp_path, marker, monkeypatch):
-    """Writes an attack beside valid weights, and proves that it works on an unpickler that obeys."""
+    """Writes an attack beside valid weights, and proves that it works under plain pickle."""
 
     def write_attack(key):
         # Since 2.6 a bare torch.load inside a pickle is safe, unless this is set.
@@ -171,9 +170,14 @@ def test_attacks_would_not_run_either_if_no_name_were_refused(
     path = attack_file(key)
     monkeypatch.setattr(safe_pickle, "is_state", lambda module, name: True)
     with archive.open_archive(path) as opened:
-        content = safe_pickle.read_pickle(opened)
-    assert isinstance(content["x"], safe_pickle.Inert)
-    assert torch.equal(content["network_fn_state_dict"]["w"], torch.ones(2))
+        try:
+            content = safe_pickle.read_pickle(opened)
+        except CheckpointError as error:
+            # A chain of calls: its first link gave an inert object, which cannot be called.
+            assert "calls an object of " in str(error)  # noqa: PT017
+        else:
+            assert isinstance(content["x"], Inert)
+            assert torch.equal(content["network_fn_state_dict"]["w"], torch.ones(2))
     assert not marker.exists()
 
 
@@ -236,7 +240,10 @@ def program(value):
     return b"\x80\x02}" + text("x") + value + b"s."
 
 
-def storage(*, tag="storage", kind=name("torch", "FloatStorage"), key="0", count=4):
+FLOAT_STORAGE = name("torch", "FloatStorage")
+
+
+def storage(*, tag="storage", kind=FLOAT_STORAGE, key="0", count=4):
     return group(text(tag), kind, text(key), text("cpu"), number(count)) + b"Q"
 
 
@@ -297,22 +304,22 @@ def test_many_names_for_one_storage(torch_zip, refusal):
     assert "have 48 bytes and share 16" in refusal(torch_zip(pickled, data__0=FLOATS))
 
 
-#: Under plain pickle and torch.load(weights_only=True), the first two end the process.
+#: The first two end the process under plain pickle and under torch.load(weights_only=True).
 PROGRAM_TRICKS = {
     "nested tuple as a key": (
-        program(b"})" + b"\x85" * 1_000_000 + b"Ns"),
+        program(b"})" + b"\x85" * 250_000 + b"Ns"),
         "has a value of type tuple as a key",
     ),
     "nested tuple as an OrderedDict's key": (
         program(
             name("collections", "OrderedDict")
-            + group(b"](" + b")" + b"\x85" * 1_000_000 + b"N\x86e")
+            + group(b"](" + b")" + b"\x85" * 250_000 + b"N\x86e")
             + b"R"
         ),
         "has a value of type tuple as a key",
     ),
     "integers of one hash as keys": (program(b"}" + number(2**61 - 1 << 64) + b"Ns"), "as a key"),
-    "a million nested lists": (program(b"]" * 1_000_000 + b"a" * 999_999), "found x"),
+    "many nested lists": (program(b"]" * 250_000 + b"a" * 249_999), "found x"),
     "a list in itself": (program(b"]q\x00h\x00a"), "found x"),
     "text as function": (program(text("os.system") + b")R"), "calls a value of type str"),
     "call of a built object": (program(name("a", "B") + b")R)R"), "calls an object of a.B"),
@@ -363,28 +370,28 @@ def test_program_tricks(torch_zip, refusal, key):
 
 
 class Tensor:
-    """Looks like a tensor to whoever asks by name, attribute or `torch.is_tensor`."""
+    """Looks like a tensor to whoever asks for its name or its shape."""
 
+    __module__ = "fakes"
     shape = torch.Size([12])
-    __class__ = torch.Tensor
 
-    def __reduce__(self):
-        return type(self), ()
+
+class Subclass(torch.Tensor):
+    __module__ = "fakes"
 
 
 @pytest.mark.parametrize("subclass", [False, True])
 def test_what_only_pretends_to_be_a_tensor(official, refusal, monkeypatch, subclass):
     file = official()
-    if subclass:
-        fake = type("FakeTensor", (torch.Tensor,), {"__module__": __name__})(12)
-        monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or Fake())
-        monkeypatch.setattr(sys.modules[__name__], "FakeTensor", type(fake), raising=False)
-        expected = "an object of torch._tensor._rebuild_from_type_v2, expected a dense tensor"
-    else:
-        fake = Tensor()
-        expected = f"an object of {__name__}.Tensor, expected a dense tensor"
+    fakes = types.ModuleType("fakes")
+    fakes.Tensor, fakes.Subclass = Tensor, Subclass
+    monkeypatch.setitem(sys.modules, "fakes", fakes)
+    fake = Subclass(12) if subclass else Tensor()
     file.content["network_fn_state_dict"]["head.0.bias"] = fake
-    assert refusal(file.rewrite()) == f"network_fn_state_dict[head.0.bias] is {expected}"
+    built_by = "torch._tensor._rebuild_from_type_v2" if subclass else "fakes.Tensor"
+    assert refusal(file.rewrite()) == (
+        f"network_fn_state_dict[head.0.bias] is an object of {built_by}, expected a dense tensor"
+    )
 
 
 # Zip files
@@ -412,8 +419,7 @@ def test_directory_that_claims_gigabytes(own_file, refusal):
     for start in starts:
         struct.pack_into("<II", data, start + 20, 3_000_000_000, 3_000_000_000)
     own_file.write_bytes(data)
-    assert "bytes and claims to hold 3000000000" not in (message := refusal(own_file))
-    assert f"claims to hold {len(starts) * 3_000_000_000}" in message
+    assert f"claims to hold {len(starts) * 3_000_000_000}" in refusal(own_file)
 
 
 def test_entries_that_share_their_bytes(tmp_path, refusal):
@@ -451,8 +457,8 @@ def test_more_records_than_any_student_has(own_file, refusal, monkeypatch):
 
 
 def test_huge_pickle(torch_zip, refusal):
-    path = torch_zip(program(b"N0" * 5_000_000 + b"N"))
-    assert "its data.pkl has 1000001" in refusal(path)
+    path = torch_zip(program(b"N0" * 2_500_000 + b"N"))
+    assert "its data.pkl has 500001" in refusal(path)
 
 
 def test_big_endian(own_file, refusal, repack, tmp_path):

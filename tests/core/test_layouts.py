@@ -25,6 +25,13 @@ PHASE_ROUNDINGS = 8
 #: products of rounded factors, each at most 1.
 UNIT_ROUNDINGS = 8
 
+#: Half a unit in the last place of a float16 in [0.5, 1).
+FLOAT16_ROUNDING = 2.0**-12
+
+#: sin·cos + cos·sin: each pair of rounded factors adds √2 roundings at most, the products, of which
+#: one is below a half, 1.5, the sum 1.
+FACTORED_FLOAT16_ROUNDINGS = 2 * 2**0.5 + 2.5
+
 #: Float64 phases up to 2⁵·8 carry an absolute error of some 256·2⁻⁵².
 EXACT = 1e-12
 
@@ -94,6 +101,20 @@ def test_each_layout_is_the_definition_exactly_in_float64(
     np.testing.assert_allclose(
         encoded[0].numpy(), slow_for(layout, camera, encoder), atol=EXACT, rtol=0
     )
+
+
+@pytest.mark.parametrize("expand", [False, True])
+def test_only_the_factored_layout_keeps_sines_of_high_octaves_in_float16(expand: bool) -> None:
+    camera, encoder = Camera(POSE, Intrinsics.centred(20, 20, 27.8)), EncoderConfig(2.0, 6.0)
+    trigonometric = 2 * encoder.coords * encoder.frequencies
+    worst = {}
+    for name in ("factored", "rays"):
+        layout = find_layout(name)
+        encoded = run_layout(layout, expand, camera, encoder, torch.float16)
+        error = np.abs(encoded[0].double().numpy() - slow_for(layout, camera, encoder))
+        worst[name] = error[:trigonometric].max()
+    assert worst["factored"] <= FACTORED_FLOAT16_ROUNDINGS * FLOAT16_ROUNDING
+    assert worst["rays"] > 0.03
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
