@@ -12,7 +12,7 @@ demo: $(VENV)/.ready
 	$(BIN)/mnelf verify out/mic-lens
 	$(BIN)/mnelf bundle examples/mic.pt --target onnx --output out/mic-onnx --force
 	$(BIN)/mnelf eval examples/mic.pt examples/mic
-	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24
+	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24 --force
 	@echo
 	@echo "The Lens Studio project:  out/mic-lens/lens_project"
 	@echo "The ONNX bundle:          out/mic-onnx"

@@ -3,7 +3,7 @@
 For every form that stands for the student's activation: the worst of eight reference frames against
 the trained network, and the SnapML back-ends that run the network in that form.
 
-    python benchmarks/activation_forms.py benchmarks/checkpoints/mic_d60_sr3.pt
+    python benchmarks/activation_forms.py CHECKPOINT
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Cost of a frame: the research code's chain of three graphs against this project's layouts.
 
-One run, one machine, the same trained weights, ONNX Runtime with its default settings on all sides.
-Times are taken in turn, one frame of each arrangement after the other, so that a drift of the
-machine meets all alike; they include what the host computes and copies. Peak memory is that of a
-process of its own for each arrangement, above what it held before it loaded a model.
+One run, one machine, the same trained weights, the same ONNX Runtime settings on all sides. Times
+are taken in turn, one frame of each arrangement after the other, so that a drift of the machine
+meets all alike; they include what the host computes and copies. Peak memory is that of a process of
+its own for each arrangement, above what it held before it loaded a model.
 
-    python benchmarks/frame_cost.py benchmarks/checkpoints/mic_d60_sr3.pt
+    python benchmarks/frame_cost.py examples/mic.pt
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -75,6 +74,14 @@ def model_path(folder: Path, name: str, index: int = 0) -> Path:
     return folder / f"{name}-{index}.onnx"
 
 
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Threads of an idle session would go on spinning and slow down whichever comes next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # the chain's exporter leaves unused initializers behind
+    return onnxruntime.InferenceSession(path, options)
+
+
 def open_frame(folder: Path, name: str, student: StudentConfig) -> Frame:
     return open_chain(folder, student) if name == CHAIN else open_ours(folder, name, student)
 
@@ -82,7 +89,7 @@ def open_frame(folder: Path, name: str, student: StudentConfig) -> Frame:
 def open_chain(folder: Path, student: StudentConfig) -> Frame:
     """The three official graphs, with the copies that a host makes between them."""
     sampler, embedder, network = (
-        onnxruntime.InferenceSession(model_path(folder, CHAIN, index)) for index in range(3)
+        open_session(model_path(folder, CHAIN, index)) for index in range(3)
     )
     encoder, height, width = student.encoder, student.ray_height, student.ray_width
     rays = np.empty((1, 1, height * width, encoder.coords), np.float32)
@@ -100,7 +107,7 @@ def open_chain(folder: Path, student: StudentConfig) -> Frame:
 
 def open_ours(folder: Path, name: str, student: StudentConfig) -> Frame:
     layout = find_layout(OURS[name][0])
-    session = onnxruntime.InferenceSession(model_path(folder, name))
+    session = open_session(model_path(folder, name))
 
     def frame(camera: Camera) -> Image:
         uploads = {
@@ -121,11 +128,19 @@ def peak_memory(checkpoint: Path, folder: Path, name: str) -> int:
 
 def print_peak_memory(checkpoint: Checkpoint, name: str, folder: Path) -> None:
     poses = checkpoint.orbit.sweep(MEMORY_FRAMES)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux: 5 sets the peak back to what is resident now, so that loading torch does not count.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak_resident()
     frame = open_frame(folder, name, checkpoint.student)
     for pose in poses:
         frame(checkpoint.ray_camera(pose))
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+    print(peak_resident() - before)
+
+
+def peak_resident() -> int:
+    """Bytes of this process that were resident at its peak."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def measure(checkpoint_path: Path, frames: int) -> dict[str, dict[str, float]]:
@@ -182,20 +197,24 @@ def main() -> None:
     if options.json:
         print(json.dumps({"conditions": conditions, "rows": rows}, indent=1))
         return
-    table = Table(title=conditions, title_justify="left", caption="× is the chain's over ours")
-    for column in ("", "ms a frame", "×", "copied a frame", "×", "peak memory", "×", "PSNR dB"):
+    table = Table(
+        title=conditions,
+        title_justify="left",
+        caption="per frame; × is the chain's figure over ours, dB against the trained network",
+    )
+    for column in ("", "ms", "×", "copied kB", "×", "peak MB", "×", "dB"):
         table.add_column(column, justify="left" if not column else "right")
     base = rows[CHAIN]
     for name, row in rows.items():
         cells = [name]
         for key, unit in (
-            ("milliseconds", "{:.0f}"),
-            ("copied_bytes", "{:,.0f} B"),
-            ("peak_memory_bytes", "{:,.0f} B"),
+            ("milliseconds", 1.0),
+            ("copied_bytes", 1e3),
+            ("peak_memory_bytes", 1e6),
         ):
-            cells += [unit.format(row[key]), f"{base[key] / row[key]:.2f}"]
+            cells += [f"{row[key] / unit:,.3g}", f"{base[key] / row[key]:,.2f}"]
         table.add_row(*cells, f"{row['psnr_db']:.1f}")
-    Console(width=110 if not sys.stdout.isatty() else None).print(table)
+    Console(width=None if sys.stdout.isatty() else 100).print(table)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class MnelfError(Exception):
     """Base of every error that mnelf raises on purpose; its text is meant for the user.
 
     Attributes:
-        exit_code: what the command line exits with: 2 for wrong usage or input, 1 for a failed check.
+        exit_code: of the command line: 2 for wrong usage or input, 1 for a failed check.
     """
 
     exit_code = 2

@@ -19,9 +19,8 @@ def import_extra(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        root = module.partition(".")[0]
-        if error.name is not None and error.name.partition(".")[0] != root:
-            raise
+        # The missing one may also be what `module` itself needs, when an extra is half installed.
+        missing = (error.name or module).partition(".")[0]
         raise MissingExtraError(
-            f'{root} is not installed; it comes with `pip install "mobile-nelf[{extra}]"`'
+            f'{missing} is not installed; it comes with `pip install "mobile-nelf[{extra}]"`'
         ) from error

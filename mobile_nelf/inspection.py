@@ -12,7 +12,6 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
 from mobile_nelf.deploy.cost import Cost, model_cost
 from mobile_nelf.deploy.exporter import find_exporter
-from mobile_nelf.deploy.operators_schema import BACKEND_TITLES
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
 from mobile_nelf.errors import DeployError, InputError, require
 from mobile_nelf.extras import import_extra
@@ -195,7 +194,7 @@ def check_path(
         layout_reason=exported.layout_reason,
         operators=report,
         cost=inspection.cost,
-        problems=_problems(report) if report else (),
+        problems=report.refusals if report else (),
         warnings=report.warnings if report else (),
     )
 
@@ -222,9 +221,7 @@ def _read_onnx(path: Path) -> ModelProto | None:
 def _check_onnx(model: ModelProto, path: Path, target: str) -> CheckResult:
     if target == "lens":
         report = check_snapml(model, output_scaled=_makes_images(model))
-        return CheckResult(
-            target, None, "", report, report.cost, _problems(report), report.warnings
-        )
+        return CheckResult(target, None, "", report, report.cost, report.refusals, report.warnings)
     if target != "onnx":
         raise InputError(f"{path}: an ONNX model can be checked for lens or onnx, not for {target}")
     onnx = import_extra("onnx", "lens")
@@ -243,16 +240,3 @@ def _makes_images(model: ModelProto) -> bool:
     """Whether all outputs have the shape of an image, whose [0, 1] Lens Studio scales by 255."""
     shapes = [info.type.tensor_type.shape.dim for info in model.graph.output]
     return all(len(dims) == 4 and dims[1].dim_value in (3, 4) for dims in shapes)
-
-
-def _problems(report: SnapmlReport) -> tuple[str, ...]:
-    """Returns all reasons for which SnapML does not take a graph."""
-    problems = list(report.problems)
-    if report.import_bytes > report.budget_bytes:
-        problems.append(
-            f"{report.import_bytes / 1e6:.2f} MB after import, a Lens holds "
-            f"{report.budget_bytes / 1e6:.0f} MB; use a smaller student"
-        )
-    if report.lacking["cpu"]:
-        problems.append(f"{BACKEND_TITLES['cpu']} cannot run {', '.join(report.lacking['cpu'])}")
-    return tuple(problems)

@@ -14,7 +14,7 @@ from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
 from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
-from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf.errors import BundleError
 from mobile_nelf.students import StudentConfig
 from mobile_nelf_exporters.lens_project import MODEL_PATH, check_lens_name, render_lens_project
 from mobile_nelf_exporters.onnx_build import build_onnx, default_activation
@@ -52,7 +52,6 @@ class LensStudioExporter:
 
         Raises:
             InputError: `name` is no name for a lens.
-            DeployError: SnapML cannot import the model, or it is larger than its budget.
         """
         check_lens_name(name)
         chosen, reason = (
@@ -62,8 +61,6 @@ class LensStudioExporter:
         )
         form = activation or default_activation(checkpoint, "gelusnap")
         model, contract = build_onnx(checkpoint, chosen, form, expand=True)
-        report = check_snapml(model)
-        _refuse_unless_passed(report)
         content = model.SerializeToString(deterministic=True)
         files = {
             **render_lens_project(contract, content, name),
@@ -125,19 +122,6 @@ def _check_encoder(student: StudentConfig, layout: Layout) -> SnapmlReport:
     return check_snapml(
         lower_to_onnx(encoder, layout.inputs(student), "encoded", "relu"), output_scaled=False
     )
-
-
-def _refuse_unless_passed(report: SnapmlReport) -> None:
-    reasons = list(report.problems)
-    if report.import_bytes > report.budget_bytes:
-        reasons.append(
-            f"{report.import_bytes / 1e6:.1f} MB after import, a lens may hold "
-            f"{report.budget_bytes / 1e6:.0f} MB; use a smaller student"
-        )
-    if report.lacking["cpu"]:
-        reasons.append(f"not even the CPU runs {', '.join(report.lacking['cpu'])}")
-    if reasons:
-        raise DeployError(f"SnapML cannot take this student: {'; '.join(reasons)}")
 
 
 def _model_bytes(files: dict[str, bytes]) -> bytes:

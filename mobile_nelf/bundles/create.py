@@ -24,7 +24,7 @@ from mobile_nelf.deploy.parity import (
     compare_frames,
     student_frame_function,
 )
-from mobile_nelf.errors import OutputError, ParityError
+from mobile_nelf.errors import DeployError, OutputError, ParityError
 
 __all__ = ["Bundle", "create_bundle"]
 
@@ -75,7 +75,8 @@ def create_bundle(
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: unknown target, layout or name, or a student that the target cannot take.
+        InputError: unknown target, layout or name, or a student that the target cannot take, for
+            its operators or its size.
         OutputError: `output` exists or cannot be written.
         ParityError: the artefact does not reproduce the trained network; nothing is written.
         MissingExtraError: the target's optional dependencies are not installed.
@@ -87,6 +88,9 @@ def create_bundle(
     exported = exporter.export(checkpoint, name, layout, activation)
     inspection = exporter.inspect(exported.files)
     on_progress("export", 1, 1)
+    if inspection.operators is not None and not inspection.operators.passed:
+        reasons = "; ".join(inspection.operators.refusals)
+        raise DeployError(f"target {target} cannot take this student: {reasons}")
     on_progress("render reference frames", 0, REFERENCE_FRAMES)
     student_frame = student_frame_function(checkpoint)
     done = 0

@@ -44,7 +44,7 @@ def load_checkpoint(
         )
     if "format" in content:
         if camera is not None or activation is not None:
-            option = "activation" if camera is None else "camera"
+            option = "trained-activation" if camera is None else "camera"
             raise InputError(
                 f"{path}: is a checkpoint of mobile-nelf and has its own {option}; leave out "
                 f"--{option}"

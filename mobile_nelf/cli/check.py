@@ -15,7 +15,7 @@ from mobile_nelf.cli.options import (
     lens_options,
     path_type,
 )
-from mobile_nelf.cli.output import plain, print_fields, print_json, print_table, size_text
+from mobile_nelf.cli.output import print_fields, print_json, print_note, print_table, size_text
 
 if TYPE_CHECKING:
     from mobile_nelf.deploy.cost import Cost
@@ -95,9 +95,9 @@ def _print(file: Path, result: CheckResult) -> None:
         _print_layers(report)
     click.echo()
     for text in result.warnings:
-        click.echo(f"warning: {plain(text)}")
+        print_note("warning", text)
     for text in result.problems:
-        click.echo(f"problem: {plain(text)}")
+        print_note("problem", text)
     click.echo("passed" if result.passed else "failed")
 
 
@@ -159,4 +159,4 @@ def _print_layers(report: SnapmlReport) -> None:
     if reasons:
         click.echo()
     for (layer, reason), titles in reasons.items():
-        click.echo(f"{plain(layer)} on {', '.join(titles)}: {plain(reason)}")
+        print_note(f"{layer} on {', '.join(titles)}", reason)

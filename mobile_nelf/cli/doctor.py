@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mobile_nelf.cli.options import common_options
-from mobile_nelf.cli.output import plain, print_fields, print_json, print_table
+from mobile_nelf.cli.output import print_fields, print_json, print_note, print_table
 
 if TYPE_CHECKING:
     from mobile_nelf.doctor import Diagnosis
@@ -49,7 +49,7 @@ def _print(diagnosis: Diagnosis) -> None:
     )
     for package in diagnosis.packages:
         if package.detail:
-            click.echo(f"{package.name} cannot be imported: {plain(package.detail)}")
+            print_note(f"{package.name} cannot be imported", package.detail)
     click.echo()
     print_table(
         ("extra", "complete", "needed for"),

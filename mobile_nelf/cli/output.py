@@ -22,6 +22,7 @@ __all__ = [
     "plain",
     "print_fields",
     "print_json",
+    "print_note",
     "print_table",
     "progress_bar",
     "size_text",
@@ -42,15 +43,27 @@ def print_json(data: dict[str, Any]) -> None:
 
 def print_fields(fields: dict[str, str]) -> None:
     """Prints names and values in two columns; empty values are left out."""
-    shown = {name: plain(value) for name, value in fields.items() if value}
+    shown = {name: value for name, value in fields.items() if value}
     indent = max(map(len, shown)) + 2
     for name, value in shown.items():
-        lines = textwrap.wrap(
-            value, _width() - indent, break_long_words=False, break_on_hyphens=False
-        )
-        click.echo(f"{name:<{indent}}{lines[0]}")
-        for line in lines[1:]:
-            click.echo(" " * indent + line)
+        _print_wrapped(f"{name:<{indent}}", value, indent)
+
+
+def print_note(label: str, text: str) -> None:
+    """Prints a sentence after a label; what does not fit goes on in further, indented lines."""
+    _print_wrapped(f"{plain(label)}: ", text, indent=2)
+
+
+def _print_wrapped(start: str, text: str, indent: int) -> None:
+    # Paths and commands stay whole, so that they can be copied.
+    lines = textwrap.wrap(
+        start + plain(text),
+        _width(),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(lines))
 
 
 def _width() -> int:
@@ -93,8 +106,8 @@ def parity_table(legs: Sequence[ParityLeg]) -> None:
         ],
         right=3,
     )
-    for note in dict.fromkeys(f"{leg.name}: {leg.note}" for leg in legs if leg.note):
-        click.echo(f"  {plain(note)}")
+    for note in dict.fromkeys((leg.name, leg.note) for leg in legs if leg.note):
+        print_note(*note)
 
 
 def size_text(size: int) -> str:

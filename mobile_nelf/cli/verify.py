@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mobile_nelf.cli.options import common_options, examples, path_type
-from mobile_nelf.cli.output import parity_table, plain, print_fields, print_json, progress_bar
+from mobile_nelf.cli.output import parity_table, print_fields, print_json, print_note, progress_bar
 
 __all__ = ["command"]
 
@@ -56,6 +56,6 @@ def command(ctx: click.Context, bundle: Path, as_json: bool) -> None:
             parity_table(result.legs)
         click.echo()
         for problem in result.problems:
-            click.echo(f"problem: {plain(problem)}")
+            print_note("problem", problem)
         click.echo("passed" if result.passed else "failed")
     ctx.exit(0 if result.passed else 1)

@@ -56,7 +56,7 @@ class Contract:
         orbit: where cameras may go, world frame.
         background: RGB in [0, 1] behind the object.
         weights_sha256: of the trained weights (`Checkpoint.weights_sha256`).
-        min_psnr_db: what each reference frame of the artefact must reach against the trained student.
+        min_psnr_db: what each frame of the artefact must reach against the trained student.
         version: of this schema.
     """
 

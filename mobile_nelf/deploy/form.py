@@ -78,8 +78,8 @@ def deploy_network(
     student = checkpoint.student
     if activation not in ACTIVATION_FORMS[student.activation]:
         raise DeployError(
-            f"activation {activation!r} cannot stand for the trained {student.activation}; expected "
-            f"one of {', '.join(ACTIVATION_FORMS[student.activation])}"
+            f"activation {activation!r} cannot stand for the trained {student.activation}; "
+            f"expected one of {', '.join(ACTIVATION_FORMS[student.activation])}"
         )
     trained = checkpoint.network()
     network = fold_batchnorm(trained.as_conv() if isinstance(trained, R2L) else trained)

@@ -35,7 +35,7 @@ DEPLOY_MAX_ERROR = 1e-5
 
 #: Artefact against student, worst reference frame. `embedded` gets the same numbers as the student
 #: and only sums them in another order. The others compute the encoding in float32, where 2⁵·x
-#: carries an error of about 1e-5 into the network; 60 dB is a rms error of a quarter of an 8-bit step.
+#: carries an error of about 1e-5 into the network; 60 dB is a rms error of 1/4 of an 8-bit step.
 ARTEFACT_MIN_PSNR_DB: dict[LayoutName, float] = {
     "embedded": 100.0,
     "rays": 60.0,

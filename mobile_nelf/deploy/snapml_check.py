@@ -109,6 +109,19 @@ class SnapmlReport:
         """Back-ends that run the whole graph."""
         return tuple(backend for backend in BACKENDS if not self.lacking[backend])
 
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why SnapML cannot take the graph, one reason each; empty if it can."""
+        reasons = list(self.problems)
+        if self.import_bytes > self.budget_bytes:
+            reasons.append(
+                f"{self.import_bytes / 1e6:.1f} MB after import, a Lens may hold "
+                f"{self.budget_bytes / 1e6:.0f} MB; use a smaller student"
+            )
+        if self.lacking["cpu"]:
+            reasons.append(f"not even the CPU runs {', '.join(self.lacking['cpu'])}")
+        return tuple(reasons)
+
 
 @dataclass(frozen=True)
 class _Layer:

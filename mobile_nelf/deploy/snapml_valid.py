@@ -13,7 +13,7 @@ from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 __all__ = ["require_valid"]
 
@@ -33,17 +33,27 @@ def require_valid(model: ModelProto) -> None:
             raise DeployError(f"node {node.name!r} ({node.op_type}) is no valid ONNX: no output")
         if _is_defined(node, context.opset_imports):
             _check(f"node {node.name or node.output[0]!r}", onnx.checker.check_node, node, context)
+        for entry in node.attribute:
+            if entry.HasField("t"):
+                _check_tensor(node.output[0], entry.t, context)
     for tensor in model.graph.initializer:
-        # Values in another file, which may not be here, are a problem for the report.
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            _check(f"constant {tensor.name!r}", onnx.checker.check_tensor, tensor, context)
+        _check_tensor(tensor.name, tensor, context)
+
+
+def _check_tensor(name: str, tensor: TensorProto, context: Any) -> None:
+    onnx = import_extra("onnx", extra="lens")
+    # Values in another file, which may not be here, are a problem for the report.
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        _check(f"constant {name!r}", onnx.checker.check_tensor, tensor, context)
+        # The checker takes some types and values that do not make an array.
+        _check(f"constant {name!r}", onnx.numpy_helper.to_array, tensor)
 
 
 def _check(what: str, check: Any, *arguments: Any) -> None:
     onnx = import_extra("onnx", extra="lens")
     try:
         check(*arguments)
-    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
+    except (onnx.checker.ValidationError, KeyError, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise DeployError(f"{what} is no valid ONNX: {reason}") from error
 

@@ -219,8 +219,12 @@ def _save_state(path: Path, run: dict[str, Any], parts: dict[str, Any], step: in
     """Writes beside and renames, so a kill leaves the last whole state."""
     beside = path.with_name(path.name + ".partial")
     state = {name: part.state_dict() for name, part in parts.items()}
-    torch.save({"run": run, "step": step, **state}, beside)
-    os.replace(beside, path)
+    try:
+        torch.save({"run": run, "step": step, **state}, beside)
+        os.replace(beside, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        beside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error}); free some space") from error
 
 
 def _resume(path: Path, run: dict[str, Any], parts: dict[str, Any]) -> int:

@@ -152,7 +152,7 @@ def test_the_project_name_is_made_from_the_folder(checkpoint, tmp_path, folder, 
 
 def test_a_student_too_large_for_the_budget_is_refused(tmp_path):
     large = random_checkpoint(width=1024, depth=8, sr_widths=(8,))
-    with pytest.raises(DeployError, match=r"SnapML cannot take this student: .*10 MB"):
+    with pytest.raises(DeployError, match=r"target lens cannot take this student: .*10 MB"):
         create_bundle(large, target="lens", output=tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,6 @@ def lens() -> Intrinsics:
 @pytest.fixture(scope="session")
 def checkpoint(lens: Intrinsics):
     """A student whose image fits the photos of `scene`; it learned nothing."""
-    from dataclasses import replace
-
     student = random_checkpoint(sr_widths=(8, 8, 8), ray_width=2, ray_height=2)
     return replace(student, intrinsics=lens, metrics={"test_psnr_db": 12.5})
 
@@ -81,7 +80,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
             matrix[:3] = look_at(4.0 * position / np.linalg.norm(position), (0.0, 0.0, 0.0))
             pixels = rng.integers(0, 256, (IMAGE, IMAGE, 4), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / split / f"r_{number}.png")
-            frames.append({"file_path": f"./{split}/r_{number}", "transform_matrix": matrix.tolist()})
+            frames.append(
+                {"file_path": f"./{split}/r_{number}", "transform_matrix": matrix.tolist()}
+            )
         cameras = {"camera_angle_x": ANGLE, "frames": frames}
         (folder / f"transforms_{split}.json").write_text(json.dumps(cameras))
     return folder

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -78,10 +79,7 @@ def test_the_table_agrees_with_the_help_of_each_command():
 
 
 def test_every_command_module_is_listed():
-    folder = mobile_nelf.cli.__path__[0]
-    from pathlib import Path
-
-    modules = {path.stem for path in Path(folder).glob("*.py")}
+    modules = {path.stem for path in Path(mobile_nelf.cli.__path__[0]).glob("*.py")}
     assert modules - {"__init__", "options", "output"} == set(COMMANDS)
 
 
@@ -108,10 +106,8 @@ def test_version(mnelf):
 def test_choices_agree_with_the_library():
     assert set(options.LAYOUTS) == set(get_args(LayoutName))
     assert set(options.ACTIVATION_FORMS) == set(get_args(ActivationForm))
-    assert student.PRESETS == tuple(PRESETS)
-    (trained,) = (
-        p for p in cli.get_command(None, "eval").params if p.name == "trained_activation"
-    )
+    assert list(PRESETS) == list(student.PRESETS)
+    (trained,) = (p for p in cli.get_command(None, "eval").params if p.name == "trained_activation")
     assert set(trained.type.choices) == set(get_args(Activation))
 
 

@@ -605,9 +605,16 @@ def _short_weight():
     return model
 
 
+def _retyped_constant():
+    model = _constant_reader("Mul")
+    model.graph.node[0].attribute[0].t.data_type = TensorProto.FLOAT16
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "text"),
     [
+        (_retyped_constant(), "'c' is no valid ONNX"),
         (_without_output(), "no output"),
         (_damaged_name(), "no text"),
         (_short_weight(), "constant 'c0' is no valid ONNX"),

@@ -12,7 +12,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE.parents[1] / "e
 from lens.lens_contracts import lens_contract  # noqa: E402
 
 from mobile_nelf_exporters.lens_project import render_lens_project  # noqa: E402
-from mobile_nelf_exporters.readme import render_readme  # noqa: E402
+from mobile_nelf_exporters.templates import render_readme  # noqa: E402
 
 GOLDEN = HERE / "golden"
 NAME = "Golden"
