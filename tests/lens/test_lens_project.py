@@ -22,7 +22,7 @@ from mobile_nelf_exporters.lens_project import (
     SCENE_ID,
     render_lens_project,
 )
-from mobile_nelf_exporters.readme import render_readme
+from mobile_nelf_exporters.templates import render_readme
 
 LAYOUT_NAMES = ("factored", "rays", "camera", "embedded")
 README = "README.lens.md.j2"
