@@ -178,7 +178,7 @@ def measure(checkpoint_path: Path, frames: int) -> dict[str, dict[str, float]]:
 
 
 def axis_move_ms(student: StudentConfig) -> float:
-    """What moving an axis adds to the chain's second copy; a host with NHWC tensors is spared it."""
+    """Milliseconds that moving an axis adds to the chain's second copy."""
     pixels = student.ray_width * student.ray_height
     encoder = student.encoder
     source = np.ones((1, 2 * encoder.frequencies + 1, pixels, encoder.coords), np.float32)
@@ -217,8 +217,8 @@ def main() -> None:
         return
     caption = (
         "per frame; × is the chain's figure over ours, dB against the trained network. "
-        f"{axis_move_ms(student):.1f} ms of the chain's time move an axis for ONNX Runtime, which a "
-        "host with NHWC tensors need not do."
+        f"{axis_move_ms(student):.1f} ms of the chain's time move an axis for ONNX Runtime, which "
+        "a host with NHWC tensors need not do."
     )
     table = Table(title=conditions, caption=caption, title_justify="left", caption_justify="left")
     for column in ("", "ms", "×", "copied kB", "×", "peak MB", "×", "dB"):

@@ -20,15 +20,6 @@ from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they gain on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class EasyDict(dict):
     """A dict whose items are also attributes, as the package of that name has it."""
 
