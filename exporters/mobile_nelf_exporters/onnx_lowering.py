@@ -180,53 +180,46 @@ def _slice(graph: _Graph, node: fx.Node) -> str:
     return graph.emit("Slice", [graph.operand(value), *bounds], _shape(node))
 
 
-def _conv(graph: _Graph, node: fx.Node) -> str:
-    value, weight, bias, stride, padding, dilation, groups = _arguments(
-        node,
-        value=None,
-        weight=None,
-        bias=None,
-        stride=[1, 1],
-        padding=[0, 0],
-        dilation=[1, 1],
-        groups=1,
-    )
-    return graph.emit(
-        "Conv",
-        [graph.names[operand] for operand in (value, weight, bias) if operand is not None],
-        _shape(node),
-        kernel_shape=list(_shape(weight)[2:]),
-        strides=stride,
-        pads=[*padding, *padding],
-        dilations=dilation,
-        group=groups,
-    )
+def _convolution(op_type: str, schema: dict[str, Any]) -> Callable[[_Graph, fx.Node], str]:
+    def lower(graph: _Graph, node: fx.Node) -> str:
+        call = dict(zip(schema, _arguments(node, **schema), strict=True))
+        if any(call.get("output_padding", ())):
+            raise DeployError("a transposed conv with output padding has no ONNX lowering")
+        operands = [call[name] for name in ("value", "weight", "bias")]
+        return graph.emit(
+            op_type,
+            [graph.names[operand] for operand in operands if operand is not None],
+            _shape(node),
+            kernel_shape=list(_shape(call["weight"])[2:]),
+            strides=call["stride"],
+            pads=[*call["padding"], *call["padding"]],
+            dilations=call["dilation"],
+            group=call["groups"],
+        )
+
+    return lower
 
 
-def _conv_transpose(graph: _Graph, node: fx.Node) -> str:
-    value, weight, bias, stride, padding, output_padding, groups, dilation = _arguments(
-        node,
-        value=None,
-        weight=None,
-        bias=None,
-        stride=[1, 1],
-        padding=[0, 0],
-        output_padding=[0, 0],
-        groups=1,
-        dilation=[1, 1],
-    )
-    if any(output_padding):
-        raise DeployError("a transposed conv with output padding has no ONNX lowering")
-    return graph.emit(
-        "ConvTranspose",
-        [graph.names[operand] for operand in (value, weight, bias) if operand is not None],
-        _shape(node),
-        kernel_shape=list(_shape(weight)[2:]),
-        strides=stride,
-        pads=[*padding, *padding],
-        dilations=dilation,
-        group=groups,
-    )
+#: Parameters of the traced calls in their order, with the defaults that a trace leaves out.
+_CONV = {
+    "value": None,
+    "weight": None,
+    "bias": None,
+    "stride": [1, 1],
+    "padding": [0, 0],
+    "dilation": [1, 1],
+    "groups": 1,
+}
+_CONV_TRANSPOSE = {
+    "value": None,
+    "weight": None,
+    "bias": None,
+    "stride": [1, 1],
+    "padding": [0, 0],
+    "output_padding": [0, 0],
+    "groups": 1,
+    "dilation": [1, 1],
+}
 
 
 def _gelu(graph: _Graph, node: fx.Node) -> str:
@@ -255,8 +248,8 @@ def _tanh_gate(graph: _Graph, x: str, shape: tuple[int, ...]) -> str:
 _LOWERINGS: dict[str, Callable[[_Graph, fx.Node], str]] = {
     "aten.add.Tensor": _elementwise("Add"),
     "aten.cat.default": _concat,
-    "aten.conv2d.default": _conv,
-    "aten.conv_transpose2d.input": _conv_transpose,
+    "aten.conv2d.default": _convolution("Conv", _CONV),
+    "aten.conv_transpose2d.input": _convolution("ConvTranspose", _CONV_TRANSPOSE),
     "aten.cos.default": _elementwise("Cos"),
     "aten.gelu.default": _gelu,
     "aten.mul.Tensor": _elementwise("Mul"),
