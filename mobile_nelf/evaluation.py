@@ -8,7 +8,7 @@ carry, so it is not measured.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.extras import import_extra
 from mobile_nelf.metrics import SSIM_WINDOW, ImageArray, flip, psnr_db, ssim
+from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.scenes import Scene, View
 
 __all__ = ["PROTOCOL", "Evaluation", "Score", "SubsetScore", "evaluate", "require_metrics"]
@@ -30,8 +31,6 @@ SUBSET_STEP = 8
 
 #: Photos taken with another lens than the student renders belong to another scene, or were cropped.
 FOCAL_TOLERANCE = 0.01
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def require_metrics() -> None:
 def evaluate(
     checkpoint: Checkpoint,
     scene: Scene,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = silent,
 ) -> Evaluation:
     """Renders every test view of `scene` and compares it with the photo.
 
@@ -124,15 +123,13 @@ def evaluate(
     _check_comparable(checkpoint, scene, views[0])
     frame = student_frame_function(checkpoint)
     scores: dict[str, Score] = {}
-    on_progress("evaluate", 0, len(views))
-    for index, view in enumerate(views):
+    for view in counted("evaluate", views, on_progress):
         camera = checkpoint.ray_camera(view.camera.cam_to_world)
         image = np.clip(frame(camera)[..., :3], 0.0, 1.0)
         photo = on_white(view)
         scores[view.path.name] = Score(
             psnr_db(image, photo), ssim(image, photo), flip(image, photo)
         )
-        on_progress("evaluate", index + 1, len(views))
     subsets, note = _subsets(scores)
     return Evaluation(
         protocol=PROTOCOL,

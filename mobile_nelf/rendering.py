@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.reference import to_uint8
 from mobile_nelf.cameras import FloatArray, OrbitLimits
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.progress import Progress, counted, silent
 
 __all__ = ["OrbitPosition", "render_still", "render_turn"]
 
@@ -33,7 +31,6 @@ RADIUS_SLACK = 0.01
 #: A student without alpha has RGB frames, one with alpha RGBA; GIF and MP4 get RGB, whose colours
 #: are on the background already.
 Picture = npt.NDArray[np.uint8]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def render_still(
     _check_output(output, force)
     pose = position.pose(checkpoint.orbit)
     frame = student_frame_function(checkpoint)(checkpoint.ray_camera(pose))
-    with _beside(output) as partial:
+    with written_beside(output) as partial:
         Image.fromarray(to_uint8(frame)).save(partial, "PNG")
 
 
@@ -109,7 +106,7 @@ def render_turn(
     frames: int,
     *,
     force: bool = False,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = silent,
 ) -> None:
     """Writes the frames of a turn around the object.
 
@@ -137,16 +134,14 @@ def render_turn(
     if write is _write_mp4:
         import_extra("imageio_ffmpeg", "train")
     _check_output(output, force)
-    with _beside(output) as partial:
+    with written_beside(output) as partial:
         write(partial, _turn(checkpoint, frames, on_progress), frames / TURN_SECONDS)
 
 
 def _turn(checkpoint: Checkpoint, frames: int, on_progress: Progress) -> Iterator[Picture]:
     frame = student_frame_function(checkpoint)
-    on_progress("render", 0, frames)
-    for index, pose in enumerate(checkpoint.orbit.sweep(frames)):
+    for pose in counted("render", checkpoint.orbit.sweep(frames), on_progress):
         yield to_uint8(frame(checkpoint.ray_camera(pose)))
-        on_progress("render", index + 1, frames)
 
 
 def _write_folder(folder: Path, pictures: Iterator[Picture], fps: float) -> None:
@@ -184,22 +179,3 @@ def _check_output(output: Path, force: bool) -> None:
 
 def _holds_frames_only(folder: Path) -> bool:
     return all(path.match("frame_*.png") for path in folder.iterdir())
-
-
-@contextmanager
-def _beside(output: Path) -> Iterator[Path]:
-    """Yields a path beside `output` that takes its place at the end, or vanishes on an error."""
-    try:
-        scratch = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.absolute().parent))
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
-    try:
-        partial = scratch / output.name
-        yield partial
-        if output.is_dir():
-            output.rename(scratch / "replaced")
-        os.replace(partial, output)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

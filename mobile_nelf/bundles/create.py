@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import mobile_nelf
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.reference import Reference
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -25,6 +23,7 @@ from mobile_nelf.deploy.parity import (
     student_frame_function,
 )
 from mobile_nelf.errors import DeployError, OutputError, ParityError
+from mobile_nelf.progress import Progress, counted, silent
 
 __all__ = ["Bundle", "create_bundle"]
 
@@ -34,8 +33,6 @@ REFERENCE_FRAMES = 8
 #: Frames for the legs before the artefact and for emulations. They exercise the same arithmetic at
 #: every pose, and the artefact itself is compared on all reference frames.
 SHORT_LEG_FRAMES = 2
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def create_bundle(
     layout: LayoutName | None = None,
     activation: ActivationForm | None = None,
     force: bool = False,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = silent,
 ) -> Bundle:
     """Exports a student, proves the artefact, and writes the bundle.
 
@@ -91,18 +88,7 @@ def create_bundle(
     if inspection.operators is not None and not inspection.operators.passed:
         reasons = "; ".join(inspection.operators.refusals)
         raise DeployError(f"target {target} cannot take this student: {reasons}")
-    on_progress("render reference frames", 0, REFERENCE_FRAMES)
-    student_frame = student_frame_function(checkpoint)
-    done = 0
-
-    def counted(camera: object) -> Frame:
-        nonlocal done
-        frame = student_frame(camera)  # type: ignore[arg-type]
-        done += 1
-        on_progress("render reference frames", done, REFERENCE_FRAMES)
-        return frame
-
-    reference, frames = Reference.render(checkpoint, REFERENCE_FRAMES, counted)
+    reference, frames = Reference.render(checkpoint, REFERENCE_FRAMES, on_progress)
     legs = [
         *_network_legs(checkpoint, exported, reference, frames),
         *_artefact_legs(exporter, exported, reference, frames, on_progress),
@@ -187,12 +173,11 @@ def _artefact_legs(
     legs = []
     for runtime in exporter.runtimes(exported.files, exported.contract):
         count = len(frames) if runtime.exact else SHORT_LEG_FRAMES
-        stage = f"run {runtime.name}"
-        rendered = []
-        for index, camera in enumerate(reference.cameras[:count]):
-            on_progress(stage, index, count)
-            rendered.append(runtime.frame(camera.resized(student.ray_width, student.ray_height)))
-        on_progress(stage, count, count)
+        cameras = counted(f"run {runtime.name}", reference.cameras[:count], on_progress)
+        rendered = [
+            runtime.frame(camera.resized(student.ray_width, student.ray_height))
+            for camera in cameras
+        ]
         legs.append(
             compare_frames(
                 f"student → {runtime.name}",
@@ -220,29 +205,14 @@ def _check_output(output: Path, force: bool) -> None:
 
 
 def _write(output: Path, files: dict[str, bytes], force: bool) -> None:
-    """Writes beside the destination and renames, so that a bundle is there whole or not at all."""
-    output = output.absolute()
+    """Writes the whole bundle beside its destination and renames it into place."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     except OSError as error:
         raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
-    try:
-        beside.chmod(0o755)
+    with written_beside(output) as folder:
         for path in sorted(files):
-            destination = beside / path
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            destination.write_bytes(files[path])
-        if output.exists():
-            if not force:
-                raise OutputError(f"{output}: appeared meanwhile; add --force to replace it")
-            replaced = beside.with_name(beside.name + ".old")
-            output.rename(replaced)
-            beside.rename(output)
-            shutil.rmtree(replaced)
-        else:
-            beside.rename(output)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(files[path])
+        if output.exists() and not force:
+            raise OutputError(f"{output}: appeared meanwhile; add --force to replace it")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,9 @@ from PIL import Image
 from mobile_nelf.cameras import Camera, Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.config import from_dict, to_dict
-from mobile_nelf.deploy.parity import Frame
+from mobile_nelf.deploy.parity import Frame, student_frame_function
 from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.progress import Progress, counted, silent
 
 __all__ = ["Reference", "png_bytes", "to_uint8"]
 
@@ -47,12 +47,16 @@ class Reference:
 
     @staticmethod
     def render(
-        checkpoint: Checkpoint, count: int, frame: Callable[[Camera], Frame]
+        checkpoint: Checkpoint, count: int, on_progress: Progress = silent
     ) -> tuple[Reference, list[Frame]]:
         """Renders `count` poses of the student's orbit and also returns the float frames."""
         cameras = tuple(checkpoint.camera(pose) for pose in checkpoint.orbit.sweep(count))
-        grid = (checkpoint.student.ray_width, checkpoint.student.ray_height)
-        frames = [frame(camera.resized(*grid)) for camera in cameras]
+        frame = student_frame_function(checkpoint)
+        poses = [camera.cam_to_world for camera in cameras]
+        frames = [
+            frame(checkpoint.ray_camera(pose))
+            for pose in counted("render reference frames", poses, on_progress)
+        ]
         pixels = np.stack([take_pixels(rendered) for rendered in frames])
         return Reference(cameras, tuple(to_uint8(f) for f in frames), pixels), frames
 

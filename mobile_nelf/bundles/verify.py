@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +10,15 @@ import numpy as np
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.reference import Reference, take_pixels, to_uint8
 from mobile_nelf.deploy.exporter import Exporter, find_exporter
-from mobile_nelf.deploy.parity import Frame, ParityLeg, compare_frames
+from mobile_nelf.deploy.parity import ParityLeg, compare_frames
 from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.progress import Progress, counted, silent
 
 __all__ = ["Verification", "verify_bundle"]
 
 #: Whole frames are compared at 8 bits, where rounding alone decides: at the contract's 60 dB about
 #: one value in five lands on the next step, which is 55 dB.
 EIGHT_BIT_MIN_PSNR_DB = 50.0
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,7 @@ class Verification:
         return not self.problems
 
 
-def verify_bundle(
-    path: Path, *, on_progress: Progress = lambda stage, done, total: None
-) -> Verification:
+def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification:
     """Checks hashes, contract and operators of a bundle and replays its reference frames.
 
     Args:
@@ -120,12 +116,8 @@ def _replay(
     for runtime in exporter.runtimes(files, contract):
         if not runtime.exact:
             continue
-        stage = f"run {runtime.name}"
-        rendered: list[Frame] = []
-        for index, camera in enumerate(reference.cameras):
-            on_progress(stage, index, len(reference.cameras))
-            rendered.append(runtime.frame(camera.resized(*grid)))
-        on_progress(stage, len(rendered), len(reference.cameras))
+        cameras = counted(f"run {runtime.name}", reference.cameras, on_progress)
+        rendered = [runtime.frame(camera.resized(*grid)) for camera in cameras]
         legs += [
             compare_frames(
                 f"{runtime.name}, float pixels",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints.architecture import checked_weights, state_dict
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.checkpoints.names import describe, printable
 from mobile_nelf.config import from_dict, to_dict
-from mobile_nelf.errors import CheckpointError, ConfigError, OutputError
+from mobile_nelf.errors import CheckpointError, ConfigError
 from mobile_nelf.students import StudentConfig
 
 __all__ = ["FORMAT", "VERSION", "read_native", "save_checkpoint"]
@@ -85,7 +85,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -
     # Not to a path: torch.save would put the file's name inside.
     buffer = io.BytesIO()
     torch.save(_interned(content), buffer)
-    _replace(path, buffer.getvalue())
+    with written_beside(path) as partial:
+        partial.write_bytes(buffer.getvalue())
 
 
 def _half(name: str, value: Tensor, path: Path) -> Tensor:
@@ -110,18 +111,6 @@ def _interned(value: Any) -> Any:
     if isinstance(value, list):
         return [_interned(item) for item in value]
     return sys.intern(value) if isinstance(value, str) else value
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            beside.write_bytes(content)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def read_native(content: dict[Any, Any], path: Path) -> Checkpoint:

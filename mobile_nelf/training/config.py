@@ -14,7 +14,8 @@ class FitConfig:
     Attributes:
         steps: optimizer steps in all.
         patches: image patches a step, each from a random training view.
-        patch_rays: side of a patch in rays; capped at the ray grid.
+        patch_rays: side of a patch in rays; capped at the ray grid. A patch smaller than the grid
+            can begin at any pixel, so each photo teaches more rays.
         learning_rate: peak of the schedule (linear warm-up, then cosine to a hundredth).
         warmup_steps: length of the warm-up.
         weight_decay: decoupled weight decay of AdamW.
@@ -25,7 +26,7 @@ class FitConfig:
 
     steps: int = 4000
     patches: int = 16
-    patch_rays: int = 25
+    patch_rays: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 200
     weight_decay: float = 1e-2

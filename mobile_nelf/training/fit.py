@@ -31,7 +31,7 @@ from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import HeadBodyTail
 from mobile_nelf.training.config import FitConfig
 
-__all__ = ["FitProgress", "fit_student"]
+__all__ = ["FitProgress", "Photos", "fit_student"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def fit_student(
     """
     if not state_path.parent.is_dir():
         raise OutputError(f"{state_path.parent}: no such folder, expected one for the run's state")
-    photos = _Photos(scene, student)
+    photos = Photos(scene, student)
     torch.manual_seed(config.seed)
     network: HeadBodyTail = build_student(student).to(
         memory_format=torch.channels_last  # type: ignore[call-overload]  # absent in torch's types
@@ -141,10 +141,15 @@ def _schedule(step: int, config: FitConfig) -> float:
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-class _Photos:
+class Photos:
     """The training views in memory, served as random patches of encoded rays and their pixels."""
 
     def __init__(self, scene: Scene, student: StudentConfig) -> None:
+        """Reads all training views.
+
+        Raises:
+            SceneError: the images do not have the size that the student renders.
+        """
         lens = scene.views("train")[0].camera.intrinsics
         if (lens.width, lens.height) != (student.image_width, student.image_height):
             raise SceneError(
@@ -173,9 +178,11 @@ class _Photos:
         columns = min(config.patch_rays, self.student.ray_width)
         points, targets = [], []
         for _ in range(config.patches):
+            # Anywhere in the image, not only where the ray grid of the whole image falls: a photo
+            # then teaches scale² times as many different rays.
             view = _randint(len(self.pixels), rng)
-            top = _randint(self.student.ray_height - rows + 1, rng)
-            left = _randint(self.student.ray_width - columns + 1, rng)
+            top = _randint(self.pixels.shape[1] - rows * self.student.scale + 1, rng)
+            left = _randint(self.pixels.shape[2] - columns * self.student.scale + 1, rng)
             points.append(self._points(view, top, left, rows, columns, rng))
             targets.append(self._target(view, top, left, rows, columns))
         encoded = encode(torch.stack(points), self.student.encoder.frequencies)
@@ -189,8 +196,8 @@ class _Photos:
     ) -> Tensor:
         """Sample points [3·K, rows, columns] of a patch, jittered within their depth intervals."""
         origin, d0, du, dv = self.maps[view].reshape(4, 3, 1, 1)
-        u = torch.arange(left, left + columns, dtype=torch.float64)
-        v = torch.arange(top, top + rows, dtype=torch.float64)[:, None]
+        u = left / self.student.scale + torch.arange(columns, dtype=torch.float64)
+        v = top / self.student.scale + torch.arange(rows, dtype=torch.float64)[:, None]
         directions = d0 + u * du + v * dv  # [3, rows, columns]
         middles = (self.depths[1:] + self.depths[:-1]) / 2
         lower = torch.cat([self.depths[:1], middles])[:, None, None]
@@ -202,9 +209,7 @@ class _Photos:
 
     def _target(self, view: int, top: int, left: int, rows: int, columns: int) -> Tensor:
         scale = self.student.scale
-        patch = self.pixels[
-            view, top * scale : (top + rows) * scale, left * scale : (left + columns) * scale
-        ]
+        patch = self.pixels[view, top : top + rows * scale, left : left + columns * scale]
         rgba = patch.permute(2, 0, 1).float() / 255.0
         alpha = rgba[3:]
         on_white = rgba[:3] * alpha + (1.0 - alpha)

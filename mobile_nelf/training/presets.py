@@ -63,7 +63,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             10, 64, (32, 32, 16), "relu", FitConfig(steps=2000, patches=8, save_every=100)
         ),
         "small": Preset(
-            30, 128, (64, 64, 16), "relu", FitConfig(steps=6000, patches=8, save_every=50)
+            30, 128, (64, 64, 16), "relu", FitConfig(steps=5000, patches=12, save_every=50)
         ),
         "base": Preset(60, 256, (64, 64, 16), "gelu", FitConfig(steps=20000, save_every=50)),
     }

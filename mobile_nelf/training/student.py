@@ -11,14 +11,13 @@ from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import OutputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate, require_metrics
+from mobile_nelf.progress import Progress, silent
 from mobile_nelf.scenes import Scene
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.fit import FitProgress, fit_student
 
 __all__ = ["TrainedStudent", "state_path", "train_student"]
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def train_student(
     half: bool = False,
     force: bool = False,
     on_fit: Callable[[FitProgress], None] = lambda progress: None,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = silent,
 ) -> TrainedStudent:
     """Fits a student to the photos of `scene` and writes its checkpoint.
 

@@ -158,9 +158,7 @@ def test_a_student_too_large_for_the_budget_is_refused(tmp_path):
 
 
 def test_reference_files_round_trip(checkpoint):
-    from mobile_nelf.deploy.parity import student_frame_function
-
-    reference, frames = Reference.render(checkpoint, 3, student_frame_function(checkpoint))
+    reference, frames = Reference.render(checkpoint, 3)
     again = Reference.from_files(reference.to_files())
     assert len(frames) == len(again.cameras) == 3
     for old, new in zip(reference.cameras, again.cameras, strict=True):

@@ -174,7 +174,7 @@ def test_a_failed_write_leaves_no_trace(tmp_path, checkpoint, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(OutputError, match=r"a\.pt: cannot be written: No space left on device"):
+    with pytest.raises(OutputError, match=r"a\.pt: cannot be written \(No space left on device\)"):
         save_checkpoint(random_checkpoint(seed=1), tmp_path / "a.pt")
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
     assert (tmp_path / "a.pt").read_bytes() == before

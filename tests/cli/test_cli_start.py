@@ -18,7 +18,7 @@ from mobile_nelf.deploy.contract import ActivationForm, LayoutName
 from mobile_nelf.students import Activation
 from mobile_nelf.training.presets import PRESETS
 
-#: What the issue promises a person who types `mnelf --help`, in seconds.
+#: How long a person who types `mnelf --help` waits at most, in seconds.
 HELP_SECONDS = 0.3
 
 HEAVY = {"torch", "numpy", "PIL", "onnx", "onnxruntime", "rich", "torchmetrics"}

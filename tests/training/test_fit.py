@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.students import EncoderConfig, StudentConfig
 from mobile_nelf.training.config import FitConfig
-from mobile_nelf.training.fit import FitProgress, fit_student
+from mobile_nelf.training.fit import FitProgress, Photos, fit_student
 
 ORBIT = OrbitLimits((0, 0, 0), (0, 0, 1), (-180, 180), (20, 20), (4, 4))
 STUDENT = StudentConfig(
@@ -40,15 +40,6 @@ FIT = FitConfig(steps=10, patches=2, patch_rays=4, warmup_steps=3, save_every=4,
 
 #: The best constant image has 8.5 dB in colour and 6.1 dB in alpha; 200 steps give 21 and 28 dB.
 FITTED_DB = 15.0
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads cost more than they bring on tiny tensors, and the subprocess uses one, too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def make_scene(root: Path, seed: int = 0, width: int = 12) -> Scene:
@@ -276,3 +267,35 @@ def test_a_student_with_alpha_renders_colour_and_alpha_of_a_training_view(
 def test_runs_that_cannot_learn_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(FIT, **change)
+
+
+def test_a_patch_shows_the_pixels_that_its_rays_go_through(tmp_path: Path):
+    """Photos whose colours are their own pixel numbers say where a patch was taken."""
+    student = replace(STUDENT, sr_widths=(4, 4))
+    lens = Intrinsics(24, 20, 30.0, 28.0, 11.0, 9.5)
+    rows, columns = np.mgrid[0:20, 0:24]
+    rgba = np.stack([columns, rows, 0 * rows, 255 + 0 * rows], axis=-1).astype(np.uint8)
+    Image.fromarray(rgba, "RGBA").save(tmp_path / "0.png")
+    view = View(tmp_path / "0.png", Camera(ORBIT.pose(30.0, 20.0, 4.0), lens))
+    scene = Scene(tmp_path, (view,), (), 2.0, 6.0, ORBIT)
+    offsets = set()
+    for step in range(20):
+        encoded, target = Photos(scene, student).batch(step, replace(FIT, patch_rays=3))
+        for patch, pixels in zip(encoded, target, strict=True):
+            # The pixel centres of the block that belongs to each ray, averaged.
+            centres = 255.0 * pixels[:2].reshape(2, 3, 4, 3, 4).mean(dim=(2, 4)).numpy() + 0.5
+            points = (
+                patch[4::5].reshape(3, 3, 3, 3).numpy()
+            )  # the coordinates themselves, [K, xyz, h, w]
+            camera = view.camera.cam_to_world
+            local = np.einsum(
+                "xc,kxhw->kchw", camera[:, :3], points - camera[:, 3][None, :, None, None]
+            )
+            local /= -local[:, 2:]
+            wanted = (centres[0] - lens.cx) / lens.fx, -(centres[1] - lens.cy) / lens.fy
+            for axis in (0, 1):
+                np.testing.assert_allclose(
+                    local[:, axis], np.broadcast_to(wanted[axis], (3, 3, 3)), atol=1e-5
+                )
+            offsets.add(int(pixels[0, 0, 0] * 255.0 + 0.5) % 4)
+    assert offsets == {0, 1, 2, 3}, "patches begin at any pixel, not only at those of the ray grid"
