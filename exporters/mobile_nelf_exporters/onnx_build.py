@@ -14,7 +14,7 @@ from mobile_nelf.config import to_dict
 from mobile_nelf.deploy.contract import ActivationForm, Contract, TensorSpec
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, deploy_form
 from mobile_nelf.deploy.layouts import Layout
-from mobile_nelf.deploy.parity import ARTEFACT_MIN_PSNR_DB
+from mobile_nelf.deploy.parity import required_psnr_db
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
@@ -43,7 +43,7 @@ def make_contract(checkpoint: Checkpoint, layout: Layout, activation: Activation
         orbit=checkpoint.orbit,
         background=checkpoint.background,
         weights_sha256=checkpoint.weights_sha256(),
-        min_psnr_db=ARTEFACT_MIN_PSNR_DB[layout.name],
+        min_psnr_db=required_psnr_db(layout.name, student.activation, activation),
     )
 
 

@@ -14,7 +14,7 @@ from mobile_nelf.bundles.reference import Reference
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm, LayoutName
 from mobile_nelf.deploy.exporter import Exported, Exporter, find_exporter
-from mobile_nelf.deploy.form import ACTIVATION_FORMS, deploy_network
+from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
 from mobile_nelf.deploy.parity import (
     DEPLOY_MAX_ERROR,
     Frame,
@@ -150,7 +150,7 @@ def _network_legs(
         )
     ]
     mapped = exported.contract.activation
-    if mapped in ("tanh", "relu") and mapped != exact:
+    if changes_function(student.activation, mapped):
         legs.append(
             compare_frames(
                 f"{student.activation} → {mapped}",

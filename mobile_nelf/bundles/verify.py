@@ -10,7 +10,7 @@ import numpy as np
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.reference import Reference, take_pixels, to_uint8
 from mobile_nelf.deploy.exporter import Exporter, find_exporter
-from mobile_nelf.deploy.parity import ParityLeg, compare_frames
+from mobile_nelf.deploy.parity import ParityLeg, compare_frames, required_psnr_db
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.progress import Progress, counted, silent
 
@@ -61,6 +61,13 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
         raise InputError(f"{path}: no such folder, expected a bundle")
     manifest = read_manifest(path)
     files, problems = _read_files(path, manifest)
+    contract = manifest.contract
+    required = required_psnr_db(contract.layout, contract.student.activation, contract.activation)
+    if contract.min_psnr_db < required:
+        problems.append(
+            f"{MANIFEST_NAME}: the contract demands {contract.min_psnr_db:g} dB, less than the "
+            f"{required:g} dB that its layout must reach"
+        )
     legs: list[ParityLeg] = []
     # A changed file is the whole answer; what it would render adds nothing and may not even load.
     if not problems:

@@ -14,11 +14,11 @@ from mobile_nelf.deploy.contract import ActivationForm
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.encoding import official_to_grouped
 from mobile_nelf.errors import DeployError
-from mobile_nelf.students import StudentConfig
+from mobile_nelf.students import Activation, StudentConfig
 from mobile_nelf.students.r2l import R2L
 from mobile_nelf.students.rewrite import fold_batchnorm
 
-__all__ = ["ACTIVATION_FORMS", "DeployForm", "deploy_form", "deploy_network"]
+__all__ = ["ACTIVATION_FORMS", "DeployForm", "changes_function", "deploy_form", "deploy_network"]
 
 #: Forms in which an artefact can compute each trained activation; the first keeps the function with
 #: plain ONNX operators. `gelusnap` is SnapML's own node, assumed to be the erf form.
@@ -26,6 +26,11 @@ ACTIVATION_FORMS: dict[str, tuple[ActivationForm, ...]] = {
     "gelu": ("erf", "gelusnap", "tanh", "relu"),
     "relu": ("relu",),
 }
+
+
+def changes_function(trained: Activation, form: ActivationForm) -> bool:
+    """Whether `form` computes another function than the activation that was trained."""
+    return trained == "gelu" and form in ("tanh", "relu")
 
 
 class DeployForm(nn.Module):
@@ -85,7 +90,7 @@ def deploy_network(
     network = fold_batchnorm(trained.as_conv() if isinstance(trained, R2L) else trained)
     if grouped:
         _regroup_head(network, student)
-    if activation in ("tanh", "relu"):
+    if changes_function(student.activation, activation):
         for name, module in list(network.named_modules()):
             if isinstance(module, nn.GELU):
                 mapped = nn.GELU(approximate="tanh") if activation == "tanh" else nn.ReLU()

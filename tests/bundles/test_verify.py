@@ -117,6 +117,14 @@ def test_an_edited_contract_is_caught(copy):
     assert "carries another contract" in _complaint(copy)
 
 
+def test_a_lowered_tolerance_is_caught(copy):
+    def lower(data):
+        data["contract"]["min_psnr_db"] = 0.0
+
+    _rewrite_manifest(copy, lower)
+    assert "demands 0 dB, less than the 60 dB" in _complaint(copy)
+
+
 def test_an_edited_operator_report_is_caught(copy):
     def fewer_macs(data):
         data["inspection"]["cost"]["macs"] -= 1
