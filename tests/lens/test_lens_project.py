@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import onnx
 import pytest
 import yaml
 from lens.lens_contracts import FULL_ORBIT, lens_contract
+from students_for_tests import random_checkpoint
 
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.errors import InputError, MissingExtraError
@@ -22,6 +24,7 @@ from mobile_nelf_exporters.lens_project import (
     SCENE_ID,
     render_lens_project,
 )
+from mobile_nelf_exporters.lens_studio import LensStudioExporter
 from mobile_nelf_exporters.templates import render_readme
 
 LAYOUT_NAMES = ("factored", "rays", "camera", "embedded")
@@ -244,6 +247,25 @@ def test_model_meta_follows_the_contract(contract, documents):
         assert entry["Shape"] == {"x": columns, "y": rows, "z": channels}
         scale = 255.0 if spec is contract.output else 1.0
         assert entry["Normalizations"] == [{"scale": scale, "bias": 0.0}] * channels
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_meta_and_model_of_an_exported_student_agree(layout):
+    exported = LensStudioExporter().export(random_checkpoint(sr_widths=(8,)), "Mic", layout, None)
+    graph = onnx.load_from_string(exported.files[MODEL_PATH]).graph
+    meta = yaml.load(exported.files[f"{MODEL_PATH}.meta"], TaggedLoader)
+    settings = meta[0].value["ImporterSettings"].value
+    described = {
+        node.value["Name"]: node.value["Shape"] for node in settings["Inputs"] + settings["Outputs"]
+    }
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    }
+    assert described == {
+        name: {"x": columns, "y": rows, "z": channels}
+        for name, (_, channels, rows, columns) in shapes.items()
+    }
 
 
 def test_four_channels_get_four_normalisations():
