@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 #: Deploy form against student, fed the same encoding. Folding BatchNorm re-associates float32 sums;
-#: 70 layers deep that moved trained D60-SR3 frames by less than 2e-6.
+#: 70 layers deep that moved frames of a trained D60-SR3 by 1e-6.
 DEPLOY_MAX_ERROR = 1e-5
 
 #: Artefact against student, worst reference frame. `embedded` gets the same numbers as the student

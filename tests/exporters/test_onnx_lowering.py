@@ -81,10 +81,22 @@ def test_activation_forms_use_the_operators_that_they_promise():
         return {node.op_type for node in model.graph.node}
 
     plain = {"Conv", "ConvTranspose", "Add", "Sigmoid"}
-    assert operators("erf") == {*plain, "Erf", "Mul"}
+    assert operators("erf") == {*plain, "Div", "Erf", "Mul"}
     assert operators("tanh") == {*plain, "Tanh", "Mul"}
     assert operators("relu") == {*plain, "Relu"}
     assert operators("gelusnap") == {*plain, "GeluSnap"}
+
+
+def test_onnx_runtime_fuses_the_erf_form_into_one_operator(tmp_path):
+    checkpoint = random_checkpoint(sr_widths=(8,))
+    model, _ = build_onnx(checkpoint, find_layout("embedded"), "erf", expand=False)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(model.SerializeToString(), options)
+    optimized = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    erfs = sum(node.op_type == "Erf" for node in model.graph.node)
+    assert erfs == optimized.count("Gelu") > 0
+    assert "Erf" not in optimized
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
