@@ -55,8 +55,8 @@ class Preset:
         return replace(student, ray_width=lens.width // scale, ray_height=lens.height // scale)
 
 
-#: `base` is D60-SR3 of the paper. The others are for machines without a GPU: on 200×200 images one
-#: CPU core trains `tiny` in about ten minutes and `small` in about an hour.
+#: `base` is D60-SR3 of the paper. The others are for machines without a GPU: `small` took half an
+#: hour on one CPU core for images of 200×200.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
