@@ -11,7 +11,17 @@ from pathlib import Path
 
 from mobile_nelf.errors import OutputError
 
-__all__ = ["written_beside"]
+__all__ = ["refuse_existing", "written_beside"]
+
+
+def refuse_existing(output: Path, force: bool) -> None:
+    """Refuses to replace what is there, unless asked to.
+
+    Raises:
+        OutputError: `output` exists and `force` is not set.
+    """
+    if output.exists() and not force:
+        raise OutputError(f"{output}: exists already; choose another --output or add --force")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mobile_nelf.atomic import written_beside
+from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.reference import to_uint8
 from mobile_nelf.cameras import FloatArray, OrbitLimits
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -171,8 +171,7 @@ def _write_mp4(path: Path, pictures: Iterator[Picture], fps: float) -> None:
 
 def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination before anything is rendered."""
-    if output.exists() and not force:
-        raise OutputError(f"{output}: exists already; choose another --output or add --force")
+    refuse_existing(output, force)
     if output.is_dir() and not (output.suffix == "" and _holds_frames_only(output)):
         raise OutputError(f"{output}: is a directory that --force will not replace")
 

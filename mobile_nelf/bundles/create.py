@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mobile_nelf
-from mobile_nelf.atomic import written_beside
+from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.reference import Reference
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -95,14 +95,7 @@ def create_bundle(
     ]
     failed = [leg for leg in legs if not leg.passed]
     if failed:
-        raise ParityError(
-            "; ".join(
-                f"{leg.name}: {leg.psnr_db:.1f} dB, largest error {leg.max_error:.2g}, demanded "
-                f"{leg.tolerance}"
-                for leg in failed
-            )
-            + "; nothing was written"
-        )
+        raise ParityError("; ".join(leg.summary for leg in failed) + "; nothing was written")
     files = {**exported.files, **reference.to_files()}
     manifest = Manifest(
         name=name,
@@ -192,8 +185,7 @@ def _artefact_legs(
 
 def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination early, before minutes of work."""
-    if output.exists() and not force:
-        raise OutputError(f"{output}: exists already; choose another --output or add --force")
+    refuse_existing(output, force)
     if output.exists() and not (output / MANIFEST_NAME).is_file():
         raise OutputError(f"{output}: is not a bundle, so --force will not replace it")
     parent = output.absolute().parent

@@ -81,12 +81,7 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
             legs = _replay(exporter, manifest, files, reference, on_progress)
         except BundleError as error:
             problems.append(str(error))
-    problems += [
-        f"{leg.name}: {leg.psnr_db:.1f} dB, largest error {leg.max_error:.2g}, demanded "
-        f"{leg.tolerance}"
-        for leg in legs
-        if not leg.passed
-    ]
+    problems += [leg.summary for leg in legs if not leg.passed]
     known = {*manifest.files, MANIFEST_NAME}
     found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     unlisted = tuple(sorted(set(found) - known))

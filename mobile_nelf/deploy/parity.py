@@ -77,6 +77,14 @@ class ParityLeg:
     passed: bool
     note: str = ""
 
+    @property
+    def summary(self) -> str:
+        """What was measured against what was demanded, in one line."""
+        return (
+            f"{self.name}: {self.psnr_db:.1f} dB, largest error {self.max_error:.2g}, demanded "
+            f"{self.tolerance}"
+        )
+
 
 def required_psnr_db(layout: LayoutName, trained: Activation, form: ActivationForm) -> float:
     """Returns what each frame of an artefact must reach against the trained student."""

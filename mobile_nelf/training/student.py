@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mobile_nelf.atomic import refuse_existing
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import OutputError
@@ -98,8 +99,7 @@ def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination before hours of work."""
     if output.is_dir():
         raise OutputError(f"{output}: is a directory, expected a file to write")
-    if output.exists() and not force:
-        raise OutputError(f"{output}: exists already; choose another --output or add --force")
+    refuse_existing(output, force)
     folder = output.absolute().parent
     try:
         tempfile.TemporaryFile(dir=folder).close()

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+from students_for_tests import random_checkpoint
 from torch import nn
 
-from mobile_nelf.checkpoints import load_checkpoint
+from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
 from mobile_nelf.errors import InputError
 
 
@@ -222,3 +223,23 @@ def repack(source: Path, target: Path, **records: Callable[[bytes], bytes]) -> P
 @pytest.fixture(name="repack")
 def repack_fixture() -> Callable[..., Path]:
     return repack
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    save_checkpoint(random_checkpoint(depth=4, width=4, sr_widths=()), tmp_path / "own.pt")
+    return tmp_path / "own.pt"
+
+
+@pytest.fixture
+def torch_zip(tmp_path):
+    """Writes a torch file from a raw pickle and its records."""
+
+    def write(pickled, **records):
+        path = tmp_path / "crafted.pt"
+        with zipfile.ZipFile(path, "w") as file:
+            for key, content in {"data.pkl": pickled, "byteorder": b"little", **records}.items():
+                file.writestr(f"archive/{key.replace('__', '/')}", content)
+        return path
+
+    return write

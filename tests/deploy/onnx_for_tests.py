@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-__all__ = ["graph_model", "node_model"]
+__all__ = ["IMAGE", "constant_reader", "graph_model", "node_model", "weights"]
+
+IMAGE = (1, 4, 8, 8)
 
 Sizes = Sequence["int | str | None"]
 
@@ -52,3 +54,16 @@ def node_model(
     values = {f"c{index}": value for index, value in enumerate(constants)}
     node = helper.make_node(op, [*inputs, *values], ["y"], name="node", domain=domain, **attributes)
     return graph_model([node], inputs, {"y": None}, values)
+
+
+def weights(*shape):
+    return np.zeros(shape, np.float32)
+
+
+def constant_reader(op, *inputs):
+    """A constant that is read by an operator beside the input `x`."""
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(weights(*IMAGE))),
+        helper.make_node(op, ["x", "c"], ["y"], **({"axis": 1} if op == "Concat" else {})),
+    ]
+    return graph_model(nodes, {"x": IMAGE}, {"y": None})
