@@ -1,0 +1,1 @@
+"""Teachers: radiance fields that render the views a student learns from."""

@@ -1,0 +1,51 @@
+"""What a teacher is made of and how it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Backend", "TeacherConfig"]
+
+Backend = Literal["torch", "tinycudann"]
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A teacher and its training.
+
+    Attributes:
+        backend: of the field: `torch` runs everywhere, `tinycudann` on NVIDIA GPUs.
+        resolutions: cells a side of each dense feature grid (back-end `torch`).
+        channels: features a grid (back-end `torch`).
+        steps: optimizer steps.
+        samples: points a step; the number of rays adapts to it.
+        march_steps: steps a ray through the whole scene.
+        learning_rate: peak; it falls to a thirtieth along half a cosine.
+        seed: of weights, rays and jitter; each step derives its own from it.
+        save_every: steps between two saved states.
+    """
+
+    backend: Backend = "torch"
+    resolutions: tuple[int, ...] = (24, 56, 128)
+    channels: int = 8
+    steps: int = 1500
+    samples: int = 1 << 16
+    march_steps: int = 192
+    learning_rate: float = 1e-2
+    seed: int = 0
+    save_every: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuses runs that cannot take a step."""
+        if not self.resolutions or min(self.resolutions) < 2 or self.channels < 1:
+            raise ValueError(
+                f"need grids of at least 2 cells and a channel, found {self.resolutions} and "
+                f"{self.channels}"
+            )
+        if min(self.steps, self.march_steps, self.save_every) < 1:
+            raise ValueError("steps, march_steps and save_every must be positive")
+        if self.samples < self.march_steps:
+            raise ValueError("samples must be at least march_steps, or a step could have no ray")
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"learning_rate must be positive, found {self.learning_rate}")

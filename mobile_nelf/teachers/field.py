@@ -1,0 +1,178 @@
+"""The radiance field in plain PyTorch: dense feature grids and two small networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["DenseGridField", "Field", "direction_harmonics", "grid_shapes", "precision"]
+
+#: Width of the hidden layers, and of the features that the density network hands on.
+HIDDEN = 64
+FEATURES = 15
+#: Lookups whose gradients are spread together; they fit into a core's cache.
+PIECE = 1 << 13
+
+
+class Field(Protocol):
+    """A radiance field over the unit cube."""
+
+    def density(self, points_unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns density [N], per length of the unit cube, and features [N, F] at [N, 3]."""
+        ...
+
+    def colour(self, features: Tensor, directions: Tensor) -> Tensor:
+        """Returns RGB [N, 3] in [0, 1] of features seen along unit directions [N, 3]."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Returns what is trained."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what is saved."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Takes what `state_dict` returned."""
+        ...
+
+
+class DenseGridField(nn.Module):
+    """Feature grids of several resolutions, read by trilinear interpolation.
+
+    On a CPU this beats a hash grid: neighbouring points share cache lines, and all levels are
+    read by one `embedding_bag`, whose bag is the eight corners of a cell.
+    """
+
+    def __init__(
+        self, resolutions: tuple[int, ...], channels: int, proportions: tuple[float, ...]
+    ) -> None:
+        """Builds fresh grids and networks.
+
+        Args:
+            resolutions: cells a side of each level, if the space were a cube.
+            channels: features a level.
+            proportions: of the axes; each level keeps the number of cells of its cube.
+        """
+        super().__init__()
+        sizes = torch.tensor(grid_shapes(resolutions, proportions))  # [L, 3]
+        counts = sizes.prod(1)
+        strides = torch.stack([torch.ones_like(counts), sizes[:, 0], sizes[:, 0] * sizes[:, 1]], 1)
+        self.register_buffer("sizes", sizes, persistent=False)
+        self.register_buffer("strides", strides, persistent=False)
+        self.register_buffer("offsets", counts.cumsum(0) - counts, persistent=False)
+        corners = torch.tensor([[corner >> axis & 1 for corner in range(8)] for axis in range(3)])
+        self.register_buffer("corners", strides @ corners, persistent=False)  # [L, 8]
+        self.sizes: Tensor
+        self.strides: Tensor
+        self.offsets: Tensor
+        self.corners: Tensor
+        self.table = nn.Parameter((torch.rand(int(counts.sum()), channels) - 0.5) * 0.2)
+        width = len(resolutions) * channels
+        self.density_net = nn.Sequential(
+            nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1 + FEATURES)
+        )
+        self.colour_net = nn.Sequential(
+            nn.Linear(FEATURES + 9, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, 3),
+        )
+
+    def density(self, points_unit: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Field`."""
+        out = self.density_net(self._features(points_unit)).float()
+        return torch.exp(out[:, 0].clamp(max=12.0)), out[:, 1:]
+
+    def colour(self, features: Tensor, directions: Tensor) -> Tensor:
+        """See `Field`."""
+        out: Tensor = self.colour_net(torch.cat([features, direction_harmonics(directions)], 1))
+        return torch.sigmoid(out.float())
+
+    def _features(self, points_unit: Tensor) -> Tensor:
+        """Interpolated features [N, L·channels]."""
+        index, weight = self.cells(points_unit)
+        levels = len(self.sizes)
+        read: Tensor = _Lookup.apply(  # type: ignore[no-untyped-call]  # untyped in torch
+            self.table, index.flatten(0, 1), weight.flatten(0, 1)
+        )
+        return read.view(len(points_unit), levels * self.table.shape[1])
+
+    def cells(self, points_unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns rows of the table and their weights, each [N, L, 8], for [N, 3] points."""
+        last = (self.sizes - 1).to(points_unit)
+        x = points_unit.clamp(0.0, 1.0)[:, None] * last  # [N, L, 3]
+        low = torch.minimum(x.floor(), last - 1.0)
+        part = x - low
+        base = (low.long() * self.strides).sum(-1) + self.offsets  # [N, L]
+        index = base[..., None] + self.corners  # [N, L, 8]
+        sides = torch.stack([1.0 - part, part], -1)  # [N, L, 3, 2]
+        weight = (
+            sides[..., 2, :, None, None]
+            * sides[..., 1, None, :, None]
+            * sides[..., 0, None, None, :]
+        ).flatten(2)
+        return index, weight
+
+
+def grid_shapes(
+    resolutions: tuple[int, ...], proportions: tuple[float, ...]
+) -> list[tuple[int, ...]]:
+    """Returns rows along x, y and z of each level, about as many in all as a cube's."""
+    mean = math.prod(proportions) ** (1 / 3)
+    return [tuple(max(2, round(r * p / mean)) for p in proportions) for r in resolutions]
+
+
+class _Lookup(torch.autograd.Function):
+    """Weighted sum of table rows; PyTorch's own backward sorts all indices first, which is slow."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+        """Reads [N, C] from [V, C] at [N, 8]."""
+        ctx.save_for_backward(index, weight)
+        ctx.table = table
+        return nn.functional.embedding_bag(index, table, per_sample_weights=weight, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, None]:
+        """Adds each output's gradient to the rows it was read from."""
+        index, weight = ctx.saved_tensors
+        (grad,) = grads
+        table = ctx.table
+        if table.grad is None:
+            table.grad = torch.zeros_like(table)
+        pieces = zip(*(torch.split(part, PIECE) for part in (index, weight, grad)), strict=True)
+        for rows, shares, part in pieces:
+            spread = shares[..., None] * part[:, None]  # [P, 8, C]
+            table.grad.index_add_(0, rows.flatten(), spread.flatten(0, 1))
+        return None, None, None
+
+
+def precision(device: torch.device) -> torch.autocast:
+    """Returns the autocast under which fields are evaluated."""
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def direction_harmonics(directions: Tensor) -> Tensor:
+    """Returns the nine real spherical harmonics up to degree 2 at unit directions [N, 3]."""
+    x, y, z = directions.unbind(1)
+    return torch.stack(
+        [
+            torch.full_like(x, 0.28209479),
+            0.48860251 * y,
+            0.48860251 * z,
+            0.48860251 * x,
+            1.09254843 * x * y,
+            1.09254843 * y * z,
+            0.94617470 * z * z - 0.31539157,
+            1.09254843 * x * z,
+            0.54627421 * (x * x - y * y),
+        ],
+        1,
+    )

@@ -1,0 +1,160 @@
+"""The teacher's file: one `torch.save` file of plain values and tensors.
+
+{"format": "mobile-nelf-teacher", "version": 1, "config": {...}, "space": {"kind": ..., ...},
+ "metrics": {...}, "provenance": {...}, "occupied": packed bits, "field": {name: tensor}}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mobile_nelf.atomic import written_beside
+from mobile_nelf.checkpoints.archive import open_archive
+from mobile_nelf.checkpoints.safe_pickle import read_pickle
+from mobile_nelf.config import from_dict, to_dict
+from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.teachers.config import TeacherConfig
+from mobile_nelf.teachers.field import grid_shapes
+from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
+from mobile_nelf.teachers.ngp import NgpTeacher, build_field
+from mobile_nelf.teachers.spaces import BoxSpace, ContractedSpace, NdcSpace, Space
+
+__all__ = ["FORMAT", "TrainedTeacher", "load_teacher", "save_teacher"]
+
+FORMAT = "mobile-nelf-teacher"
+VERSION = 1
+
+_SPACES = {"box": BoxSpace, "contracted": ContractedSpace, "ndc": NdcSpace}
+
+
+@dataclass(frozen=True)
+class TrainedTeacher:
+    """A teacher with what is known of it.
+
+    Attributes:
+        teacher: renders.
+        metrics: measured quality by name, such as `test_psnr_db`.
+        provenance: where it came from: scene, steps, version.
+    """
+
+    teacher: NgpTeacher
+    metrics: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def sha256(self) -> str:
+        """Returns a hash of weights, occupancy and space, which tells teachers apart."""
+        digest = hashlib.sha256(repr(self.teacher.space).encode())
+        digest.update(self.teacher.grid.mask.cpu().numpy().data)
+        for name, value in sorted(self.teacher.field.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(value.detach().cpu().float().numpy()).data)
+        return digest.hexdigest()
+
+
+def save_teacher(trained: TrainedTeacher, path: Path) -> None:
+    """Writes a teacher, its weights as float16.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    teacher = trained.teacher
+    kind = next(name for name, cls in _SPACES.items() if isinstance(teacher.space, cls))
+    bits = np.packbits(teacher.grid.mask.cpu().numpy())
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": to_dict(teacher.config),
+        "space": {"kind": kind, **to_dict(teacher.space)},
+        "metrics": dict(trained.metrics),
+        "provenance": dict(trained.provenance),
+        "occupied": torch.from_numpy(bits),
+        "field": {
+            name: value.detach().cpu().half() for name, value in teacher.field.state_dict().items()
+        },
+    }
+    buffer = io.BytesIO()  # torch.save would put the file's name inside
+    torch.save(content, buffer)
+    with written_beside(path) as partial:
+        partial.write_bytes(buffer.getvalue())
+
+
+def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
+    """Reads a teacher. No code from the file is ever run.
+
+    Raises:
+        InputError: there is no such file.
+        CheckpointError: the file is broken or no teacher of this version.
+        MissingExtraError: its back-end is not installed.
+    """
+    with open_archive(path) as archive:
+        content = read_pickle(archive)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: is no teacher; expected a file that `mnelf teacher` wrote")
+    if content.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path}: is another version of the format, this mnelf reads version {VERSION}; use "
+            "the mnelf that wrote it, or a newer one"
+        )
+    try:
+        config = from_dict(TeacherConfig, content.get("config"), "config")
+        space = _space(content.get("space"))
+        known = from_dict(_Known, {name: content.get(name) for name in ("metrics", "provenance")})
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    weights = content.get("field")
+    occupied = content.get("occupied")
+    if not isinstance(weights, dict) or not isinstance(occupied, Tensor) or not _is_bits(occupied):
+        raise CheckpointError(f"{path}: has no field or no occupancy; train it again")
+    _check_table(config, space, weights, path)
+    grid_field = build_field(config, space, device)
+    try:
+        grid_field.load_state_dict(
+            {name: value.float() for name, value in weights.items() if isinstance(value, Tensor)}
+        )
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: its weights do not fit its config ({str(error).splitlines()[-1].strip()})"
+        ) from error
+    bits = np.unpackbits(occupied.numpy()).astype(bool)
+    grid = OccupancyGrid(torch.from_numpy(bits).to(device))
+    teacher = NgpTeacher(config, space, grid_field, grid)
+    return TrainedTeacher(teacher, known.metrics, known.provenance)
+
+
+@dataclass(frozen=True)
+class _Known:
+    metrics: dict[str, float]
+    provenance: dict[str, str]
+
+
+def _space(content: Any) -> Space:
+    if not isinstance(content, dict) or content.get("kind") not in _SPACES:
+        raise ConfigError(f"space: its kind must be one of {', '.join(_SPACES)}")
+    values = {name: value for name, value in content.items() if name != "kind"}
+    space: Space = from_dict(_SPACES[content["kind"]], values, "space")
+    return space
+
+
+def _is_bits(value: Tensor) -> bool:
+    return value.dtype == torch.uint8 and value.shape == (CELLS**3 // 8,)
+
+
+def _check_table(config: TeacherConfig, space: Space, weights: dict[Any, Any], path: Path) -> None:
+    """Compares the grids with the file before memory is taken for them."""
+    if config.backend != "torch":
+        return
+    rows = sum(math.prod(shape) for shape in grid_shapes(config.resolutions, space.proportions()))
+    table = weights.get("table")
+    if not isinstance(table, Tensor) or table.shape != (rows, config.channels):
+        raise CheckpointError(
+            f"{path}: its table does not have the {rows}×{config.channels} values of its config"
+        )

@@ -1,0 +1,167 @@
+"""Occupancy-guided ray marching and compositing (Müller et al., SIGGRAPH 2022, section 5.4)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mobile_nelf.teachers.field import Field, precision
+from mobile_nelf.teachers.spaces import Space
+
+__all__ = ["OccupancyGrid", "Samples", "composite", "march"]
+
+#: Rows of the occupancy grid along each axis.
+CELLS = 64
+#: A cell is occupied where a step through it would absorb more than this share of the light.
+OPACITY = 0.01
+#: What a cell remembers of its density from one refresh to the next.
+DECAY = 0.95
+#: Steps that are tried together.
+GROUP = 8
+#: Perspective puts points beside its camera at any distance; so far outside of the cube they stay.
+OUTSIDE = 0.125
+#: Points that are looked at together when the occupancy is refreshed.
+BATCH = 1 << 17
+
+
+class Samples(NamedTuple):
+    """Points to evaluate, packed ray after ray.
+
+    Attributes:
+        ray: [S] which ray a sample belongs to, ascending.
+        depth: [S] along the ray's direction.
+        points: [S, 3] in the unit cube.
+        lengths: [S] of the steps, in the unit cube.
+    """
+
+    ray: Tensor
+    depth: Tensor
+    points: Tensor
+    lengths: Tensor
+
+
+class OccupancyGrid:
+    """Where in the unit cube anything is.
+
+    Attributes:
+        density: [CELLS³] decaying maximum of the densities seen in each cell.
+        mask: [CELLS³] whether a cell is worth a sample.
+    """
+
+    def __init__(self, visible: Tensor) -> None:
+        """Starts with every cell occupied that a training camera sees, [CELLS³]."""
+        self.visible = visible
+        self.density = torch.zeros(CELLS**3, device=visible.device)
+        self.mask = visible.clone()
+        self._grown: tuple[Tensor, dict[int, Tensor]] | None = None
+
+    @torch.no_grad()
+    def refresh(self, field: Field, step_length: float, rng: torch.Generator) -> None:
+        """Looks at a random point of every cell that anything can be in.
+
+        Args:
+            field: the present field.
+            step_length: of the march, in the unit cube.
+            rng: of the points.
+        """
+        cells = self.visible.nonzero()[:, 0]
+        corners = cell_corners(cells)
+        points = (corners + torch.rand(corners.shape, generator=rng).to(corners)) / CELLS
+        with precision(points.device):
+            fresh = torch.cat([field.density(part)[0] for part in torch.split(points, BATCH)])
+        self.density[cells] = torch.maximum(self.density[cells] * DECAY, fresh)
+        self.mask = self.visible & (self.density * step_length > OPACITY)
+
+    def occupied(self, points_unit: Tensor, reach: int = 0) -> Tensor:
+        """Returns whether [..., 3] points lie within `reach` cells of an occupied one."""
+        # A border of empty cells stands for all that is outside of the cube.
+        border = reach + 1
+        side = CELLS + 2 * border
+        cells = (points_unit * CELLS + border).clamp(0, side - 1).long()
+        index = (cells[..., 2] * side + cells[..., 1]) * side + cells[..., 0]
+        return self._dilated(reach)[index]
+
+    def _dilated(self, reach: int) -> Tensor:
+        """The mask with its border, grown by `reach` cells; flat."""
+        if self._grown is None or self._grown[0] is not self.mask:
+            self._grown = (self.mask, {})
+        masks = self._grown[1]
+        if reach not in masks:
+            cube = self.mask.view(1, 1, CELLS, CELLS, CELLS).float()
+            padded = F.pad(cube, [reach + 1] * 6)
+            for axis in range(3):  # separable, so the cost does not grow with the cube of `reach`
+                kernel = [1, 1, 1]
+                kernel[axis] = 2 * reach + 1
+                padded = F.max_pool3d(padded, kernel, 1, [(k - 1) // 2 for k in kernel])
+            masks[reach] = padded.flatten() > 0.0
+        return masks[reach]
+
+
+def cell_corners(cells: Tensor) -> Tensor:
+    """Returns the lower corners [N, 3] of cells [N], in cells."""
+    return torch.stack([cells % CELLS, cells // CELLS % CELLS, cells // CELLS**2], 1).float()
+
+
+def march(
+    space: Space,
+    grid: OccupancyGrid,
+    origins: Tensor,
+    directions: Tensor,
+    steps: int,
+    jitter: Tensor | None = None,
+    part: tuple[int, int] | None = None,
+) -> Samples:
+    """Finds the samples of rays that lie in occupied cells.
+
+    Args:
+        space: of the scene.
+        grid: its occupancy.
+        origins: [N, 3], world frame.
+        directions: [N, 3], world frame, unnormalised.
+        steps: steps a ray over its whole extent.
+        jitter: [N] shift of all samples of a ray, in steps, within [0, 1); a half if None.
+        part: first and last step to take; all if None.
+    """
+    first, last = part or (0, steps)
+    shift = torch.full_like(origins[:, 0], 0.5) if jitter is None else jitter
+    # Most of a ray is empty, so groups of steps are tried first, against a dilated occupancy.
+    groups = torch.arange(first, last, GROUP, device=origins.device)
+    ends = torch.stack([groups, groups + GROUP], 1) / steps  # [G, 2]
+    depths = space.depths(origins, directions, ends.flatten().expand(len(origins), -1))
+    edges = space.to_unit(origins[:, None] + depths[..., None] * directions[:, None])
+    edges = edges.clamp(-OUTSIDE, 1.0 + OUTSIDE).view(len(origins), len(groups), 2, 3)  # [N, G, 2, 3]
+    extents = (edges[:, :, 1] - edges[:, :, 0]).abs()
+    reach = float(extents.amax()) / 2 if extents.numel() else 0.0
+    near = grid.occupied(edges.mean(2), math.ceil(reach * CELLS))
+    ray, group = near.nonzero(as_tuple=True)
+
+    fractions = (groups[group, None] + torch.arange(GROUP, device=origins.device)).to(shift)
+    fractions = (fractions + shift[ray, None]) / steps  # [H, GROUP]
+    depths = space.depths(origins[ray], directions[ray], fractions)
+    points = space.to_unit(origins[ray, None] + depths[..., None] * directions[ray, None])
+    row, index = (grid.occupied(points) & (fractions < last / steps)).nonzero(as_tuple=True)
+    lower = index.clamp_max(GROUP - 2)
+    lengths = (points[row, lower + 1] - points[row, lower]).norm(dim=-1)
+    return Samples(ray[row], depths[row, index], points[row, index], lengths)
+
+
+def composite(density: Tensor, samples: Samples, rays: int) -> tuple[Tensor, Tensor]:
+    """Returns each sample's share of its ray's light [S] and each ray's transmittance [N].
+
+    The volume rendering quadrature of NeRF (Mildenhall et al., ECCV 2020, equation 3).
+    """
+    thickness = density * samples.lengths
+    # In double precision, since the sum runs on over the rays and differences are taken of it.
+    total = thickness.double().cumsum(0)
+    before = torch.cat([total.new_zeros(1), total])
+    counts = torch.bincount(samples.ray, minlength=rays)
+    ends = counts.cumsum(0)
+    starts = ends - counts
+    clear = torch.exp(-(before[:-1] - before[starts[samples.ray]])).float()
+    weights = clear * (1.0 - torch.exp(-thickness))
+    transmittance = torch.exp(-(before[ends] - before[starts])).float()
+    return weights, transmittance

@@ -1,0 +1,108 @@
+"""A teacher in the manner of Instant-NGP (Müller et al., SIGGRAPH 2022)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mobile_nelf.cameras import Camera
+from mobile_nelf.rays import ray_grid
+from mobile_nelf.teachers.config import TeacherConfig
+from mobile_nelf.teachers.field import DenseGridField, Field, precision
+from mobile_nelf.teachers.marching import OccupancyGrid, composite, march
+from mobile_nelf.teachers.spaces import Space
+from mobile_nelf.teachers.tcnn_field import HashGridField
+from mobile_nelf.teachers.teacher import Rendering
+
+__all__ = ["NgpTeacher", "build_field"]
+
+#: Rays marched together; more would only need more memory.
+CHUNK = 1 << 14
+#: A ray is marched in so many parts, and dropped once it is opaque.
+PARTS = 4
+#: Light that may be left of a ray when it is dropped, and that a sample must carry to get a colour.
+NEGLIGIBLE = 1e-3
+
+
+class NgpTeacher:
+    """A radiance field with the occupancy that makes it fast to render."""
+
+    def __init__(
+        self, config: TeacherConfig, space: Space, field: Field, grid: OccupancyGrid
+    ) -> None:
+        """Takes the parts, all on one device; training changes field and grid in place."""
+        self.config = config
+        self.space = space
+        self.field = field
+        self.grid = grid
+
+    def rounded(self) -> NgpTeacher:
+        """Returns itself with weights as its file keeps them, in float16."""
+        with torch.no_grad():
+            for parameter in self.field.parameters():
+                parameter.copy_(parameter.half())
+        return self
+
+    @torch.no_grad()
+    def render(self, camera: Camera) -> Rendering:
+        """Renders the view of `camera` on its own pixel grid."""
+        lens = camera.intrinsics
+        rays = torch.from_numpy(ray_grid(camera)).float().to(self.grid.mask.device)
+        parts = [self._chunk(chunk) for chunk in torch.split(rays.flatten(1).T, CHUNK)]
+        pixels = torch.cat(parts).cpu().numpy().astype(np.float32)  # [H·W, 5]
+        image = pixels.reshape(lens.height, lens.width, 5)
+        return Rendering(
+            rgb=image[..., :3], alpha=image[..., 3], depth=image[..., 4] / _positive(image[..., 3])
+        )
+
+    def _chunk(self, rays: Tensor) -> Tensor:
+        """Marches rays [N, 6] front to back; returns [N, 5] colour, opacity, depth·opacity."""
+        light = torch.ones(len(rays), device=rays.device)
+        result = torch.zeros(len(rays), 5, device=rays.device)
+        bounds = [self.config.march_steps * index // PARTS for index in range(PARTS + 1)]
+        for first, last in pairwise(bounds):
+            alive = (light > NEGLIGIBLE).nonzero()[:, 0]
+            origins, directions = rays[alive, :3], rays[alive, 3:]
+            samples = march(
+                self.space,
+                self.grid,
+                origins,
+                directions,
+                self.config.march_steps,
+                part=(first, last),
+            )
+            if not len(samples.ray):
+                continue
+            with precision(rays.device):
+                density, features = self.field.density(samples.points)
+            weights, clear = composite(density, samples, len(alive))
+            weights = weights * light[alive[samples.ray]]
+            seen = (weights > NEGLIGIBLE).nonzero()[:, 0]
+            ray = samples.ray[seen]
+            unit = torch.nn.functional.normalize(directions, dim=1)
+            with precision(rays.device):
+                colour = self.field.colour(features[seen], unit[ray])
+            share = weights[seen, None]
+            values = torch.cat([colour, torch.ones_like(share), samples.depth[seen, None]], 1)
+            result.index_add_(0, alive[ray], share * values)
+            light[alive] *= clear
+        return result
+
+
+def build_field(config: TeacherConfig, space: Space, device: torch.device) -> Field:
+    """Returns a fresh field of the back-end that `config` names.
+
+    Raises:
+        MissingExtraError: the back-end is not installed.
+    """
+    if config.backend == "tinycudann":
+        return HashGridField().to(device)
+    return DenseGridField(config.resolutions, config.channels, space.proportions()).to(device)
+
+
+def _positive(alpha: np.ndarray) -> np.ndarray:
+    """Alpha to divide by; where it is 0 the depth is 0 as well."""
+    return np.where(alpha > 0.0, alpha, 1.0)

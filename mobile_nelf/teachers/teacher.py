@@ -1,0 +1,47 @@
+"""What a teacher is: anything that renders a camera to colour, opacity and depth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mobile_nelf.cameras import Camera
+
+__all__ = ["Rendering", "Teacher"]
+
+Image = npt.NDArray[np.float32]
+
+
+class Rendering(NamedTuple):
+    """A rendered view.
+
+    Attributes:
+        rgb: [height, width, 3] colour in [0, 1], premultiplied by `alpha`.
+        alpha: [height, width] opacity in [0, 1].
+        depth: [height, width] mean depth along the optical axis, world units; 0 where nothing is.
+    """
+
+    rgb: Image
+    alpha: Image
+    depth: Image
+
+    def on_white(self) -> Image:
+        """Returns [height, width, 3] float32 in [0, 1] on white."""
+        return np.clip(self.rgb + (1.0 - self.alpha[..., None]), 0.0, 1.0)
+
+    def rgba8(self) -> npt.NDArray[np.uint8]:
+        """Returns [height, width, 4] 8-bit pixels with straight alpha, as PNG stores them."""
+        straight = self.rgb / np.maximum(self.alpha[..., None], 1e-3)
+        pixels = np.concatenate([straight, self.alpha[..., None]], axis=-1)
+        rounded: npt.NDArray[np.uint8] = np.rint(255.0 * np.clip(pixels, 0.0, 1.0)).astype(np.uint8)
+        return rounded
+
+
+class Teacher(Protocol):
+    """Renders views of one scene."""
+
+    def render(self, camera: Camera) -> Rendering:
+        """Renders the view of `camera` on its own pixel grid."""
+        ...
