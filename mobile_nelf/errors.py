@@ -15,6 +15,7 @@ __all__ = [
     "OutputError",
     "ParityError",
     "SceneError",
+    "TrainingError",
     "require",
 ]
 
@@ -65,6 +66,12 @@ class BundleError(MnelfError):
 
 class ParityError(MnelfError):
     """An artefact whose frames differ from those of the trained network by more than allowed."""
+
+    exit_code = 1
+
+
+class TrainingError(MnelfError):
+    """A training run that went wrong by itself."""
 
     exit_code = 1
 

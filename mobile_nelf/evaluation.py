@@ -8,12 +8,13 @@ carry, so it is not measured.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.errors import InputError, SceneError
@@ -21,8 +22,19 @@ from mobile_nelf.extras import import_extra
 from mobile_nelf.metrics import SSIM_WINDOW, ImageArray, flip, psnr_db, ssim
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.scenes import Scene, View
+from mobile_nelf.teachers.teacher import Teacher
 
-__all__ = ["PROTOCOL", "Evaluation", "Score", "SubsetScore", "evaluate", "require_metrics"]
+__all__ = [
+    "PROTOCOL",
+    "Evaluation",
+    "Score",
+    "SubsetScore",
+    "evaluate",
+    "evaluate_frames",
+    "evaluate_teacher",
+    "on_white",
+    "require_metrics",
+]
 
 PROTOCOL = "mnelf-white-v1"
 
@@ -63,7 +75,7 @@ class SubsetScore:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Quality of a student on the test views of a scene.
+    """Quality of a student or teacher on the test views of a scene.
 
     Attributes:
         protocol: name of the protocol.
@@ -101,12 +113,10 @@ def require_metrics() -> None:
     import_extra("flip_evaluator", "train")
 
 
-def evaluate(
-    checkpoint: Checkpoint,
-    scene: Scene,
-    on_progress: Progress = silent,
-) -> Evaluation:
-    """Renders every test view of `scene` and compares it with the photo.
+def evaluate(checkpoint: Checkpoint, scene: Scene, on_progress: Progress = silent) -> Evaluation:
+    """Renders every test view of `scene` with a student and compares it with the photo.
+
+    Each view is rendered through its own lens, which the student takes as it takes any.
 
     Args:
         checkpoint: the trained student.
@@ -118,14 +128,54 @@ def evaluate(
         InputError: the student was trained on another background than white.
         MissingExtraError: torchmetrics or flip-evaluator is not installed.
     """
+    scene.views("test")
+    _check_comparable(checkpoint, scene)
+    frame = student_frame_function(checkpoint)
+    grid = (checkpoint.student.ray_width, checkpoint.student.ray_height)
+    return evaluate_frames(lambda camera: frame(camera.resized(*grid))[..., :3], scene, on_progress)
+
+
+def evaluate_teacher(teacher: Teacher, scene: Scene, on_progress: Progress = silent) -> Evaluation:
+    """Renders every test view of `scene` with a teacher and compares it with the photo.
+
+    Args:
+        teacher: what is judged.
+        scene: the scene that it was trained on.
+        on_progress: called with a stage's name, views done and views in all.
+
+    Raises:
+        SceneError: no test views, or they are smaller than the window of SSIM.
+        MissingExtraError: torchmetrics or flip-evaluator is not installed.
+    """
+    return evaluate_frames(lambda camera: teacher.render(camera).on_white(), scene, on_progress)
+
+
+def evaluate_frames(
+    frame: Callable[[Camera], ImageArray], scene: Scene, on_progress: Progress = silent
+) -> Evaluation:
+    """Judges whatever renders a camera.
+
+    Args:
+        frame: takes the camera of a photo, on the photo's pixel grid, and returns its picture on
+            white, [height, width, 3].
+        scene: whose test views are rendered.
+        on_progress: called with a stage's name, views done and views in all.
+
+    Raises:
+        SceneError: no test views, or they are smaller than the window of SSIM.
+        MissingExtraError: torchmetrics or flip-evaluator is not installed.
+    """
     require_metrics()
     views = scene.views("test")
-    _check_comparable(checkpoint, scene, views[0])
-    frame = student_frame_function(checkpoint)
+    lens = views[0].camera.intrinsics
+    if min(lens.width, lens.height) < SSIM_WINDOW:
+        raise SceneError(
+            f"{scene.path}: images of {lens.width}×{lens.height} are smaller than the window of "
+            f"SSIM, {SSIM_WINDOW} pixels"
+        )
     scores: dict[str, Score] = {}
     for view in counted("evaluate", views, on_progress):
-        camera = checkpoint.ray_camera(view.camera.cam_to_world)
-        image = np.clip(frame(camera)[..., :3], 0.0, 1.0)
+        image = np.clip(frame(view.camera), 0.0, 1.0)
         photo = on_white(view)
         scores[view.path.name] = Score(
             psnr_db(image, photo), ssim(image, photo), flip(image, photo)
@@ -134,8 +184,8 @@ def evaluate(
     return Evaluation(
         protocol=PROTOCOL,
         scene=scene.path.resolve().name,
-        width=checkpoint.student.image_width,
-        height=checkpoint.student.image_height,
+        width=lens.width,
+        height=lens.height,
         subsets=subsets,
         note=note,
         views=scores,
@@ -148,25 +198,25 @@ def on_white(view: View) -> ImageArray:
     return (rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:])).astype(np.float32)
 
 
-def _check_comparable(checkpoint: Checkpoint, scene: Scene, view: View) -> None:
-    lens, own = view.camera.intrinsics, checkpoint.intrinsics
-    if (lens.width, lens.height) != (own.width, own.height):
-        raise SceneError(
-            f"{scene.path}: test images are {lens.width}×{lens.height}, the student renders "
-            f"{own.width}×{own.height}; use a copy of the scene in that size"
-        )
-    if (
-        abs(lens.fx / own.fx - 1.0) > FOCAL_TOLERANCE
-        or abs(lens.fy / own.fy - 1.0) > FOCAL_TOLERANCE
+def _check_comparable(checkpoint: Checkpoint, scene: Scene) -> None:
+    own = checkpoint.intrinsics
+    for view in scene.test:
+        lens = view.camera.intrinsics
+        if (lens.width, lens.height) != (own.width, own.height):
+            raise SceneError(
+                f"{scene.path}: test images are {lens.width}×{lens.height}, the student renders "
+                f"{own.width}×{own.height}; use a copy of the scene in that size"
+            )
+    # Photos of one scene may be zoomed, so it is enough that one of them has the student's lens.
+    lenses = [view.camera.intrinsics for view in (*scene.test, *scene.train)]
+    if not any(
+        abs(lens.fx / own.fx - 1.0) <= FOCAL_TOLERANCE
+        and abs(lens.fy / own.fy - 1.0) <= FOCAL_TOLERANCE
+        for lens in lenses
     ):
         raise SceneError(
-            f"{scene.path}: its focal length is {lens.fx:.1f} pixels, the student's {own.fx:.1f}; "
-            "is it the scene that the student was trained on?"
-        )
-    if min(own.width, own.height) < SSIM_WINDOW:
-        raise SceneError(
-            f"{scene.path}: images of {own.width}×{own.height} are smaller than the window of "
-            f"SSIM, {SSIM_WINDOW} pixels"
+            f"{scene.path}: its focal length is {lenses[0].fx:.1f} pixels, the student's "
+            f"{own.fx:.1f}; is it the scene that the student was trained on?"
         )
     if checkpoint.background != (1.0, 1.0, 1.0):
         raise InputError(

@@ -1,257 +1,262 @@
-"""A direct fit of a student to the photos of a scene.
+"""One stage of training: views in, weights out, resumable at any moment.
 
-There is no teacher here, so a student sees only the training views and its test quality stays
-modest; distillation is what makes a light field good.
+Every random choice depends on seed, step and process alone, so a resumed run ends in the weights of
+an unbroken one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-import os
-import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-import mobile_nelf
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.config import to_dict
-from mobile_nelf.encoding import encode
-from mobile_nelf.errors import InputError, OutputError, SceneError
-from mobile_nelf.rays import ray_map, sample_depths
-from mobile_nelf.scenes import Scene
-from mobile_nelf.students import StudentConfig, build_student
-from mobile_nelf.students.blocks import HeadBodyTail
+from mobile_nelf.errors import InputError, OutputError, TrainingError
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.run_state import load_state, save_state
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.cache import ViewCache, remove_cache, views_seen
+from mobile_nelf.training.collapse import CollapseWatch, psnr_of
 from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.frames import photo_psnr_db, render_frame
+from mobile_nelf.training.learner import Learner
+from mobile_nelf.training.log import RunLog
+from mobile_nelf.training.losses import check_loss
+from mobile_nelf.training.patches import Patches, draw_patches
+from mobile_nelf.training.stage import FitProgress, FitResult, Run, Stage, state_path
+from mobile_nelf.training.views import PhotoViews, check_size
 
-__all__ = ["FitProgress", "Photos", "fit_student"]
+__all__ = ["fit_stage"]
 
 
-@dataclass(frozen=True)
-class FitProgress:
-    """What a caller hears after each step.
+@dataclass
+class _Checks:
+    """Measurements of the photos so far; saved with the state.
 
     Attributes:
-        step: steps done.
-        steps: steps in all.
-        psnr_db: training PSNR of the batch just seen, before its update.
+        start: PSNR in dB of the weights at the start.
+        last: of the newest measurement.
+        best: of the best one.
+        since_best: measurements after that.
+        weights: averaged weights of the best one, if a stage chooses by them.
     """
 
-    step: int
-    steps: int
-    psnr_db: float
+    start: float | None = None
+    last: float | None = None
+    best: float | None = None
+    since_best: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-def fit_student(
-    scene: Scene,
-    student: StudentConfig,
-    config: FitConfig,
-    state_path: Path,
-    on_progress: Callable[[FitProgress], None] = lambda progress: None,
-) -> Checkpoint:
-    """Trains a student on the training views of `scene` and returns it.
+def fit_stage(
+    student: StudentConfig, stage: Stage, run: Run, initial: Checkpoint | None = None
+) -> FitResult:
+    """Trains a student through one stage; a state in the run's folder is continued.
 
     Args:
-        scene: posed images, each `student.scale` times as large as the ray grid.
-        student: the network to train.
-        config: the run.
-        state_path: where the resumable state is kept; a state that is there is continued, and every
-            random choice depends on seed and step alone, so a resumed run ends where an unbroken
-            one does.
-        on_progress: called after every step.
+        student: the network.
+        stage: what to do.
+        run: where.
+        initial: a student to start from, which may have another ray grid; None for fresh weights.
 
     Raises:
-        SceneError: the images do not have the size that the student renders.
-        InputError: `state_path` holds something else than a state of this very run.
-        OutputError: the folder of `state_path` does not exist.
+        SceneError: the views do not have the size that the student renders.
+        InputError: the state belongs to another run, or `initial` is missing or does not fit.
+        OutputError: the folder does not exist or cannot be written.
+        TrainingError: the student collapsed to one colour, or left the finite numbers.
+        MissingExtraError: the perceptual term needs a package that is not installed.
     """
-    if not state_path.parent.is_dir():
-        raise OutputError(f"{state_path.parent}: no such folder, expected one for the run's state")
-    photos = Photos(scene, student)
-    torch.manual_seed(config.seed)
-    network: HeadBodyTail = build_student(student).to(
-        memory_format=torch.channels_last  # type: ignore[call-overload]  # absent in torch's types
-    )
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    run = {"student": to_dict(student), "fit": to_dict(config), "photos": photos.sha256()}
-    parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer}
-    first_step = _resume(state_path, run, parts)
-    for step in range(first_step, config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, config)
-        psnr = _train_step(network, optimizer, photos.batch(step, config))
-        average.update_parameters(network)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _save_state(state_path, run, parts, step + 1)
-        on_progress(FitProgress(step + 1, config.steps, psnr))
-    averaged = average.module.state_dict()
-    weights = {
-        # Counters do not average.
-        name: averaged[name].contiguous() if value.is_floating_point() else value
-        for name, value in network.state_dict().items()
-    }
-    return Checkpoint(
-        student=student,
-        intrinsics=scene.train[0].camera.intrinsics,
-        orbit=scene.orbit,
-        weights=weights,
-        background=(1.0, 1.0, 1.0),
-        provenance={
-            "source": "mnelf student",
-            "scene": scene.path.name,
-            "steps": str(config.steps),
-            "version": mobile_nelf.__version__,
-        },
-    )
+    if not run.folder.is_dir():
+        raise OutputError(f"{run.folder}: no such folder, expected one for the run's files")
+    check_size(f"views of stage {stage.name}", stage.source.size, student)
+    check_loss(student, stage.config)
+    _check_initial(student, stage.config, initial)
+    return _Fit(student, stage, run, initial).to_the_end()
 
 
-def _train_step(
-    network: HeadBodyTail, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor]
-) -> float:
-    encoded, target = batch
-    network.train()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        prediction = network(encoded)
-    loss = F.mse_loss(prediction.float(), target)
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    optimizer.step()
-    return -10.0 * math.log10(max(loss.item(), 1e-10))
+def _check_initial(student: StudentConfig, config: FitConfig, initial: Checkpoint | None) -> None:
+    if initial is None:
+        if config.train_only == "tail":
+            raise InputError("train_only tail needs a trained student to start from")
+        return
+    same_grid = replace(initial.student, ray_width=student.ray_width, ray_height=student.ray_height)
+    if same_grid != student:
+        wanted = to_dict(student)
+        name, found = next(
+            (name, value) for name, value in to_dict(same_grid).items() if value != wanted[name]
+        )
+        raise InputError(
+            f"the student to start from has {name} {found}, expected {wanted[name]}; train a "
+            "student of its own shape"
+        )
 
 
-def _schedule(step: int, config: FitConfig) -> float:
-    """Linear warm-up, then half a cosine down to 1 % of the peak."""
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
-    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done))
+class _Fit:
+    """A stage under way."""
 
+    def __init__(
+        self, student: StudentConfig, stage: Stage, run: Run, initial: Checkpoint | None
+    ) -> None:
+        self._student, self._stage, self._run = student, stage, run
+        self._config, self._main = stage.config, run.ranks.main
+        self._learner = Learner(
+            student, stage.config, run.ranks, None if initial is None else initial.weights
+        )
+        self._watch = CollapseWatch(stage.config)
+        self._checks = _Checks()
+        self._errors: list[float] = []  # mean squared errors of the steps since the last log line
+        self._identity = stage.source.identity()
+        self._key = {
+            "student": to_dict(student),
+            "settings": to_dict(stage.config),
+            "patience": stage.patience,
+            "views": self._identity,
+            "photos": PhotoViews(stage.photos).identity() if stage.photos else None,
+            "initial weights": None if initial is None else initial.weights_sha256(),
+            "processes": run.ranks.world,
+        }
+        self._state_path = state_path(run.folder, stage.name)
+        self._cache_path = run.folder / f"{stage.name}.views.{run.ranks.rank}"
+        self._done, self._seconds = 0, 0.0
+        self._resume()
 
-class Photos:
-    """The training views in memory, served as random patches of encoded rays and their pixels."""
+    def to_the_end(self) -> FitResult:
+        """Does the steps that are left."""
+        if not self._over():
+            with ExitStack() as stack:
+                log = None
+                if self._main:
+                    log = RunLog(self._run.folder, self._stage.name, self._done)
+                    stack.callback(log.close)
+                # A GPU then sums in the same order too, so that a resumed run ends the same.
+                stack.enter_context(
+                    torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+                )
+                self._steps(log)
+        remove_cache(self._cache_path)
+        checks = self._checks
+        chosen = self._stage.patience is not None
+        return FitResult(
+            checks.weights if chosen else self._learner.averaged_weights(),
+            self._done,
+            views_seen(self._stage.source, self._config, self._run.ranks, self._done - 1),
+            checks.best if chosen else checks.last,
+            checks.start,
+        )
 
-    def __init__(self, scene: Scene, student: StudentConfig) -> None:
-        """Reads all training views.
+    def _over(self) -> bool:
+        patience = self._stage.patience
+        return self._done >= self._config.steps or (
+            patience is not None and self._checks.since_best >= patience
+        )
 
-        Raises:
-            SceneError: the images do not have the size that the student renders.
-        """
-        lens = scene.views("train")[0].camera.intrinsics
-        if (lens.width, lens.height) != (student.image_width, student.image_height):
-            raise SceneError(
-                f"{scene.path}: images are {lens.width}×{lens.height}, the student renders "
-                f"{student.image_width}×{student.image_height}; choose a ray grid of "
-                f"{lens.width // student.scale}×{lens.height // student.scale} or another size"
+    def _steps(self, log: RunLog | None) -> None:
+        config = self._config
+        cache = ViewCache(
+            self._stage.source,
+            self._identity,
+            self._student,
+            config,
+            self._cache_path,
+            self._run.ranks,
+        )
+        patches = self._patches(cache, self._run.on_progress)
+        began = time.monotonic() - self._seconds
+        if self._done == 0 and self._stage.photos:
+            self._measure()
+            self._checks.start = self._checks.last
+            self._write_line(log, measured=True)
+        while not self._over():
+            statistics = self._learner.step(self._done, patches)
+            self._done += 1
+            if self._done < config.steps:
+                # Before the first look at what a GPU computes, which then works at the same time.
+                patches = self._patches(cache)
+            error, *_ = values = statistics.tolist()
+            self._watch.see(self._done - 1, values)
+            self._errors.append(error)
+            measured = self._is_due(config.check_every) and bool(self._stage.photos)
+            if measured:
+                self._measure()
+            self._seconds = time.monotonic() - began
+            saving = self._is_due(config.save_every) or self._over()
+            if measured or saving:
+                self._write_line(log, measured=measured)
+            if saving:
+                self._save(log)
+            if self._main:
+                self._run.on_fit(
+                    FitProgress(self._done, config.steps, psnr_of(error), self._stage.name)
+                )
+
+    def _is_due(self, every: int) -> bool:
+        return every > 0 and (self._done % every == 0 or self._done == self._config.steps)
+
+    def _patches(self, cache: ViewCache, on_progress: Progress = silent) -> Patches:
+        """The batch of the next step."""
+        window = cache.advance(self._done, on_progress)
+        rng = np.random.default_rng((self._config.seed, self._done, self._run.ranks.rank))
+        return draw_patches(cache, window, self._student, self._config, rng)
+
+    def _measure(self) -> None:
+        psnr = 0.0
+        if self._main:
+            network = self._learner.average.module
+            psnr = photo_psnr_db(network, self._student, self._stage.photos)
+        checks = self._checks
+        checks.last = psnr = self._run.ranks.from_main(psnr)
+        if checks.best is None or psnr > checks.best:
+            checks.best, checks.since_best = psnr, 0
+            if self._stage.patience is not None:
+                checks.weights = self._learner.averaged_weights()
+        else:
+            checks.since_best += 1
+
+    def _write_line(self, log: RunLog | None, *, measured: bool) -> None:
+        numbers = {}
+        if self._errors:
+            numbers["psnr_db"] = psnr_of(float(np.mean(self._errors)))
+        if measured and self._checks.last is not None:
+            numbers["photo_psnr_db"] = self._checks.last
+        if log is not None:
+            log.write(self._done, self._seconds, **numbers)
+        self._errors.clear()
+
+    def _save(self, log: RunLog | None) -> None:
+        """Log and sample first: what they tell beyond a saved state is cut off on resume."""
+        if not self._learner.finite():
+            raise TrainingError(
+                f"the student's weights stopped being finite numbers before step {self._done}; "
+                f"start again with a --learning-rate below {self._config.learning_rate:g}"
             )
-        self.student = student
-        self.pixels = torch.from_numpy(np.stack([view.rgba() for view in scene.train]))
-        grid = (student.ray_width, student.ray_height)
-        maps = [ray_map(view.camera.resized(*grid)) for view in scene.train]
-        self.maps = torch.from_numpy(np.stack([m.flat() for m in maps]))  # [V, 12]
-        encoder = student.encoder
-        self.depths = torch.from_numpy(sample_depths(encoder.near, encoder.far, encoder.samples))
+        if log is None:
+            return
+        every = self._config.sample_every * self._config.save_every
+        if every and (self._done % every == 0 or self._over()):
+            network = self._learner.average.module
+            log.sample(self._done, render_frame(network, self._student, self._run.sample_camera))
+        content = {
+            "step": self._done,
+            "seconds": self._seconds,
+            "checks": dict(vars(self._checks)),
+            **self._learner.state(),
+        }
+        save_state(self._state_path, self._key, content)
 
-    def sha256(self) -> str:
-        """Returns a hash of the pixels and cameras, which tells one scene from another."""
-        digest = hashlib.sha256(self.pixels.numpy().data)
-        digest.update(self.maps.numpy().data)
-        return digest.hexdigest()
-
-    def batch(self, step: int, config: FitConfig) -> tuple[Tensor, Tensor]:
-        """Returns encoded rays [B, C, p, p] and their pixels [B, 3 or 4, s·p, s·p]."""
-        rng = torch.Generator().manual_seed((config.seed << 32) + step)
-        rows = min(config.patch_rays, self.student.ray_height)
-        columns = min(config.patch_rays, self.student.ray_width)
-        points, targets = [], []
-        for _ in range(config.patches):
-            # Anywhere in the image, not only where the ray grid of the whole image falls: a photo
-            # then teaches scale² times as many different rays.
-            view = _randint(len(self.pixels), rng)
-            top = _randint(self.pixels.shape[1] - rows * self.student.scale + 1, rng)
-            left = _randint(self.pixels.shape[2] - columns * self.student.scale + 1, rng)
-            points.append(self._points(view, top, left, rows, columns, rng))
-            targets.append(self._target(view, top, left, rows, columns))
-        encoded = encode(torch.stack(points), self.student.encoder.frequencies)
-        return (
-            encoded.contiguous(memory_format=torch.channels_last),
-            torch.stack(targets),
-        )
-
-    def _points(
-        self, view: int, top: int, left: int, rows: int, columns: int, rng: torch.Generator
-    ) -> Tensor:
-        """Sample points [3·K, rows, columns] of a patch, jittered within their depth intervals."""
-        origin, d0, du, dv = self.maps[view].reshape(4, 3, 1, 1)
-        u = left / self.student.scale + torch.arange(columns, dtype=torch.float64)
-        v = top / self.student.scale + torch.arange(rows, dtype=torch.float64)[:, None]
-        directions = d0 + u * du + v * dv  # [3, rows, columns]
-        middles = (self.depths[1:] + self.depths[:-1]) / 2
-        lower = torch.cat([self.depths[:1], middles])[:, None, None]
-        upper = torch.cat([middles, self.depths[-1:]])[:, None, None]
-        jitter = torch.rand(len(self.depths), rows, columns, generator=rng)
-        depths = lower + (upper - lower) * jitter
-        points: Tensor = origin + depths[:, None] * directions  # [K, 3, rows, columns]
-        return points.flatten(0, 1).float()
-
-    def _target(self, view: int, top: int, left: int, rows: int, columns: int) -> Tensor:
-        scale = self.student.scale
-        patch = self.pixels[view, top : top + rows * scale, left : left + columns * scale]
-        rgba = patch.permute(2, 0, 1).float() / 255.0
-        alpha = rgba[3:]
-        on_white = rgba[:3] * alpha + (1.0 - alpha)
-        return on_white if self.student.out_channels == 3 else torch.cat([on_white, alpha])
-
-
-def _randint(limit: int, rng: torch.Generator) -> int:
-    return int(torch.randint(limit, (1,), generator=rng))
-
-
-def _save_state(path: Path, run: dict[str, Any], parts: dict[str, Any], step: int) -> None:
-    """Writes beside and renames, so a kill leaves the last whole state."""
-    beside = path.with_name(path.name + ".partial")
-    state = {name: part.state_dict() for name, part in parts.items()}
-    try:
-        torch.save({"run": run, "step": step, **state}, beside)
-        os.replace(beside, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error}); free some space") from error
-
-
-def _resume(path: Path, run: dict[str, Any], parts: dict[str, Any]) -> int:
-    """Loads the state at `path` into `parts` and returns its step; 0 without one."""
-    if not path.exists():
-        return 0
-    try:
-        state = torch.load(path, weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
-            "start afresh or use another output"
-        ) from error
-    if not isinstance(state, dict) or not {"run", "step", *parts} <= state.keys():
-        raise InputError(
-            f"{path}: holds something else than the state of a run; use another output"
-        )
-    if state["run"] != run:
-        raise InputError(
-            f"{path}: is the state of a run with other settings or photos; delete it to start "
-            "afresh or use another output"
-        )
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return int(state["step"])
+    def _resume(self) -> None:
+        """Takes the state that the main process finds, in all processes."""
+        names = ("step", "seconds", "checks", *self._learner.state())
+        state: dict[str, Any] | None = None
+        if self._main:
+            state = load_state(self._state_path, self._key, names)
+        state = self._run.ranks.from_main(state)
+        if state is not None:
+            self._learner.load(state)
+            self._checks = _Checks(**state["checks"])
+            self._done, self._seconds = int(state["step"]), float(state["seconds"])

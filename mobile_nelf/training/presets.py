@@ -1,4 +1,4 @@
-"""Named sizes of students, each with the run that trains it."""
+"""Named sizes of students, each with its teacher and the runs that train both."""
 
 from __future__ import annotations
 
@@ -6,66 +6,109 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from mobile_nelf.errors import InputError, SceneError
+from mobile_nelf.errors import InputError
 from mobile_nelf.scenes import Scene
 from mobile_nelf.students import Activation, EncoderConfig, StudentConfig
-from mobile_nelf.training.config import FitConfig
+from mobile_nelf.teachers.config import TeacherConfig
+from mobile_nelf.training.config import FitConfig, PhotoStageConfig
 
-__all__ = ["PRESETS", "Preset", "find_preset"]
+__all__ = ["PRESETS", "Preset", "find_preset", "on_grid"]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A student apart from its scene, and its run.
+    """A student apart from its scene, its teacher, and how both are trained.
 
     Attributes:
         depth: layers, as in `StudentConfig`.
         width: channels of the body.
         sr_widths: channels of each super-resolution stage.
         activation: ReLU runs on every back-end of a phone; GELU is what the paper trained.
-        fit: the run.
+        teacher: the teacher and its training.
+        fit: the run on the views of the teacher.
+        photo_stage: the last stage, on the photos.
     """
 
     depth: int
     width: int
     sr_widths: tuple[int, ...]
     activation: Activation
+    teacher: TeacherConfig
     fit: FitConfig
+    photo_stage: PhotoStageConfig
+
+    @property
+    def scale(self) -> int:
+        """Image pixels a ray along each axis; photos have a multiple of it on both."""
+        return self._student(near=0.0, far=1.0).scale
 
     def student(self, scene: Scene) -> StudentConfig:
-        """Returns the student that renders images of the size that `scene` has.
+        """Returns the student that renders images of the size of `scene.cropped(scale)`."""
+        student = self._student(scene.near, scene.far)
+        return on_grid(student, scene)
 
-        Raises:
-            SceneError: the image size is no multiple of the student's upsampling.
-        """
-        student = StudentConfig(
-            EncoderConfig(scene.near, scene.far),
+    def _student(self, near: float, far: float) -> StudentConfig:
+        return StudentConfig(
+            EncoderConfig(near, far),
             depth=self.depth,
             width=self.width,
             sr_widths=self.sr_widths,
             activation=self.activation,
         )
-        lens = scene.views("train")[0].camera.intrinsics
-        scale = student.scale
-        if lens.width % scale or lens.height % scale:
-            raise SceneError(
-                f"{scene.path}: images are {lens.width}×{lens.height}, but the student renders "
-                f"{scale}×{scale} pixels a ray; crop or resize them to multiples of {scale}"
-            )
-        return replace(student, ray_width=lens.width // scale, ray_height=lens.height // scale)
 
 
-#: `base` is D60-SR3 of the paper. The others are for machines without a GPU: `small` took half an
-#: hour on one CPU core for images of 200×200.
+def on_grid(student: StudentConfig, scene: Scene) -> StudentConfig:
+    """Returns `student` with the ray grid for the photos of `scene`."""
+    lens = scene.views("train")[0].camera.intrinsics
+    return replace(
+        student,
+        ray_width=max(lens.width // student.scale, 1),
+        ray_height=max(lens.height // student.scale, 1),
+    )
+
+
+def _photo_stage(fit: FitConfig) -> PhotoStageConfig:
+    """Gentler than the stage before, whose weights it refines."""
+    gentle = replace(
+        fit,
+        learning_rate=fit.learning_rate / 10.0,
+        matrix_step=fit.matrix_step / 10.0,
+        check_every=100,
+    )
+    return PhotoStageConfig(gentle)
+
+
+#: `base` is D60-SR3 of the paper. The others are for machines without a GPU; their narrower
+#: super-resolution halves the time of a training step, most of which is spent there.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
-            10, 64, (32, 32, 16), "relu", FitConfig(steps=2000, patches=8, save_every=100)
+            10,
+            64,
+            (32, 32, 16),
+            "relu",
+            TeacherConfig(steps=500),
+            FitConfig(steps=3000, patches=8, first_views=50, view_uses=80, ema_decay=0.99),
+            _photo_stage(FitConfig(steps=600, patches=8, ema_decay=0.99)),
         ),
         "small": Preset(
-            30, 128, (64, 64, 16), "relu", FitConfig(steps=5000, patches=12, save_every=50)
+            30,
+            128,
+            (32, 32, 16),
+            "relu",
+            TeacherConfig(steps=1000),
+            FitConfig(steps=12000, patches=8, first_views=100, view_uses=100, ema_decay=0.998),
+            _photo_stage(FitConfig(steps=1000, patches=8)),
         ),
-        "base": Preset(60, 256, (64, 64, 16), "gelu", FitConfig(steps=20000, save_every=50)),
+        "base": Preset(
+            60,
+            256,
+            (64, 64, 16),
+            "gelu",
+            TeacherConfig(steps=5000),
+            FitConfig(steps=100000, patches=32, first_views=100, view_uses=160, ema_decay=0.999),
+            _photo_stage(FitConfig(steps=5000, patches=32, ema_decay=0.999)),
+        ),
     }
 )
 

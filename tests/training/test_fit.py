@@ -1,71 +1,47 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits
-from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.encoding import encode
-from mobile_nelf.errors import InputError, OutputError, SceneError
-from mobile_nelf.metrics import psnr_db
-from mobile_nelf.rays import ray_grid, sample_depths, sample_points
-from mobile_nelf.scenes import Scene, View
-from mobile_nelf.students import EncoderConfig, StudentConfig
-from mobile_nelf.training.config import FitConfig
-from mobile_nelf.training.fit import FitProgress, Photos, fit_student
-
-ORBIT = OrbitLimits((0, 0, 0), (0, 0, 1), (-180, 180), (20, 20), (4, 4))
-STUDENT = StudentConfig(
-    EncoderConfig(2.0, 6.0, samples=3, frequencies=2),
-    depth=4,
-    width=8,
-    sr_widths=(4,),
-    sr_blocks=1,
-    ray_width=6,
-    ray_height=5,
+from training.sphere_for_tests import (
+    FIT,
+    LENS,
+    ORBIT,
+    PHOTO_STAGE,
+    STUDENT,
+    Around,
+    NotedViews,
+    Sphere,
+    assert_same_weights,
+    log_lines,
+    one_process,
+    rendered,
+    sphere_scene,
+    sphere_views,
 )
-#: Saves at steps 4 and 8; interruptions at 6 lose two steps that a resumed run has to repeat.
-FIT = FitConfig(steps=10, patches=2, patch_rays=4, warmup_steps=3, save_every=4, seed=5)
 
-#: The best constant image has 8.5 dB in colour and 6.1 dB in alpha; 200 steps give 21 and 28 dB.
-FITTED_DB = 15.0
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.parity import student_frame_function
+from mobile_nelf.errors import InputError, OutputError, SceneError, TrainingError
+from mobile_nelf.evaluation import on_white
+from mobile_nelf.metrics import psnr_db
+from mobile_nelf.scenes import read_scene
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.collapse import WINDOW
+from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.fit import fit_stage
+from mobile_nelf.training.frames import photo_psnr_db
+from mobile_nelf.training.stage import FitProgress, FitResult, Stage
+from mobile_nelf.training.views import PhotoViews, ViewSource
 
-
-def make_scene(root: Path, seed: int = 0, width: int = 12) -> Scene:
-    """Six views of a disc that changes colour with the azimuth, on a transparent ground."""
-    root.mkdir(exist_ok=True)
-    lens = Intrinsics.centred(width, 10, 15.0)
-    u, v = np.meshgrid(np.arange(width) - width / 2 + 0.5, np.arange(10) - 4.5)
-    views = []
-    for index in range(6):
-        rgba = np.zeros((10, width, 4), np.uint8)
-        rgba[u**2 + v**2 < 16] = (40 * index, 200 - 30 * index, 10 + seed, 255)
-        file = root / f"{index}.png"
-        Image.fromarray(rgba, "RGBA").save(file)
-        views.append(View(file, Camera(ORBIT.pose(60.0 * index, 20.0, 4.0), lens)))
-    return Scene(root, tuple(views), (), 2.0, 6.0, ORBIT)
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return make_scene(tmp_path / "disc")
-
-
-def assert_same_weights(first: Checkpoint, second: Checkpoint) -> None:
-    assert list(first.weights) == list(second.weights)
-    for name, value in first.weights.items():
-        assert torch.equal(value, second.weights[name]), name
+#: The best constant image has 11.6 dB in colour and 6.1 dB in alpha; 200 steps give 17.5 and 14.7.
+COLOUR_DB, ALPHA_DB = 14.0, 12.0
 
 
 class StoppedError(Exception):
@@ -73,229 +49,310 @@ class StoppedError(Exception):
 
 
 def stop_at(step: int) -> Callable[[FitProgress], None]:
-    def on_progress(progress: FitProgress) -> None:
+    def on_fit(progress: FitProgress) -> None:
         if progress.step == step:
             raise StoppedError
 
-    return on_progress
+    return on_fit
 
 
-def test_the_loss_falls(scene: Scene, tmp_path: Path) -> None:
+def fit(
+    folder: Path,
+    config: FitConfig = FIT,
+    source: ViewSource | None = None,
+    student: StudentConfig = STUDENT,
+    on_fit: Callable[[FitProgress], None] = lambda progress: None,
+    initial: Checkpoint | None = None,
+) -> FitResult:
+    """A stage on the views of the teacher."""
+    stage = Stage("train", source or sphere_views(), config)
+    return fit_stage(student, stage, one_process(folder, on_fit=on_fit), initial)
+
+
+def checkpoint(weights: dict[str, torch.Tensor], student: StudentConfig = STUDENT) -> Checkpoint:
+    return Checkpoint(student, LENS, ORBIT, weights)
+
+
+@pytest.mark.parametrize("loss", ["mse", "charbonnier"])
+def test_the_loss_falls(tmp_path: Path, loss: str) -> None:
     psnr: list[float] = []
-    config = replace(FIT, steps=120, learning_rate=1e-2, save_every=1000)
-    fit_student(scene, STUDENT, config, tmp_path / "state", lambda p: psnr.append(p.psnr_db))
-    # It starts at 7.9 dB, no better than a grey image, and ends at 16.
+    config = replace(FIT, steps=120, learning_rate=1e-2, save_every=1000, loss=loss, perceptual=0.1)
+    fit(tmp_path, config, on_fit=lambda p: psnr.append(p.psnr_db))
     assert np.mean(psnr[-20:]) > np.mean(psnr[:5]) + 5.0
 
 
-def test_the_checkpoint_describes_the_run(scene: Scene, tmp_path: Path) -> None:
-    checkpoint = fit_student(scene, STUDENT, FIT, tmp_path / "state")
-    assert checkpoint.student == STUDENT
-    assert checkpoint.intrinsics == scene.train[0].camera.intrinsics
-    assert checkpoint.orbit == ORBIT
-    assert checkpoint.background == (1.0, 1.0, 1.0)
-    assert checkpoint.provenance["scene"] == "disc"
-    assert checkpoint.provenance["steps"] == "10"
-    assert all(value.is_contiguous() for value in checkpoint.weights.values())
-    encoded = torch.zeros(1, STUDENT.encoder.channels, 5, 6)
-    assert checkpoint.network()(encoded).shape == (1, 3, 10, 12)
-
-
-def test_progress_counts_every_step(scene: Scene, tmp_path: Path) -> None:
-    steps: list[tuple[int, int]] = []
-    fit_student(scene, STUDENT, FIT, tmp_path / "state", lambda p: steps.append((p.step, p.steps)))
-    assert steps == [(step, 10) for step in range(1, 11)]
+def test_progress_counts_every_step(tmp_path: Path) -> None:
+    heard: list[FitProgress] = []
+    result = fit(tmp_path, on_fit=heard.append)
+    assert [(p.step, p.steps, p.stage) for p in heard] == [(n, 10, "train") for n in range(1, 11)]
+    # Two patches a step and two uses a view: 3 views at first, then one a step.
+    assert (result.steps, result.views) == (10, 12)
+    assert result.photo_psnr_db is None
 
 
 @pytest.mark.parametrize("stop", [2, 4, 6, 9])
-def test_a_resumed_run_ends_in_the_weights_of_an_unbroken_one(
-    scene: Scene, tmp_path: Path, stop: int
-) -> None:
-    unbroken = fit_student(scene, STUDENT, FIT, tmp_path / "unbroken")
+def test_a_resumed_run_ends_in_the_weights_of_an_unbroken_one(tmp_path: Path, stop: int) -> None:
+    unbroken = fit(tmp_path / "unbroken")
 
-    state = tmp_path / "broken"
+    note = tmp_path / "note"
     with pytest.raises(StoppedError):
-        fit_student(scene, STUDENT, FIT, state, stop_at(stop))
+        fit(tmp_path / "broken", source=NotedViews(note), on_fit=stop_at(stop))
     torch.rand(17)  # the global generator must not matter
     seen: list[int] = []
-    resumed = fit_student(scene, STUDENT, FIT, state, lambda p: seen.append(p.step))
-    assert seen[0] == stop // FIT.save_every * FIT.save_every + 1
-    assert_same_weights(unbroken, resumed)
-
-
-def test_a_finished_run_is_not_run_again(scene: Scene, tmp_path: Path) -> None:
-    first = fit_student(scene, STUDENT, FIT, tmp_path / "state")
-    second = fit_student(scene, STUDENT, FIT, tmp_path / "state", stop_at(1))
-    assert_same_weights(first, second)
-
-
-RUN_FOR_EVER = """
-import sys
-from pathlib import Path
-from test_fit import FIT, STUDENT, make_scene
-from mobile_nelf.training.fit import fit_student
-import torch
-
-torch.set_num_threads(1)
-scene = make_scene(Path(sys.argv[1]))
-
-def on_progress(progress):
-    print(progress.step, flush=True)
-    if progress.step == 6:
-        sys.stdin.read()
-
-fit_student(scene, STUDENT, FIT, Path(sys.argv[2]), on_progress)
-"""
-
-
-def test_a_run_killed_by_the_system_goes_on_where_it_was_saved(tmp_path: Path) -> None:
-    scene = make_scene(tmp_path / "disc")
-    state = tmp_path / "killed"
-    paths = [str(Path(__file__).parent), *(path for path in sys.path if path)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN_FOR_EVER, str(tmp_path / "disc"), str(state)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    resumed = fit(
+        tmp_path / "broken", source=NotedViews(note), on_fit=lambda p: seen.append(p.step)
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        for line in process.stdout:
-            if line.strip() == "6":
-                break
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-
-    seen: list[int] = []
-    resumed = fit_student(scene, STUDENT, FIT, state, lambda p: seen.append(p.step))
-    assert seen[0] == 5
-    assert_same_weights(resumed, fit_student(scene, STUDENT, FIT, tmp_path / "unbroken"))
+    assert seen[0] == stop // FIT.save_every * FIT.save_every + 1
+    assert_same_weights(unbroken.weights, resumed.weights)
+    assert rendered(note) == list(range(12)), "no view is rendered twice"
+    lines = log_lines(tmp_path / "broken")
+    assert [line["step"] for line in lines] == [4, 8, 10]
+    for line, other in zip(lines, log_lines(tmp_path / "unbroken"), strict=True):
+        assert line["psnr_db"] == other["psnr_db"]
+    assert lines[-1]["seconds"] >= lines[0]["seconds"] > 0.0
 
 
-def test_a_state_half_written_is_never_read(scene: Scene, tmp_path: Path) -> None:
-    (tmp_path / "state.partial").write_bytes(b"half a state")
-    fit_student(scene, STUDENT, FIT, tmp_path / "state")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["disc", "state"]
+def test_training_leaves_the_global_generator_alone(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    fit(tmp_path, replace(FIT, steps=2))
+    assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("other", ["steps", "seed", "student", "photos", "cameras"])
-def test_the_state_of_another_run_is_refused(scene: Scene, tmp_path: Path, other: str) -> None:
-    state = tmp_path / "state"
-    fit_student(scene, STUDENT, replace(FIT, steps=1), state)
-    student, config = STUDENT, replace(FIT, steps=1)
+def test_a_finished_stage_is_not_run_again(tmp_path: Path) -> None:
+    first = fit(tmp_path)
+    note = tmp_path / "note"
+    second = fit(tmp_path, source=NotedViews(note), on_fit=stop_at(1))
+    assert_same_weights(first.weights, second.weights)
+    assert rendered(note) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "log.jsonl",
+        "samples",
+        "train.state",
+    ]
+
+
+def test_a_state_half_written_is_never_read(tmp_path: Path) -> None:
+    (tmp_path / "train.state.partial").write_bytes(b"half a state")
+    fit(tmp_path)
+    assert not (tmp_path / "train.state.partial").exists()
+
+
+@pytest.mark.parametrize("other", ["steps", "seed", "student", "views", "initial"])
+def test_the_state_of_another_run_is_refused(tmp_path: Path, other: str) -> None:
+    config = replace(FIT, steps=1)
+    result = fit(tmp_path, config)
+    state = (tmp_path / "train.state").read_bytes()
+    student, source, initial, named = STUDENT, sphere_views(), None, "settings"
     if other == "steps":
         config = FIT
     elif other == "seed":
         config = replace(config, seed=6)
     elif other == "student":
-        student = replace(STUDENT, activation="relu")
-    elif other == "photos":
-        scene = make_scene(tmp_path / "other", seed=1)
+        student, named = replace(STUDENT, activation="relu"), "student"
+    elif other == "views":
+        source, named = sphere_views(seed=1), "views"
     else:
-        scene = replace(scene, train=scene.train[::-1])
-    before = state.read_bytes()
-    with pytest.raises(InputError, match="state: is the state of a run with other settings"):
-        fit_student(scene, student, config, state)
-    assert state.read_bytes() == before
+        initial, named = checkpoint(result.weights), "initial weights"
+    message = rf"train\.state: is the state of a run with other settings or views \({named}\)"
+    with pytest.raises(InputError, match=message):
+        fit(tmp_path, config, source, student, initial=initial)
+    assert (tmp_path / "train.state").read_bytes() == state
 
 
-def test_a_file_that_is_no_state_is_refused_and_kept(scene: Scene, tmp_path: Path) -> None:
-    state = tmp_path / "state"
+def test_a_file_that_is_no_state_is_refused_and_kept(tmp_path: Path) -> None:
+    state = tmp_path / "train.state"
     for content in (b"", b"no state", b"PK\x03\x04 a broken zip"):
         state.write_bytes(content)
         with pytest.raises(InputError, match="state: cannot be read as the state of a run"):
-            fit_student(scene, STUDENT, FIT, state)
+            fit(tmp_path)
         assert state.read_bytes() == content
     torch.save({"weights": {}}, state)
     with pytest.raises(InputError, match="state: holds something else than the state of a run"):
-        fit_student(scene, STUDENT, FIT, state)
+        fit(tmp_path)
 
 
-def test_a_missing_folder_is_reported_before_the_first_step(scene: Scene, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_the_first_step(tmp_path: Path) -> None:
+    stage = Stage("train", sphere_views(), FIT)
+    run = replace(one_process(tmp_path), folder=tmp_path / "nowhere")
     with pytest.raises(OutputError, match="nowhere: no such folder"):
-        fit_student(scene, STUDENT, FIT, tmp_path / "nowhere" / "state", stop_at(1))
+        fit_stage(STUDENT, stage, run)
 
 
-def test_photos_of_another_size_than_the_student_renders_are_refused(
-    scene: Scene, tmp_path: Path
-) -> None:
+def test_views_of_another_size_than_the_student_renders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SceneError) as caught:
-        fit_student(scene, replace(STUDENT, ray_width=7), FIT, tmp_path / "state")
+        fit(tmp_path, student=replace(STUDENT, ray_width=7))
     assert str(caught.value) == (
-        f"{scene.path}: images are 12×10, the student renders 14×10; choose a ray grid of 6×5 or "
-        "another size"
+        "views of stage train: images are 12×12, the student renders 14×12; choose a ray grid of "
+        "6×6 or another size"
     )
 
 
-def test_photos_of_different_sizes_are_refused(scene: Scene, tmp_path: Path) -> None:
-    other = make_scene(tmp_path / "wide", width=14)
-    mixed = replace(scene, train=(*scene.train, View(other.train[0].path, scene.train[0].camera)))
-    with pytest.raises(SceneError, match=r"0\.png: is 14×10, but the first image"):
-        fit_student(mixed, STUDENT, FIT, tmp_path / "state")
-
-
-def test_a_student_with_alpha_renders_colour_and_alpha_of_a_training_view(
-    scene: Scene, tmp_path: Path
-) -> None:
+def test_a_student_with_alpha_renders_colour_and_alpha_of_a_new_view(tmp_path: Path) -> None:
     student = replace(STUDENT, out_channels=4, width=16)
-    config = replace(FIT, steps=200, learning_rate=2e-2, ema_decay=0.9, save_every=1000)
-    checkpoint = fit_student(scene, student, config, tmp_path / "state")
-    view, encoder = scene.train[1], student.encoder
-    points = sample_points(ray_grid(view.camera.resized(6, 5)), sample_depths(2.0, 6.0, 3))
-    encoded = encode(torch.from_numpy(points)[None], encoder.frequencies).float()
-    with torch.inference_mode():
-        image = checkpoint.network()(encoded)[0].permute(1, 2, 0).numpy()
-    photo = view.rgba().astype(np.float32) / np.float32(255)
-    colour = photo[..., :3] * photo[..., 3:] + 1 - photo[..., 3:]
-    assert psnr_db(image[..., :3], colour) > FITTED_DB
-    assert psnr_db(image[..., 3:], photo[..., 3:]) > FITTED_DB
+    config = replace(FIT, steps=200, learning_rate=3e-2, ema_decay=0.9, save_every=1000)
+    result = fit(tmp_path, config, student=student)
+    camera = Around(seed=9).camera(1)
+    frame = student_frame_function(checkpoint(result.weights, student))(camera.resized(6, 6))
+    whole = Sphere().render(camera)
+    assert psnr_db(frame[..., :3], whole.on_white()) > COLOUR_DB
+    assert psnr_db(frame[..., 3], whole.alpha) > ALPHA_DB
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"steps": 0}, "must be positive"),
-        ({"save_every": 0}, "must be positive"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
-        ({"warmup_steps": -1}, "warmup_steps not negative"),
-        ({"ema_decay": 1.0}, r"ema_decay must lie in \[0, 1\), found 1.0"),
-    ],
-)
-def test_runs_that_cannot_learn_are_refused(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        replace(FIT, **change)
+def test_a_student_that_collapses_is_reported(tmp_path: Path) -> None:
+    """Where a wild learning rate leads: the sigmoid is saturated, and no gradient comes through."""
+    white = fit(tmp_path / "start", replace(FIT, steps=1)).weights
+    white["tail.2.bias"] = torch.full((3,), 200.0)
+    config = replace(FIT, steps=2 * WINDOW, save_every=2 * WINDOW)
+    message = (
+        rf"collapsed: up to step {WINDOW + 3} it showed the one colour \(1\.00, 1\.00, 1\.00\)"
+    )
+    with pytest.raises(TrainingError, match=message):
+        fit(tmp_path / "next", config, initial=checkpoint(white))
 
 
-def test_a_patch_shows_the_pixels_that_its_rays_go_through(tmp_path: Path):
-    """Photos whose colours are their own pixel numbers say where a patch was taken."""
-    student = replace(STUDENT, sr_widths=(4, 4))
-    lens = Intrinsics(24, 20, 30.0, 28.0, 11.0, 9.5)
-    rows, columns = np.mgrid[0:20, 0:24]
-    rgba = np.stack([columns, rows, 0 * rows, 255 + 0 * rows], axis=-1).astype(np.uint8)
-    Image.fromarray(rgba, "RGBA").save(tmp_path / "0.png")
-    view = View(tmp_path / "0.png", Camera(ORBIT.pose(30.0, 20.0, 4.0), lens))
-    scene = Scene(tmp_path, (view,), (), 2.0, 6.0, ORBIT)
-    offsets = set()
-    for step in range(20):
-        encoded, target = Photos(scene, student).batch(step, replace(FIT, patch_rays=3))
-        for patch, pixels in zip(encoded, target, strict=True):
-            # The pixel centres of the block that belongs to each ray, averaged.
-            centres = 255.0 * pixels[:2].reshape(2, 3, 4, 3, 4).mean(dim=(2, 4)).numpy() + 0.5
-            points = (
-                patch[4::5].reshape(3, 3, 3, 3).numpy()
-            )  # the coordinates themselves, [K, xyz, h, w]
-            camera = view.camera.cam_to_world
-            local = np.einsum(
-                "xc,kxhw->kchw", camera[:, :3], points - camera[:, 3][None, :, None, None]
-            )
-            local /= -local[:, 2:]
-            wanted = (centres[0] - lens.cx) / lens.fx, -(centres[1] - lens.cy) / lens.fy
-            for axis in (0, 1):
-                np.testing.assert_allclose(
-                    local[:, axis], np.broadcast_to(wanted[axis], (3, 3, 3)), atol=1e-5
-                )
-            offsets.add(int(pixels[0, 0, 0] * 255.0 + 0.5) % 4)
-    assert offsets == {0, 1, 2, 3}, "patches begin at any pixel, not only at those of the ray grid"
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
+    weights = fit(tmp_path, replace(FIT, steps=1)).weights
+    # A statistic that training does not read but rendering does: no colour seen so far tells.
+    weights["body.0.conv_block.1.running_var"].fill_(float("nan"))
+    with pytest.raises(TrainingError, match="weights stopped being finite numbers before step 4"):
+        fit(tmp_path / "next", initial=checkpoint(weights))
+    assert not (tmp_path / "next" / "train.state").exists()
+
+
+def test_training_the_tail_leaves_head_and_body_alone(tmp_path: Path) -> None:
+    first = fit(tmp_path / "first").weights
+    config = replace(FIT, train_only="tail", learning_rate=1e-2)
+    second = fit(tmp_path / "second", config, initial=checkpoint(first)).weights
+    changed = {name for name in first if not torch.equal(first[name], second[name])}
+    assert changed
+    assert all(name.startswith("tail.") for name in changed)
+    assert {name for name in first if name.startswith("tail.")} == changed, (
+        "its statistics and counters too"
+    )
+    with pytest.raises(InputError, match="train_only tail needs a trained student"):
+        fit(tmp_path / "third", config)
+
+
+def test_training_goes_on_from_a_student_with_another_ray_grid(tmp_path: Path) -> None:
+    weights = fit(tmp_path / "first").weights
+    smaller = replace(STUDENT, ray_width=5)
+    fit(tmp_path / "second", replace(FIT, steps=1), initial=checkpoint(weights, smaller))
+    deeper = checkpoint(weights, replace(STUDENT, depth=6))
+    with pytest.raises(InputError, match="to start from has depth 6, expected 4"):
+        fit(tmp_path / "third", initial=deeper)
+
+
+def photo_stage(folder: Path, start: Checkpoint, config: FitConfig, patience: int) -> FitResult:
+    train = sphere_scene(folder / "scene", shade=0.6).train
+    stage = Stage("photos", PhotoViews(train[:-2]), config, train[-2:], patience)
+    return fit_stage(STUDENT, stage, one_process(folder / "run"), start)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """A student of the teacher, whose sphere is brighter than that of the photos."""
+    config = replace(
+        FIT, steps=200, patches=4, patch_rays=6, learning_rate=5e-2, save_every=1000, ema_decay=0.9
+    )
+    return checkpoint(fit(tmp_path_factory.mktemp("start"), config).weights)
+
+
+def test_photos_make_a_student_better_on_photos_it_does_not_see(
+    tmp_path: Path, start: Checkpoint
+) -> None:
+    config = replace(
+        PHOTO_STAGE.fit,
+        steps=100,
+        patches=4,
+        patch_rays=6,
+        check_every=20,
+        ema_decay=0.8,
+        learning_rate=1e-2,
+    )
+    result = photo_stage(tmp_path, start, config, patience=3)
+    assert result.start_psnr_db is not None
+    assert result.photo_psnr_db is not None
+    assert result.photo_psnr_db > result.start_psnr_db + 1.0
+    held = [line for line in log_lines(tmp_path / "run") if "photo_psnr_db" in line]
+    assert held[0]["step"] == 0
+    best = max(line["photo_psnr_db"] for line in held)
+    assert result.photo_psnr_db == pytest.approx(best, abs=1e-3)
+    # What was measured is what was returned, by an independent way through the checkpoint.
+    frame = student_frame_function(checkpoint(result.weights))
+    scores = [
+        psnr_db(np.clip(frame(view.camera.resized(6, 6)), 0, 1), on_white(view))
+        for view in read_scene(tmp_path / "scene").train[-2:]
+    ]
+    assert np.mean(scores) == pytest.approx(result.photo_psnr_db, abs=1e-3)
+
+
+def test_photos_that_never_help_leave_the_student_as_it_was(
+    tmp_path: Path, start: Checkpoint
+) -> None:
+    config = replace(
+        PHOTO_STAGE.fit, steps=50, check_every=2, learning_rate=0.5, warmup_steps=0, ema_decay=0.0
+    )
+    result = photo_stage(tmp_path, start, config, patience=2)
+    assert_same_weights(result.weights, start.weights)
+    assert result.steps == 4, "patience of two measurements, one every two steps"
+    assert result.photo_psnr_db == result.start_psnr_db
+    # A stage that ran out of patience is over.
+    assert photo_stage(tmp_path, start, config, patience=2).steps == 4
+    assert [line["step"] for line in log_lines(tmp_path / "run")] == [0, 2, 4]
+
+
+def test_photos_are_measured_whole_and_through_their_own_lens(
+    tmp_path: Path, start: Checkpoint
+) -> None:
+    scene = sphere_scene(tmp_path / "scene")
+    views = scene.train[:2]
+    own = photo_psnr_db(start.network(), STUDENT, views)
+    camera = views[0].camera
+    zoomed = replace(camera, intrinsics=replace(LENS, fx=1.5 * LENS.fx, fy=1.5 * LENS.fy))
+    picture = Sphere(0.8).render(zoomed).rgba8()
+    Image.fromarray(picture).save(tmp_path / "zoomed.png")
+    view = replace(views[0], path=tmp_path / "zoomed.png", camera=zoomed)
+    through_its_own = photo_psnr_db(start.network(), STUDENT, [view])
+    through_another = photo_psnr_db(start.network(), STUDENT, [replace(view, camera=camera)])
+    # A student that never saw this zoom is not sharp, but a third of the radius is a lot.
+    assert through_its_own > through_another + 2.0
+    assert own == pytest.approx(
+        np.mean([photo_psnr_db(start.network(), STUDENT, [v]) for v in views])
+    )
+
+
+def test_sample_frames_show_the_student_of_their_step(tmp_path: Path) -> None:
+    fit(tmp_path, replace(FIT, sample_every=2))
+    names = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert names == ["train_00008.png", "train_00010.png"]
+    with Image.open(tmp_path / "samples" / names[0]) as image:
+        assert (image.mode, image.size) == ("RGB", (12, 12))
+    pictures = {(tmp_path / "samples" / name).read_bytes() for name in names}
+    assert len(pictures) == 2
+    fit(tmp_path / "none", replace(FIT, sample_every=0))
+    assert not (tmp_path / "none" / "samples").exists()
+
+
+def test_a_log_of_an_earlier_run_is_begun_anew(tmp_path: Path) -> None:
+    fit(tmp_path, replace(FIT, steps=20))
+    (tmp_path / "train.state").unlink()
+    fit(tmp_path, replace(FIT, steps=8))
+    assert [line["step"] for line in log_lines(tmp_path)] == [4, 8]
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "train_00004.png",
+        "train_00008.png",
+    ]
+
+
+def test_half_a_line_of_the_log_is_dropped(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        fit(tmp_path, on_fit=stop_at(6))
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"stage": "train", "st')
+    fit(tmp_path)
+    assert [line["step"] for line in log_lines(tmp_path)] == [4, 8, 10]
+    for line in log_lines(tmp_path):
+        assert set(line) == {"stage", "step", "seconds", "psnr_db"}
+        assert json.loads(json.dumps(line, allow_nan=False))

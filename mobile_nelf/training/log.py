@@ -1,0 +1,132 @@
+"""What a run tells while it runs, for a person or a plot: `log.jsonl`, sample frames, TensorBoard.
+
+A line of the log is {"stage", "step", "seconds", "psnr_db"} and, where photos were measured,
+"photo_psnr_db". After a resume no step stands there twice.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mobile_nelf.errors import OutputError
+from mobile_nelf.metrics import ImageArray
+
+__all__ = ["LOG_NAME", "RunLog"]
+
+LOG_NAME = "log.jsonl"
+
+
+class RunLog:
+    """The log of one stage, opened where the stage goes on."""
+
+    def __init__(self, folder: Path, stage: str, step: int) -> None:
+        """Drops what an earlier process wrote after `step`, which is now done again.
+
+        Args:
+            folder: of the run.
+            stage: its name.
+            step: steps done so far.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        self._path = folder / LOG_NAME
+        self._samples = folder / "samples"
+        self._stage = stage
+        try:
+            self._path.touch()
+            kept = _lines_up_to(self._path, stage, step)
+            _replace(self._path, "".join(f"{line}\n" for line in kept).encode())
+            for sample in self._samples.glob(f"{stage}_*.png"):
+                if int(sample.stem.rpartition("_")[2]) > step:
+                    sample.unlink()
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        self._board = _tensorboard(folder / "tensorboard" / stage, step)
+
+    def write(self, step: int, seconds: float, **numbers: float) -> None:
+        """Adds a line.
+
+        Args:
+            step: steps done.
+            seconds: wall time of the stage, without the time between interruption and resume.
+            numbers: what was measured.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        rounded = {name: round(value, 4) for name, value in numbers.items()}
+        line = {"stage": self._stage, "step": step, "seconds": round(seconds, 2), **rounded}
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        if self._board is not None:
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, step)
+
+    def sample(self, step: int, image: ImageArray) -> None:
+        """Keeps a frame [height, width, 3] in [0, 1] as `samples/<stage>_<step>.png`.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        pixels = np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
+        encoded = io.BytesIO()
+        Image.fromarray(pixels).save(encoded, "PNG")
+        path = self._samples / f"{self._stage}_{step:05d}.png"
+        try:
+            self._samples.mkdir(exist_ok=True)
+            _replace(path, encoded.getvalue())
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        if self._board is not None:
+            self._board.add_image("sample", pixels, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Lets TensorBoard write what it holds back."""
+        if self._board is not None:
+            self._board.close()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Puts a whole file in place of `path`; a kill leaves nothing but one file to overwrite."""
+    beside = path.with_name(path.name + ".partial")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def _lines_up_to(path: Path, stage: str, step: int) -> list[str]:
+    """The lines before the first one of `stage` that is written again; half a line ends them too.
+
+    That is the first line beyond `step`, or any line of a stage that begins anew.
+    """
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+            again = entry["stage"] == stage and (entry["step"] > step or step == 0)
+        except (ValueError, KeyError, TypeError):
+            break
+        if again:
+            break
+        kept.append(line)
+    return kept
+
+
+def _tensorboard(folder: Path, step: int) -> Any:
+    """Returns a writer, or None where TensorBoard is not installed."""
+    try:
+        module = importlib.import_module("torch.utils.tensorboard")
+    except ImportError:
+        return None
+    return module.SummaryWriter(os.fspath(folder), purge_step=step + 1)
