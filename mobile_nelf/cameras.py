@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Camera", "Intrinsics", "OrbitLimits", "look_at"]
+__all__ = ["Camera", "Intrinsics", "OrbitLimits", "look_at", "nearest_to_axes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -175,14 +175,23 @@ class OrbitLimits:
         return poses
 
     @staticmethod
-    def from_cameras(cameras: Sequence[Camera], up: npt.ArrayLike = (0.0, 0.0, 1.0)) -> OrbitLimits:
-        """Returns the limits of a set of cameras around the point nearest to all their axes.
+    def from_cameras(
+        cameras: Sequence[Camera],
+        up: npt.ArrayLike = (0.0, 0.0, 1.0),
+        target: npt.ArrayLike | None = None,
+    ) -> OrbitLimits:
+        """Returns the limits of a set of cameras around what they look at.
+
+        Args:
+            cameras: at least two.
+            up: what stays upright, world frame.
+            target: [3] point that they circle; the one nearest to all their axes if None.
 
         Raises:
             ValueError: fewer than two cameras, all look in the same direction, or one stands on
                 the point that all look at.
         """
-        target = _nearest_to_axes(cameras)
+        target = nearest_to_axes(cameras) if target is None else np.asarray(target, np.float64)
         unit_up = np.asarray(up, np.float64) / np.linalg.norm(up)
         limits = OrbitLimits(_triple(target), _triple(unit_up), (0, 360), (-90, 90), (1, 1))
         local = np.stack([c.position - target for c in cameras]) @ limits.basis().T  # [N, 3]
@@ -203,8 +212,12 @@ def _triple(vector: FloatArray) -> tuple[float, float, float]:
     return float(vector[0]), float(vector[1]), float(vector[2])
 
 
-def _nearest_to_axes(cameras: Sequence[Camera]) -> FloatArray:
-    """Returns the least-squares intersection of the optical axes, [3] in the world frame."""
+def nearest_to_axes(cameras: Sequence[Camera]) -> FloatArray:
+    """Returns the least-squares intersection of the optical axes, [3] in the world frame.
+
+    Raises:
+        ValueError: fewer than two cameras, or all look in the same direction.
+    """
     normal = np.zeros((3, 3))
     moment = np.zeros(3)
     for camera in cameras:

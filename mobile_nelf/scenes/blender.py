@@ -12,7 +12,8 @@ from PIL import Image
 
 from mobile_nelf.cameras import Camera, Intrinsics
 from mobile_nelf.errors import SceneError, require
-from mobile_nelf.scenes.scene import Scene, View
+from mobile_nelf.scenes.scene import Scene
+from mobile_nelf.scenes.view import View
 
 __all__ = ["read_blender"]
 

@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
-from mobile_nelf.cameras import Camera, OrbitLimits
+from mobile_nelf.cameras import FloatArray, OrbitLimits
 from mobile_nelf.errors import SceneError
+from mobile_nelf.scenes.hull import visual_hull
+from mobile_nelf.scenes.view import Box, Extent, View
 
-__all__ = ["Scene", "View"]
+__all__ = ["Scene"]
 
 #: Samples start at half the distance to the target and end at one and a half times it: 2 to 6 for
 #: the Blender scenes, the range that the papers use there.
 NEAR_FRACTION = 0.5
 FAR_FRACTION = 1.5
-
-
-@dataclass(frozen=True)
-class View:
-    """One posed image.
-
-    Attributes:
-        path: the image file.
-        camera: where it was taken from, on the pixel grid of the file.
-    """
-
-    path: Path
-    camera: Camera
-
-    def rgba(self) -> npt.NDArray[np.uint8]:
-        """Returns the image as [height, width, 4]; a file without alpha is opaque.
-
-        Raises:
-            SceneError: the file is no image or has another size than its camera.
-        """
-        try:
-            with Image.open(self.path) as image:
-                pixels = np.asarray(image.convert("RGBA"))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise SceneError(f"{self.path}: not a readable image ({error})") from error
-        lens = self.camera.intrinsics
-        if pixels.shape[:2] != (lens.height, lens.width):
-            raise SceneError(
-                f"{self.path}: is {pixels.shape[1]}×{pixels.shape[0]}, but the first image of its "
-                f"split is {lens.width}×{lens.height}; all must have one size"
-            )
-        return pixels
+#: An object fits into a cube of this half side around the target, relative to the distance.
+HULL_FRACTION = 0.5
+#: Farther than this, relative to the distance, rays need no sample: two points tell a ray, and the
+#: encoding is made for small coordinates.
+FARTHEST_FRACTION = 3.0
+#: However large the object, no sample lies nearer than this, relative to the distance.
+NEAREST_FRACTION = 0.1
+#: Half side of the cube of an unbounded scene that is not contracted, relative to the distance.
+UNBOUNDED_FRACTION = 0.5
+#: What the scenes of the NeRF synthetic data set fit into.
+DEFAULT_BOX = Box((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
 
 
 @dataclass(frozen=True)
@@ -65,6 +45,9 @@ class Scene:
         far: depth of the last ray sample, world units.
         orbit: the part of the sphere that the training cameras cover.
         missing: frames that the camera file names but whose image does not exist.
+        extent: what the photos show.
+        box: around the object; in an unbounded scene, the part that is not contracted.
+        notices: what the reader did to the photos.
     """
 
     path: Path
@@ -73,27 +56,95 @@ class Scene:
     near: float
     far: float
     orbit: OrbitLimits
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
+    extent: Extent = "bounded"
+    box: Box = DEFAULT_BOX
+    notices: tuple[str, ...] = ()
 
     @staticmethod
-    def from_views(path: Path, train: list[View], test: list[View], missing: list[str]) -> Scene:
-        """Works out orbit and depth range from the training cameras.
+    def from_views(
+        path: Path,
+        train: Sequence[View],
+        test: Sequence[View],
+        missing: Sequence[str] = (),
+        *,
+        target: FloatArray | None = None,
+        forward: bool = False,
+        depths: tuple[float, float] | None = None,
+        notices: Sequence[str] = (),
+    ) -> Scene:
+        """Works out orbit, extent and depth range from the training views.
+
+        Args:
+            path: the folder.
+            train: views to learn from.
+            test: views to judge by.
+            missing: frames without an image.
+            target: [3] point that the cameras circle; the one nearest to their axes if None.
+            forward: the photos were taken from one side, of something without end.
+            depths: nearest and farthest depth where something is, world units, if it is known and
+                the photos have no alpha that tells it.
+            notices: what the reader did to the photos.
 
         Raises:
-            SceneError: the training cameras span no orbit.
+            SceneError: the training cameras span no orbit, or a photo cannot be read.
         """
+        cameras = [view.camera for view in train]
         try:
-            orbit = OrbitLimits.from_cameras([view.camera for view in train])
+            orbit = OrbitLimits.from_cameras(cameras, target=target)
         except ValueError as error:
             raise SceneError(f"{path}: {error}") from error
+        centre = np.asarray(orbit.target)
+        radius = (orbit.radius[0] + orbit.radius[1]) / 2
+        hull = None if forward else visual_hull(train, centre, HULL_FRACTION * radius)
+        if hull is not None:
+            extent: Extent = "bounded"
+            box = hull.box
+            near, far = max(hull.near, NEAREST_FRACTION * orbit.radius[0]), hull.far
+        else:
+            extent = "forward" if forward else "unbounded"
+            box = Box.around(centre[None], UNBOUNDED_FRACTION * radius)
+            near, far = depths or (NEAR_FRACTION * orbit.radius[0], FAR_FRACTION * orbit.radius[1])
+            far = min(far, FARTHEST_FRACTION * radius)
         return Scene(
             path,
             tuple(train),
             tuple(test),
-            NEAR_FRACTION * orbit.radius[0],
-            FAR_FRACTION * orbit.radius[1],
+            near,
+            far,
             orbit,
             tuple(missing),
+            extent,
+            box,
+            tuple(notices),
+        )
+
+    def cropped(self, multiple: int) -> Scene:
+        """Returns the scene with sides that are multiples of `multiple`, which a student needs.
+
+        What is too much is cut off evenly at both sides, and a notice says so.
+
+        Raises:
+            SceneError: the images are smaller than `multiple`.
+        """
+        lens = self.views("train")[0].camera.intrinsics
+        width, height = (side // multiple * multiple for side in (lens.width, lens.height))
+        if (width, height) == (lens.width, lens.height):
+            return self
+        if not width or not height:
+            raise SceneError(
+                f"{self.path}: images are {lens.width}×{lens.height}, expected at least "
+                f"{multiple}×{multiple}"
+            )
+        notice = (
+            f"images are cropped from {lens.width}×{lens.height} to {width}×{height}, since a ray "
+            f"makes {multiple}×{multiple} pixels"
+        )
+        return replace(
+            self,
+            train=tuple(view.cropped(width, height) for view in self.train),
+            test=tuple(view.cropped(width, height) for view in self.test),
+            notices=(*self.notices, notice),
         )
 
     def views(self, split: Literal["train", "test"]) -> tuple[View, ...]:
