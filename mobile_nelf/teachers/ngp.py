@@ -22,7 +22,7 @@ __all__ = ["NgpTeacher", "build_field"]
 #: Rays marched together; more would only need more memory.
 CHUNK = 1 << 14
 #: A ray is marched in so many parts, and dropped once it is opaque.
-PARTS = 4
+PARTS = 8
 #: Light that may be left of a ray when it is dropped, and that a sample must carry to get a colour.
 NEGLIGIBLE = 1e-3
 

@@ -94,8 +94,8 @@ def seen_cells(scene: Scene, space: Space) -> Tensor:
         inside &= (row >= 0.0) & (row < lens.height)
         seen |= inside
         if scene.extent == "bounded" and bool(inside.any()):
-            widest = float((max(lens.fx, lens.fy) * reach / depth)[inside].max())
-            radius = math.ceil(min(widest, max(lens.width, lens.height)))
+            focal = max(lens.fx, lens.fy)
+            radius = math.ceil(float((focal * reach / depth)[inside].max()))
             around = _grown(torch.from_numpy(view.rgba()[..., 3] > 0), radius)
             empty[inside] |= ~around[row[inside].long(), column[inside].long()]
     return seen & ~empty

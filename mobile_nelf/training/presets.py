@@ -87,8 +87,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             64,
             (32, 32, 16),
             "relu",
-            TeacherConfig(steps=500),
-            FitConfig(steps=3000, patches=8, first_views=50, view_uses=80, ema_decay=0.99),
+            TeacherConfig(steps=1000),
+            FitConfig(steps=4000, patches=8, first_views=40, view_uses=400, ema_decay=0.99),
             _photo_stage(FitConfig(steps=600, patches=8, ema_decay=0.99)),
         ),
         "small": Preset(

@@ -30,6 +30,8 @@ from mobile_nelf.errors import InputError, OutputError, SceneError
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.run_files import make_run_folder, run_folder
 from mobile_nelf.scenes import Scene, View
+from mobile_nelf.scenes.pseudo_npy import INFO as PSEUDO_NPY
+from mobile_nelf.scenes.pseudo_npy import read_pseudo_npy
 from mobile_nelf.teachers.files import TrainedTeacher
 from mobile_nelf.teachers.pseudo_cameras import PseudoCameras
 from mobile_nelf.training.views import Pixels, TeacherViews
@@ -137,10 +139,15 @@ def write_pseudo_set(
 def read_pseudo_set(path: Path) -> tuple[View, ...]:
     """Returns the views of a pseudo set, in the world of the scene that it was made for.
 
+    Args:
+        path: a set that `write_pseudo_set` wrote, or one of MobileR2L's for a Blender scene.
+
     Raises:
         InputError: there is no pseudo set, or its cameras are broken.
-        SceneError: an image is missing.
+        SceneError: an image is missing, or MobileR2L's set is malformed.
     """
+    if (path / PSEUDO_NPY).is_file():
+        return _official(path)
     if not (path / SETTINGS).is_file() or not (path / CAMERAS).is_file():
         raise InputError(f"{path}: is no pseudo set, expected a folder that `mnelf distill` wrote")
     try:
@@ -151,6 +158,16 @@ def read_pseudo_set(path: Path) -> tuple[View, ...]:
             f"{path / CAMERAS}: expected frames with a lens and a pose each, found {error!r}; "
             "write the set again"
         ) from error
+
+
+def _official(path: Path) -> tuple[View, ...]:
+    views = read_pseudo_npy(path)
+    if views.test:  # only sets of Blender scenes have no test views, and keep their world
+        raise InputError(
+            f"{path}: is in a world of its own, since it is of no Blender scene; expected a set "
+            "that `mnelf distill` wrote"
+        )
+    return views.train
 
 
 def _view(path: Path, frame: dict[str, Any]) -> View:
