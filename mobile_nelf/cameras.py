@@ -188,10 +188,12 @@ class OrbitLimits:
             target: [3] point that they circle; the one nearest to all their axes if None.
 
         Raises:
-            ValueError: fewer than two cameras, all look in the same direction, or one stands on
-                the point that all look at.
+            ValueError: without a target, fewer than two cameras or all look in the same direction;
+                with one or without, a camera stands on it.
         """
-        target = nearest_to_axes(cameras) if target is None else np.asarray(target, np.float64)
+        if target is None:
+            target = nearest_to_axes([camera.cam_to_world for camera in cameras])
+        target = np.asarray(target, np.float64)
         unit_up = np.asarray(up, np.float64) / np.linalg.norm(up)
         limits = OrbitLimits(_triple(target), _triple(unit_up), (0, 360), (-90, 90), (1, 1))
         local = np.stack([c.position - target for c in cameras]) @ limits.basis().T  # [N, 3]
@@ -212,20 +214,22 @@ def _triple(vector: FloatArray) -> tuple[float, float, float]:
     return float(vector[0]), float(vector[1]), float(vector[2])
 
 
-def nearest_to_axes(cameras: Sequence[Camera]) -> FloatArray:
-    """Returns the least-squares intersection of the optical axes, [3] in the world frame.
+def nearest_to_axes(poses: Sequence[FloatArray] | FloatArray) -> FloatArray:
+    """Returns the least-squares intersection of optical axes, [3] in the world frame.
+
+    Args:
+        poses: `cam_to_world` [3, 4] of the cameras.
 
     Raises:
         ValueError: fewer than two cameras, or all look in the same direction.
     """
     normal = np.zeros((3, 3))
     moment = np.zeros(3)
-    for camera in cameras:
-        axis = camera.cam_to_world[:, 2]
-        across = np.eye(3) - np.outer(axis, axis)
+    for pose in poses:
+        across = np.eye(3) - np.outer(pose[:, 2], pose[:, 2])
         normal += across
-        moment += across @ camera.position
-    if len(cameras) < 2 or np.linalg.matrix_rank(normal, tol=1e-6 * len(cameras)) < 3:
+        moment += across @ pose[:, 3]
+    if len(poses) < 2 or np.linalg.matrix_rank(normal, tol=1e-6 * len(poses)) < 3:
         raise ValueError("an orbit needs two cameras that look in different directions")
     return np.asarray(np.linalg.solve(normal, moment), np.float64)
 

@@ -50,9 +50,11 @@ EXTRAS = (
             "flip-evaluator": "flip_evaluator",
             "imageio": "imageio",
             "imageio-ffmpeg": "imageio_ffmpeg",
+            "pycolmap": "pycolmap",
             "torchmetrics": "torchmetrics",
         },
-        "mnelf eval, student with test views, and render to .mp4",
+        "mnelf eval, training where there are test views, --perceptual, COLMAP scenes and lenses "
+        "with distortion, and render to .mp4",
     ),
     Extra("coreml", {"coremltools": "coremltools"}, "nothing in this version"),
     Extra("cuda", {"ninja": "ninja"}, "building tinycudann"),
@@ -60,10 +62,12 @@ EXTRAS = (
 
 #: tinycudann is on no package index; it is compiled for one GPU and one PyTorch.
 TINYCUDANN_HELP = (
-    "not on PyPI, and nothing in this version needs it; on a machine with CUDA, its toolkit (nvcc) "
-    'and a CUDA build of PyTorch: pip install "mobile-nelf[cuda]", then pip install '
-    '--no-build-isolation "git+https://github.com/NVlabs/tiny-cuda-nn#subdirectory=bindings/torch"'
+    "speeds up teachers on NVIDIA GPUs, optional; not on PyPI: on a machine "
+    'with CUDA, its toolkit (nvcc) and a CUDA build of PyTorch, pip install "mobile-nelf[cuda]", '
+    "then pip install --no-build-isolation "
+    '"git+https://github.com/NVlabs/tiny-cuda-nn#subdirectory=bindings/torch"'
 )
+TENSORBOARD_HELP = "shows the curves of a training run, which are in its log.jsonl anyway"
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def diagnose() -> Diagnosis:
         ),
         tools=(
             Tool("tinycudann", _version("tinycudann"), TINYCUDANN_HELP),
+            Tool("tensorboard", _version("tensorboard"), TENSORBOARD_HELP),
             Tool("node", _node_version(), "runs the tests of the Lens Studio script"),
         ),
     )

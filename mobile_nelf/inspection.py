@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -13,9 +14,11 @@ from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
 from mobile_nelf.deploy.cost import Cost, model_cost
 from mobile_nelf.deploy.exporter import find_exporter
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
-from mobile_nelf.errors import DeployError, InputError, require
+from mobile_nelf.errors import DeployError, InputError, OutputError, require
 from mobile_nelf.extras import import_extra
-from mobile_nelf.scenes import Scene, read_scene
+from mobile_nelf.scenes import Box, Extent, Scene, read_scene
+from mobile_nelf.scenes.findings import scene_warnings
+from mobile_nelf.scenes.picture import camera_picture
 from mobile_nelf.students import Activation, StudentConfig
 
 if TYPE_CHECKING:
@@ -61,19 +64,27 @@ class SceneSummary:
         train: number of training views.
         test: number of test views.
         intrinsics: lens of the first training view.
+        extent: what the photos show.
+        box: around the object, or what the teacher does not contract.
         near: depth of the first ray sample, world units.
         far: depth of the last ray sample, world units.
         orbit: the part of the sphere that the training cameras cover.
         missing: frames without an image.
+        notices: what the reader did to the photos.
+        warnings: what may surprise.
     """
 
     train: int
     test: int
     intrinsics: Intrinsics
+    extent: Extent
+    box: Box
     near: float
     far: float
     orbit: OrbitLimits
     missing: tuple[str, ...]
+    notices: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,12 @@ class CheckResult:
 
 
 def inspect_path(
-    path: Path, *, camera: CameraOptions | None = None, activation: Activation | None = None
+    path: Path,
+    *,
+    camera: CameraOptions | None = None,
+    activation: Activation | None = None,
+    picture: Path | None = None,
+    force: bool = False,
 ) -> CheckpointSummary | SceneSummary:
     """Says what a checkpoint file or a scene folder holds.
 
@@ -113,12 +129,25 @@ def inspect_path(
         path: a file is read as a checkpoint, a folder as a scene.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         activation: non-linearity of an official checkpoint, see `load_checkpoint`.
+        picture: PNG file to write with the cameras of a scene.
+        force: replace an existing picture.
 
     Raises:
-        InputError: there is nothing at `path`, or it is neither checkpoint nor scene.
+        InputError: there is nothing at `path`, it is neither checkpoint nor scene, or a picture is
+            asked of a checkpoint.
+        OutputError: the picture exists or cannot be written.
     """
     if path.is_dir():
-        return _scene_summary(read_scene(path))
+        if picture is not None and picture.exists() and not force:
+            raise OutputError(f"{picture}: exists already; choose another file or add --force")
+        scene = read_scene(path)
+        summary = _scene_summary(scene)
+        if picture is not None:
+            with written_beside(picture) as partial:
+                camera_picture(scene).save(partial, "PNG", optimize=True)
+        return summary
+    if picture is not None and path.exists():
+        raise InputError(f"{path}: is a checkpoint; --picture draws the cameras of a scene")
     return _checkpoint_summary(load_checkpoint(path, camera=camera, activation=activation))
 
 
@@ -127,10 +156,14 @@ def _scene_summary(scene: Scene) -> SceneSummary:
         train=len(scene.train),
         test=len(scene.test),
         intrinsics=scene.views("train")[0].camera.intrinsics,
+        extent=scene.extent,
+        box=scene.box,
         near=scene.near,
         far=scene.far,
         orbit=scene.orbit,
         missing=scene.missing,
+        notices=scene.notices,
+        warnings=scene_warnings(scene),
     )
 
 

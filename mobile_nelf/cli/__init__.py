@@ -22,8 +22,11 @@ COMMANDS = {
     "bundle": "Turn a checkpoint into a bundle for a target, checked and compared.",
     "check": "Say whether a target takes a checkpoint or an ONNX file.",
     "verify": "Prove a bundle again from its files alone.",
-    "student": "Train a student directly on the photos of a scene.",
-    "eval": "Measure a checkpoint on the test views of a scene.",
+    "train": "Train a student on photos through a teacher, in one go.",
+    "teacher": "Train a teacher, a radiance field that renders views for students.",
+    "distill": "Write views that a teacher renders to disk, as images and cameras.",
+    "student": "Train a student on the views of a teacher, or on photos alone.",
+    "eval": "Measure a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, a turn as GIF or MP4, or a folder of frames.",
     "inspect": "Show what a checkpoint or a scene holds.",
     "doctor": "Show what this machine can do, and what to install for the rest.",
@@ -67,7 +70,7 @@ class App(click.Group):
 def _explain(error: Exception) -> tuple[str, int]:
     """Returns the line and the exit code for an error."""
     if isinstance(error, click.exceptions.Abort):
-        return "interrupted", 130
+        return "; ".join(filter(None, ("interrupted", str(error)))), 130
     if isinstance(error, MnelfError):
         return str(error), error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -82,6 +85,7 @@ def _explain(error: Exception) -> tuple[str, int]:
 @click.group(
     cls=App,
     epilog=examples(
+        "mnelf train examples/mic -o mic.pt    a light field from photos",
         "mnelf bundle mic.pt --target lens     a Lens Studio project",
         "mnelf verify mic-lens                 prove it again, anywhere",
     ),

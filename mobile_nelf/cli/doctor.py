@@ -39,7 +39,8 @@ def _print(diagnosis: Diagnosis) -> None:
             "mnelf": diagnosis.mnelf,
             "Python": f"{diagnosis.python}, {diagnosis.system}",
             "PyTorch": f"{diagnosis.torch}, {diagnosis.threads} threads",
-            "CUDA": ", ".join(diagnosis.cuda) or "none; everything in this version runs without",
+            "CUDA": ", ".join(diagnosis.cuda)
+            or "none; everything runs without it, training slower",
         }
     )
     click.echo()
@@ -69,6 +70,6 @@ def _print(diagnosis: Diagnosis) -> None:
             **{
                 tool.name: f"{tool.version or 'not found'}; {tool.note}" for tool in diagnosis.tools
             },
-            "always work": "inspect, render to GIF and PNG, student without test views",
+            "always work": "inspect, render to GIF and PNG, distill, training without test views",
         }
     )

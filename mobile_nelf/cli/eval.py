@@ -18,9 +18,9 @@ __all__ = ["command", "print_evaluation"]
 
 @click.command(
     "eval",
-    epilog=examples("mnelf eval mic.pt examples/mic"),
+    epilog=examples("mnelf eval mic.pt examples/mic", "mnelf eval mic-teacher.pt examples/mic"),
 )
-@click.argument("checkpoint", type=path_type)
+@click.argument("checkpoint", type=path_type, metavar="CHECKPOINT_OR_TEACHER")
 @click.argument("scene", type=path_type)
 @lens_options
 @common_options
@@ -31,17 +31,27 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Measure a checkpoint on the test views of a scene.
+    """Measure a checkpoint or a teacher on the test views of a scene.
 
     PSNR, SSIM and FLIP of each view on white, then their means, over all test views at hand and
     over every eighth, the subset of the research code.
     """
-    from mobile_nelf.evaluation import evaluate
+    from mobile_nelf.evaluation import evaluate, evaluate_teacher
     from mobile_nelf.scenes import read_scene
+    from mobile_nelf.teachers.files import load_teacher
+    from mobile_nelf.training.ranks import launched
 
-    trained = load(checkpoint, camera, trained_activation)
-    with progress_bar() as on_progress:
-        result = evaluate(trained, read_scene(scene), on_progress)
+    if _is_teacher(checkpoint):
+        with launched("auto") as ranks:
+            teacher = load_teacher(checkpoint, ranks.device).teacher
+        photos = read_scene(scene)
+        with progress_bar() as on_progress:
+            result = evaluate_teacher(teacher, photos, on_progress)
+    else:
+        trained = load(checkpoint, camera, trained_activation)
+        photos = read_scene(scene).cropped(trained.student.scale)
+        with progress_bar() as on_progress:
+            result = evaluate(trained, photos, on_progress)
     if as_json:
         from mobile_nelf.config import to_dict
 
@@ -50,8 +60,22 @@ def command(
         print_evaluation(result)
 
 
-def print_evaluation(result: Evaluation) -> None:
+def _is_teacher(path: Path) -> bool:
+    """Whether a file says of itself that it is a teacher; what else it is, its reader tells."""
+    from mobile_nelf.checkpoints.archive import open_archive
+    from mobile_nelf.checkpoints.safe_pickle import read_pickle
+    from mobile_nelf.teachers.files import FORMAT
+
+    with open_archive(path) as archive:
+        content = read_pickle(archive)
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def print_evaluation(result: Evaluation | None) -> None:
     """Prints the means and what they are means of."""
+    if result is None:
+        click.echo("not measured: the scene has no test views")
+        return
     worst = min(result.views, key=lambda name: result.views[name].psnr_db)
     print_table(
         ("subset", "views", "PSNR dB", "SSIM", "FLIP"),

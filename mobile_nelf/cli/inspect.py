@@ -11,10 +11,11 @@ from mobile_nelf.cli.options import (
     camera_options,
     common_options,
     examples,
+    force_option,
     lens_options,
     path_type,
 )
-from mobile_nelf.cli.output import orbit_text, print_fields, print_json
+from mobile_nelf.cli.output import orbit_text, print_fields, print_json, print_note
 
 if TYPE_CHECKING:
     from mobile_nelf.cameras import Intrinsics
@@ -25,21 +26,45 @@ __all__ = ["command"]
 #: Missing frames that are named; a copy of a scene may lack hundreds.
 NAMES_SHOWN = 5
 
+#: What the extents mean.
+EXTENTS = {
+    "bounded": "bounded: an object on a transparent ground",
+    "unbounded": "unbounded: an object and all that is around it",
+    "forward": "forward: seen from one side",
+}
+
 
 @click.command(
     "inspect",
-    epilog=examples("mnelf inspect mic.pt", "mnelf inspect examples/mic"),
+    epilog=examples(
+        "mnelf inspect mic.pt",
+        "mnelf inspect examples/mic",
+        "mnelf inspect photos/ --picture cameras.png",
+    ),
 )
 @click.argument("path", type=path_type, metavar="CHECKPOINT_OR_SCENE")
+@click.option("--picture", type=path_type, help="Draw the cameras of a scene into this PNG file.")
+@force_option
 @lens_options
 @common_options
 def command(
-    path: Path, camera: tuple[float, ...] | None, trained_activation: Any, as_json: bool
+    path: Path,
+    picture: Path | None,
+    force: bool,
+    camera: tuple[float, ...] | None,
+    trained_activation: Any,
+    as_json: bool,
 ) -> None:
     """Show what a checkpoint or a scene holds."""
     from mobile_nelf.inspection import CheckpointSummary, inspect_path
 
-    summary = inspect_path(path, camera=camera_options(camera), activation=trained_activation)
+    summary = inspect_path(
+        path,
+        camera=camera_options(camera),
+        activation=trained_activation,
+        picture=picture,
+        force=force,
+    )
     is_checkpoint = isinstance(summary, CheckpointSummary)
     if as_json:
         from mobile_nelf.config import to_dict
@@ -83,12 +108,22 @@ def _print_scene(path: Path, summary: SceneSummary) -> None:
             "scene": str(path),
             "views": f"{summary.train} to train on, {summary.test} to test with",
             "image": _lens_text(summary.intrinsics),
+            "extent": EXTENTS[summary.extent],
+            "box": " to ".join(_point_text(p) for p in (summary.box.lower, summary.box.upper)),
             "depths": f"{summary.near:.4g} to {summary.far:.4g}",
             "orbit": orbit_text(summary.orbit),
             "missing": f"{shown} and {more} more" if more > 0 else shown,
         }
     )
+    for notice in summary.notices:
+        print_note("note", notice)
+    for warning in summary.warnings:
+        print_note("warning", warning)
 
 
 def _lens_text(lens: Intrinsics) -> str:
     return f"{lens.width}×{lens.height}, focal length {lens.fx:.4g} pixels"
+
+
+def _point_text(point: tuple[float, float, float]) -> str:
+    return "({})".format(", ".join(f"{value:.3g}" for value in point))

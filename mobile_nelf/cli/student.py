@@ -2,128 +2,118 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mobile_nelf.cli.choices import (
+    StudentChoices,
+    read_photos,
+    student_options,
+)
 from mobile_nelf.cli.eval import print_evaluation
 from mobile_nelf.cli.options import common_options, examples, force_option, path_type
-from mobile_nelf.cli.output import print_fields, print_json, progress_bar, size_text
+from mobile_nelf.cli.output import print_fields, print_json
+from mobile_nelf.cli.report import run_report, student_fields, student_stages
 
 if TYPE_CHECKING:
-    from mobile_nelf.training.fit import FitProgress
-    from mobile_nelf.training.student import TrainedStudent
+    from mobile_nelf.training.views import ViewSource
 
 __all__ = ["command"]
-
-#: Spelt out because the presets import torch.
-PRESETS = ("tiny", "small", "base")
 
 
 @click.command(
     "student",
-    epilog=examples("mnelf student examples/mic -o mic.pt --preset tiny"),
+    epilog=examples(
+        "mnelf student examples/mic -o mic.pt --teacher mic-teacher.pt",
+        "mnelf student examples/mic -o mic.pt --views mic-views --preset tiny",
+        "mnelf student examples/mic -o mic.pt        from the photos alone",
+    ),
 )
 @click.argument("scene", type=path_type)
 @click.option("-o", "--output", type=path_type, required=True, help="The checkpoint to write.")
+@click.option("--teacher", type=path_type, help="Renders the views to learn from.")
 @click.option(
-    "--preset",
-    type=click.Choice(PRESETS),
-    default="small",
-    show_default=True,
-    help="Size of the network; base is D60-SR3 of the paper.",
+    "--views",
+    type=path_type,
+    help="Views to learn from: a set of `mnelf distill`, or a `.npy` set of MobileR2L.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps. Default: the preset's.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the run."
-)
-@click.option("--half", is_flag=True, help="Store the weights as float16, in half the space.")
+@student_options
 @force_option
 @common_options
 def command(
     scene: Path,
     output: Path,
-    preset: str,
-    steps: int | None,
-    seed: int,
-    half: bool,
+    teacher: Path | None,
+    views: Path | None,
+    device: Any,
     force: bool,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
-    """Train a student directly on the photos of a scene.
+    """Train a student on the views of a teacher, or on photos alone.
 
-    There is no teacher here, so the quality stays modest. After an interruption the same command
-    goes on from the state beside the output.
+    With a teacher or its views, a last stage trains on the photos of the scene; without, the photos
+    are all there is, and the quality stays modest. After an interruption the same command goes on
+    from the state beside the output.
     """
-    from dataclasses import replace
+    from mobile_nelf.teachers.files import load_teacher
+    from mobile_nelf.training.pseudo_set import pseudo_views, read_pseudo_set
+    from mobile_nelf.training.ranks import launched
+    from mobile_nelf.training.student import train_student
+    from mobile_nelf.training.views import PhotoViews
 
-    from mobile_nelf.scenes import read_scene
-    from mobile_nelf.training.presets import find_preset
-    from mobile_nelf.training.student import state_path, train_student
-
-    chosen = find_preset(preset)
-    photos = read_scene(scene)
-    shape = chosen.student(photos)
-    config = replace(chosen.fit, steps=steps or chosen.fit.steps, seed=seed)
-    started = False
-
-    def start(done: int) -> None:
-        """Says once, when the run is under way, what it does and where it goes on."""
-        nonlocal started
-        if not started:
-            resumed = f", resumed after step {done}" if done else ""
-            click.echo(
-                f"{preset} student {shape.name}, {config.steps} steps{resumed}; after an "
-                f"interruption the same command goes on from {state_path(output)}",
-                err=True,
-            )
-        started = True
-
-    with progress_bar() as show:
-
-        def on_fit(progress: FitProgress) -> None:
-            start(progress.step - 1)
-            show("train", progress.step, progress.steps, f"{progress.psnr_db:.1f} dB")
-
-        def on_progress(stage: str, done: int, total: int) -> None:
-            start(config.steps)
-            show(stage, done, total)
-
-        trained = train_student(
-            photos,
-            shape,
-            config,
-            output,
-            half=half,
-            force=force,
-            on_fit=on_fit,
-            on_progress=on_progress,
+    choices = StudentChoices(**chosen)
+    distilled = teacher is not None or views is not None
+    if teacher is not None and views is not None:
+        raise click.UsageError(
+            "--teacher and --views exclude each other", click.get_current_context()
         )
+    if not distilled and (choices.no_photo_stage or choices.photo_steps is not None):
+        raise click.UsageError(
+            "without --teacher or --views there is no stage on the photos after another",
+            click.get_current_context(),
+        )
+    initial = choices.load_initial()
+    with launched(device) as ranks:
+        photos = read_photos(scene, choices.scale(initial))
+        plan = choices.plan(photos, initial, distilled=distilled)
+        source: ViewSource | None = None
+        if teacher is not None:
+            trained_teacher = load_teacher(teacher, ranks.device)
+            source = pseudo_views(trained_teacher, photos, choices.seed)
+        elif views is not None:
+            at_hand = replace(photos, train=read_pseudo_set(views), test=())
+            source = PhotoViews(at_hand.cropped(plan.student.scale).train)
+        origin = f"views of {teacher}" if teacher else str(views or "the photos")
+        opening = [*photos.notices, f"{scene}: student {plan.student.name} on {origin}"]
+        with run_report(output, opening, student_stages(plan)) as report:
+            trained = train_student(
+                photos,
+                plan,
+                output,
+                source=source,
+                initial=initial,
+                device=device,
+                force=force,
+                on_fit=report.on_fit,
+                on_progress=report.on_progress,
+            )
+    if trained is None:
+        return
     if as_json:
         from mobile_nelf.config import to_dict
 
         print_json(
             {
                 "path": str(output),
-                "student": to_dict(shape),
-                "fit": to_dict(config),
+                **to_dict(plan),
                 "evaluation": trained.evaluation and to_dict(trained.evaluation),
             }
         )
     else:
-        _print(trained)
-
-
-def _print(trained: TrainedStudent) -> None:
-    print_fields(
-        {
-            "checkpoint": f"{trained.path}, {size_text(trained.path.stat().st_size)}",
-            "next": f"mnelf bundle {trained.path} --target lens",
-        }
-    )
-    click.echo()
-    if trained.evaluation is None:
-        click.echo("not measured: the scene has no test views")
-    else:
+        print_fields(student_fields(trained))
+        click.echo()
         print_evaluation(trained.evaluation)

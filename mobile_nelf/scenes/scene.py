@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mobile_nelf.cameras import FloatArray, OrbitLimits
+from mobile_nelf.cameras import Camera, FloatArray, OrbitLimits
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.hull import visual_hull
 from mobile_nelf.scenes.view import Box, Extent, View
@@ -20,8 +20,6 @@ __all__ = ["Scene"]
 #: the Blender scenes, the range that the papers use there.
 NEAR_FRACTION = 0.5
 FAR_FRACTION = 1.5
-#: An object fits into a cube of this half side around the target, relative to the distance.
-HULL_FRACTION = 0.5
 #: Farther than this, relative to the distance, rays need no sample: two points tell a ray, and the
 #: encoding is made for small coordinates.
 FARTHEST_FRACTION = 3.0
@@ -29,8 +27,6 @@ FARTHEST_FRACTION = 3.0
 NEAREST_FRACTION = 0.1
 #: Half side of the cube of an unbounded scene that is not contracted, relative to the distance.
 UNBOUNDED_FRACTION = 0.5
-#: What the scenes of the NeRF synthetic data set fit into.
-DEFAULT_BOX = Box((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
 
 
 @dataclass(frozen=True)
@@ -44,9 +40,10 @@ class Scene:
         near: depth of the first ray sample, world units.
         far: depth of the last ray sample, world units.
         orbit: the part of the sphere that the training cameras cover.
-        missing: frames that the camera file names but whose image does not exist.
         extent: what the photos show.
-        box: around the object; in an unbounded scene, the part that is not contracted.
+        box: around the object; in an unbounded scene, the part that is not contracted; in a
+            forward-facing one, what the cameras see from `near` to `far`.
+        missing: frames that the camera file names but whose image does not exist.
         notices: what the reader did to the photos.
     """
 
@@ -56,9 +53,9 @@ class Scene:
     near: float
     far: float
     orbit: OrbitLimits
+    extent: Extent
+    box: Box
     missing: tuple[str, ...] = ()
-    extent: Extent = "bounded"
-    box: Box = DEFAULT_BOX
     notices: tuple[str, ...] = ()
 
     @staticmethod
@@ -81,13 +78,14 @@ class Scene:
             test: views to judge by.
             missing: frames without an image.
             target: [3] point that the cameras circle; the one nearest to their axes if None.
-            forward: the photos were taken from one side, of something without end.
+            forward: all cameras look in about the same direction.
             depths: nearest and farthest depth where something is, world units, if it is known and
                 the photos have no alpha that tells it.
             notices: what the reader did to the photos.
 
         Raises:
-            SceneError: the training cameras span no orbit, or a photo cannot be read.
+            SceneError: the training cameras span no orbit, the depths make no sense, or a photo
+                cannot be read.
         """
         cameras = [view.camera for view in train]
         try:
@@ -95,17 +93,26 @@ class Scene:
         except ValueError as error:
             raise SceneError(f"{path}: {error}") from error
         centre = np.asarray(orbit.target)
-        radius = (orbit.radius[0] + orbit.radius[1]) / 2
-        hull = None if forward else visual_hull(train, centre, HULL_FRACTION * radius)
+        radius = float(np.median([np.linalg.norm(c.position - centre) for c in cameras]))
+        hull = visual_hull(train, centre, radius)
         if hull is not None:
             extent: Extent = "bounded"
             box = hull.box
             near, far = max(hull.near, NEAREST_FRACTION * orbit.radius[0]), hull.far
         else:
-            extent = "forward" if forward else "unbounded"
-            box = Box.around(centre[None], UNBOUNDED_FRACTION * radius)
             near, far = depths or (NEAR_FRACTION * orbit.radius[0], FAR_FRACTION * orbit.radius[1])
             far = min(far, FARTHEST_FRACTION * radius)
+            extent = "forward" if forward else "unbounded"
+            box = (
+                _seen_box(cameras, near, far)
+                if forward
+                else Box.around(centre[None], UNBOUNDED_FRACTION * radius)
+            )
+        if not 0.0 < near < far:
+            raise SceneError(
+                f"{path}: depths from {near:.4g} to {far:.4g} at a distance of {radius:.4g}; "
+                "are the poses right?"
+            )
         return Scene(
             path,
             tuple(train),
@@ -113,11 +120,20 @@ class Scene:
             near,
             far,
             orbit,
-            tuple(missing),
             extent,
             box,
+            tuple(missing),
             tuple(notices),
         )
+
+    def check_images(self) -> None:
+        """Decodes every image once, so that a broken one is found before a long run.
+
+        Raises:
+            SceneError: one is no image, cut off, or was changed.
+        """
+        for view in (*self.train, *self.test):
+            view.file_pixels()
 
     def cropped(self, multiple: int) -> Scene:
         """Returns the scene with sides that are multiples of `multiple`, which a student needs.
@@ -157,3 +173,20 @@ class Scene:
         if not views:
             raise SceneError(f"{self.path}: has no {split} views")
         return views
+
+
+def _seen_box(cameras: Sequence[Camera], near: float, far: float) -> Box:
+    """The box around what cameras see between two depths."""
+    points = []
+    for camera in cameras:
+        lens = camera.intrinsics
+        for depth in (near, far):
+            for column, row in (
+                (0, 0),
+                (lens.width, 0),
+                (0, lens.height),
+                (lens.width, lens.height),
+            ):
+                ray = np.array([(column - lens.cx) / lens.fx, (lens.cy - row) / lens.fy, -1.0])
+                points.append(camera.cam_to_world @ [*(depth * ray), 1.0])
+    return Box.around(np.stack(points))

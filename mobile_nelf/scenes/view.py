@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics
-from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.distortion import DistortedLens
+from mobile_nelf.scenes.files import decoded
 
 __all__ = ["Box", "Extent", "View"]
 
@@ -38,45 +38,72 @@ class Box:
         (x0, y0, z0), (x1, y1, z1) = points.min(0) - margin, points.max(0) + margin
         return Box((float(x0), float(y0), float(z0)), (float(x1), float(y1), float(z1)))
 
+    def corners(self) -> FloatArray:
+        """Returns its corners, [8, 3]."""
+        sides = zip(self.lower, self.upper, strict=True)
+        return np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, 3)
+
 
 @dataclass(frozen=True)
 class View:
     """One posed image.
 
+    When it is read, the file is undistorted, then resized, then cropped; most need none of it.
+
     Attributes:
         path: the image file.
         camera: a pinhole on the pixel grid that `rgba` returns.
-        lens: that took the photo, if it was no pinhole; the photo is undistorted when it is read.
+        lens: that took the photo, if it was no pinhole.
         whole: pinhole of the whole photo, if the view is only a part of it.
+        stored: width and height of the file, if the photo is resized.
     """
 
     path: Path
     camera: Camera
     lens: DistortedLens | None = None
     whole: Intrinsics | None = None
+    stored: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.camera.intrinsics.width, self.camera.intrinsics.height
 
     def rgba(self) -> npt.NDArray[np.uint8]:
-        """Returns the image as [height, width, 4]; a file without alpha is opaque.
+        """Returns the image as [height, width, 4] with straight alpha.
+
+        A file without alpha is opaque.
 
         Raises:
-            SceneError: the file is no image or has another size than its camera.
+            SceneError: the file is no image or has another size than when the scene was read.
         """
-        try:
-            with Image.open(self.path) as image:
-                pixels = np.asarray(image.convert("RGBA"))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise SceneError(f"{self.path}: not a readable image ({error})") from error
-        own = self.camera.intrinsics
-        grid = self.whole or own
-        if pixels.shape[:2] != (grid.height, grid.width):
-            raise SceneError(
-                f"{self.path}: is {pixels.shape[1]}×{pixels.shape[0]}, but the first image of its "
-                f"split is {grid.width}×{grid.height}; all must have one size"
-            )
+        pixels = self.file_pixels()
         if self.lens is not None:
-            pixels = self.lens.undistorted(pixels, grid)
-        left, top = round(grid.cx - own.cx), round(grid.cy - own.cy)
+            pixels = self.lens.undistorted(pixels)
+        own = self.camera.intrinsics
+        whole = self.whole or own
+        if self.stored is not None:
+            resized = Image.fromarray(pixels).resize(
+                (whole.width, whole.height), Image.Resampling.LANCZOS
+            )
+            pixels = np.asarray(resized)
+        left, top = round(whole.cx - own.cx), round(whole.cy - own.cy)
         return pixels[top : top + own.height, left : left + own.width]
+
+    def file_pixels(self) -> npt.NDArray[np.uint8]:
+        """Returns the file as it is, [height, width, 4].
+
+        Raises:
+            SceneError: the file is no image or has another size than when the scene was read.
+        """
+        whole = self.whole or self.camera.intrinsics
+        return decoded(self.path, self.stored or (whole.width, whole.height))
+
+    def resized(self, width: int, height: int) -> View:
+        """Returns a view of a whole photo on another pixel grid."""
+        return replace(
+            self, camera=self.camera.resized(width, height), stored=self.stored or self.size
+        )
 
     def cropped(self, width: int, height: int) -> View:
         """Returns the middle of the view."""

@@ -99,7 +99,8 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
         content = read_pickle(archive)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: is no teacher; expected a file that `mnelf teacher` wrote")
-    if content.get("version") != VERSION:
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
         raise CheckpointError(
             f"{path}: is another version of the format, this mnelf reads version {VERSION}; use "
             "the mnelf that wrote it, or a newer one"
@@ -110,6 +111,9 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
         known = from_dict(_Known, {name: content.get(name) for name in ("metrics", "provenance")})
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    # A message cannot show what is endless: integers of 5000 digits, lists in lists.
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: its config cannot be used ({error})") from error
     weights = content.get("field")
     occupied = content.get("occupied")
     if not isinstance(weights, dict) or not isinstance(occupied, Tensor) or not _is_bits(occupied):
@@ -118,7 +122,7 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
     grid_field = build_field(config, space, device)
     try:
         grid_field.load_state_dict(
-            {name: value.float() for name, value in weights.items() if isinstance(value, Tensor)}
+            {str(name): v.float() for name, v in weights.items() if isinstance(v, Tensor)}
         )
     except RuntimeError as error:
         raise CheckpointError(
@@ -137,10 +141,11 @@ class _Known:
 
 
 def _space(content: Any) -> Space:
-    if not isinstance(content, dict) or content.get("kind") not in _SPACES:
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if not isinstance(kind, str) or kind not in _SPACES:
         raise ConfigError(f"space: its kind must be one of {', '.join(_SPACES)}")
     values = {name: value for name, value in content.items() if name != "kind"}
-    space: Space = from_dict(_SPACES[content["kind"]], values, "space")
+    space: Space = from_dict(_SPACES[kind], values, "space")
     return space
 
 
@@ -149,12 +154,25 @@ def _is_bits(value: Tensor) -> bool:
 
 
 def _check_table(config: TeacherConfig, space: Space, weights: dict[Any, Any], path: Path) -> None:
-    """Compares the grids with the file before memory is taken for them."""
+    """Compares the grids with the file before memory is taken for them.
+
+    Raises:
+        CheckpointError: they differ.
+    """
     if config.backend != "torch":
         return
-    rows = sum(math.prod(shape) for shape in grid_shapes(config.resolutions, space.proportions()))
     table = weights.get("table")
-    if not isinstance(table, Tensor) or table.shape != (rows, config.channels):
-        raise CheckpointError(
-            f"{path}: its table does not have the {rows}×{config.channels} values of its config"
-        )
+    if not isinstance(table, Tensor) or not _fits(table, config, space):
+        raise CheckpointError(f"{path}: its table does not have the size that its config tells")
+
+
+def _fits(table: Tensor, config: TeacherConfig, space: Space) -> bool:
+    """Whether the grids of `config` have the rows and channels of `table`."""
+    # Each level has more rows than a side; that ends claims that take long to add up.
+    if table.ndim != 2 or max(len(config.resolutions), *config.resolutions) > len(table):
+        return False
+    try:
+        shapes = grid_shapes(config.resolutions, space.proportions())
+    except (ArithmeticError, ValueError):  # a box so thin that its sides overflow
+        return False
+    return table.shape == (sum(math.prod(shape) for shape in shapes), config.channels)

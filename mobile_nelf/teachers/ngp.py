@@ -19,8 +19,8 @@ from mobile_nelf.teachers.teacher import Rendering
 
 __all__ = ["NgpTeacher", "build_field"]
 
-#: Rays marched together; more would only need more memory.
-CHUNK = 1 << 14
+#: Rays marched together: what fits the caches of a CPU, and what fills a GPU.
+CPU_RAYS, GPU_RAYS = 1 << 14, 1 << 18
 #: A ray is marched in so many parts, and dropped once it is opaque.
 PARTS = 8
 #: Light that may be left of a ray when it is dropped, and that a sample must carry to get a colour.
@@ -51,7 +51,8 @@ class NgpTeacher:
         """Renders the view of `camera` on its own pixel grid."""
         lens = camera.intrinsics
         rays = torch.from_numpy(ray_grid(camera)).float().to(self.grid.mask.device)
-        parts = [self._chunk(chunk) for chunk in torch.split(rays.flatten(1).T, CHUNK)]
+        size = CPU_RAYS if rays.device.type == "cpu" else GPU_RAYS
+        parts = [self._chunk(chunk) for chunk in torch.split(rays.flatten(1).T, size)]
         pixels = torch.cat(parts).cpu().numpy().astype(np.float32)  # [H·W, 5]
         image = pixels.reshape(lens.height, lens.width, 5)
         return Rendering(

@@ -151,7 +151,8 @@ def test_an_output_below_a_file(mnelf, clean, student, scene):
     refused(mnelf("bundle", student, "--target", "onnx", "-o", "input/b"), "input")
     refused(mnelf("render", student, "-o", "input/a.png"), "input/a.png: cannot be written")
     refused(mnelf("render", student, "-o", "input/a.gif"), "input/a.gif: cannot be written")
-    refused(mnelf("student", scene, "-o", "input/a.pt"), "input: cannot be written")
+    for command in ("teacher", "student", "train"):
+        refused(mnelf(command, scene, "-o", "input/a.pt"), "input: cannot be written")
 
 
 def test_an_output_in_a_read_only_file_system(mnelf, clean, student, scene):
@@ -172,7 +173,15 @@ def test_verify_without_a_bundle(mnelf, clean):
     refused(mnelf("verify", "input"), "manifest.json: no such file", code=1)
 
 
-@pytest.mark.parametrize("command", [("eval", "{student}"), ("student", "-o", "a.pt")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("eval", "{student}"),
+        ("student", "-o", "a.pt"),
+        ("teacher", "-o", "a.pt"),
+        ("train", "-o", "a.pt"),
+    ],
+)
 def test_a_folder_that_is_no_scene(mnelf, clean, student, command):
     line = [part.format(student=student) for part in command]
     refused(mnelf(*line, "nowhere"), "nowhere: no such folder, expected a scene")
@@ -185,13 +194,39 @@ def test_an_unknown_preset(mnelf, clean, scene):
 
 
 def test_no_steps(mnelf, clean, scene):
-    refused(mnelf("student", scene, "-o", "a.pt", "--steps", "0"), "--steps")
+    for command in ("teacher", "student", "train"):
+        refused(mnelf(command, scene, "-o", "a.pt", "--steps", "0"), "--steps")
+
+
+def test_a_student_where_a_teacher_is_needed(mnelf, clean, scene, student):
+    refused(mnelf("distill", student, scene, "-o", "a", "--views", "1"), "is no teacher")
+    refused(mnelf("student", scene, "-o", "a.pt", "--teacher", student), "is no teacher")
+
+
+def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, student):
+    line = ("student", scene, "-o", "a.pt")
+    refused(mnelf(*line, "--teacher", "t.pt", "--views", "v"), "exclude each other")
+    refused(mnelf(*line, "--no-photo-stage"), "without --teacher or --views")
+    refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from, --initial")
+    refused(mnelf(*line, "--views", scene), "blob: is no pseudo set")
+    refused(mnelf(*line, "--learning-rate", "0"), "--learning-rate")
+    refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(mnelf, clean, scene):
+    for command in ("teacher", "student", "train"):
+        result = mnelf(command, scene, "-o", "a.pt", "--device", "cuda")
+        refused(result, "no CUDA device is available", "--device cpu")
+    result = mnelf("teacher", scene, "-o", "a.pt", "--backend", "tinycudann")
+    refused(result, "computes on an NVIDIA GPU only", "--backend torch")
 
 
 def test_an_existing_student_or_picture(mnelf, tmp_path, scene, student):
     for name in ("a.pt", "a.gif", "a.png"):
         (tmp_path / name).write_text("mine")
-    refused(mnelf("student", scene, "-o", "a.pt"), "a.pt: exists already", "--force")
+    for command in ("teacher", "student", "train"):
+        refused(mnelf(command, scene, "-o", "a.pt"), "a.pt: exists already", "--force")
     refused(mnelf("render", student, "-o", "a.gif"), "a.gif: exists already", "--force")
     refused(mnelf("render", student, "-o", "a.png"), "a.png: exists already", "--force")
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
@@ -199,9 +234,11 @@ def test_an_existing_student_or_picture(mnelf, tmp_path, scene, student):
 
 
 def test_a_state_that_is_not_of_this_run(mnelf, tmp_path, scene):
-    (tmp_path / "a.pt.state").write_text("mine")
-    refused(mnelf("student", scene, "-o", "a.pt", "--preset", "tiny"), "a.pt.state", "delete it")
-    assert (tmp_path / "a.pt.state").read_text() == "mine"
+    state = tmp_path / "a.pt.run" / "train.state"
+    state.parent.mkdir()
+    state.write_text("mine")
+    refused(mnelf("student", scene, "-o", "a.pt", "--preset", "tiny"), "train.state", "delete it")
+    assert state.read_text() == "mine"
 
 
 def test_pictures_that_cannot_be_rendered(mnelf, clean, student):
@@ -302,12 +339,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(mnelf, clean, student, monke
 
 
 def test_an_error_of_the_system_is_one_line(mnelf, clean, scene, monkeypatch):
-    def full(path: Path, *state: object) -> None:
+    def full(path: Path, *rest: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("mobile_nelf.training.fit._save_state", full)
-    line = ("student", scene, "-o", "a.pt", "--preset", "tiny", "--steps", "1")
-    refused(mnelf(*line), "a.pt.state: No space left on device")
+    monkeypatch.setattr("mobile_nelf.scenes.read_blender", full)
+    refused(mnelf("student", scene, "-o", "a.pt"), "blob: No space left on device")
 
 
 def test_a_name_that_no_file_system_takes(mnelf, clean):
@@ -320,6 +356,8 @@ def test_a_missing_extra_is_named(mnelf, clean, student, scene, monkeypatch):
     for line in (
         ("eval", student, scene),
         ("student", scene, "-o", "a.pt"),
+        ("teacher", scene, "-o", "a.pt"),
+        ("train", scene, "-o", "a.pt"),
         ("render", student, "-o", "a.mp4"),
     ):
         refused(mnelf(*line), 'pip install "mobile-nelf[train]"')

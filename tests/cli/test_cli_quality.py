@@ -1,4 +1,4 @@
-"""Student, eval and render: what they write, and the numbers behind what they print."""
+"""Eval and render: what they write, and the numbers behind what they print."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from PIL import Image
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.cameras import OrbitLimits
-from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
+from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.evaluation import PROTOCOL, evaluate
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import OrbitPosition
 from mobile_nelf.scenes import read_scene
-from mobile_nelf.training import fit, presets
-from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.presets import PRESETS
 
 #: MP4 loses detail; these frames are noise, its worst case. It tells a picture from another.
@@ -174,70 +172,3 @@ def test_presets_fit_the_scene(scene):
         assert (shape.image_width, shape.image_height) == (16, 16)
         assert (shape.encoder.near, shape.encoder.far) == (photos.near, photos.far)
     assert PRESETS["base"].student(photos).name == "D60-SR3"
-
-
-def test_student_refuses_images_that_its_rays_do_not_divide(mnelf, scene, tmp_path):
-    shutil.copytree(scene, tmp_path / "odd")
-    for path in (tmp_path / "odd").rglob("*.png"):
-        Image.new("RGBA", (20, 16)).save(path)
-    result = mnelf("student", "odd", "-o", "a.pt")
-    assert result.exit_code == 2
-    assert "odd: images are 20×16, but the student renders 8×8 pixels a ray" in result.stderr
-    assert result.stderr.count("\n") == 1
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """A preset whose run saves its state every two of four steps."""
-    tiny = replace(PRESETS["tiny"], fit=FitConfig(steps=4, patches=1, save_every=2))
-    monkeypatch.setattr(presets, "PRESETS", {"tiny": tiny})
-    return ("--preset", "tiny")
-
-
-def test_student_trains_measures_and_cleans_up(mnelf, scene, tmp_path, short):
-    result = mnelf("student", scene, "-o", "a.pt", *short)
-    assert result.exit_code == 0, result.output
-    assert PROTOCOL in fits(result)
-    assert result.stderr.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
-    trained = load_checkpoint(tmp_path / "a.pt")
-    measured = read_json(mnelf("eval", "a.pt", scene, "--json"))["subsets"]["all"]["mean"]
-    assert trained.metrics == pytest.approx(
-        {f"test_{name}": value for name, value in measured.items()}
-    )
-    assert trained.provenance["protocol"] == PROTOCOL
-    assert trained.provenance["steps"] == "4"
-    assert mnelf("student", scene, "-o", "a.pt", *short).exit_code == 2
-    assert mnelf("student", scene, "-o", "a.pt", *short, "--force").exit_code == 0
-
-
-def test_half_precision_metrics_are_those_of_the_file(mnelf, scene, tmp_path, short):
-    report = read_json(mnelf("student", scene, "-o", "h.pt", *short, "--half", "--json"))
-    again = read_json(mnelf("eval", "h.pt", scene, "--json"))
-    assert report["evaluation"]["views"] == again["views"]
-    mnelf("student", scene, "-o", "f.pt", *short)
-    assert (tmp_path / "h.pt").stat().st_size < 0.6 * (tmp_path / "f.pt").stat().st_size
-
-
-def test_an_interrupted_run_goes_on_where_it_was(mnelf, scene, tmp_path, short, monkeypatch):
-    whole_step, calls = fit._train_step, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return whole_step(*arguments)
-
-    monkeypatch.setattr(fit, "_train_step", interrupted)
-    result = mnelf("student", scene, "-o", "a.pt", *short)
-    assert result.exit_code == 130
-    assert result.stderr.rstrip().endswith("mnelf: interrupted")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.pt.state"]
-    resumed = mnelf("student", scene, "-o", "a.pt", *short)
-    assert resumed.exit_code == 0, resumed.output
-    assert "4 steps, resumed after step 2;" in resumed.stderr
-    assert len(calls) == 6
-    mnelf("student", scene, "-o", "b.pt", *short)
-    resumed_weights = load_checkpoint(tmp_path / "a.pt").weights_sha256()
-    assert resumed_weights == load_checkpoint(tmp_path / "b.pt").weights_sha256()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "b.pt"]

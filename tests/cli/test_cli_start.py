@@ -12,10 +12,11 @@ from typing import get_args
 import pytest
 
 import mobile_nelf
-from mobile_nelf.cli import COMMANDS, cli, options, student
+from mobile_nelf.cli import COMMANDS, choices, cli, options
 from mobile_nelf.cli.output import plain
 from mobile_nelf.deploy.contract import ActivationForm, LayoutName
 from mobile_nelf.students import Activation
+from mobile_nelf.teachers.config import Backend
 from mobile_nelf.training.presets import PRESETS
 
 #: How long a person who types `mnelf --help` waits at most, in seconds.
@@ -80,7 +81,7 @@ def test_the_table_agrees_with_the_help_of_each_command():
 
 def test_every_command_module_is_listed():
     modules = {path.stem for path in Path(mobile_nelf.cli.__path__[0]).glob("*.py")}
-    assert modules - {"__init__", "options", "output"} == set(COMMANDS)
+    assert modules - {"__init__", "options", "output", "choices", "report"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -106,7 +107,8 @@ def test_version(mnelf):
 def test_choices_agree_with_the_library():
     assert set(options.LAYOUTS) == set(get_args(LayoutName))
     assert set(options.ACTIVATION_FORMS) == set(get_args(ActivationForm))
-    assert list(PRESETS) == list(student.PRESETS)
+    assert list(PRESETS) == list(choices.PRESETS)
+    assert set(choices.BACKENDS) == set(get_args(Backend))
     (trained,) = (p for p in cli.get_command(None, "eval").params if p.name == "trained_activation")
     assert set(trained.type.choices) == set(get_args(Activation))
 

@@ -32,6 +32,9 @@ CONFIG = PseudoSetConfig(views=5, seed=3)
 #: Neither centred nor with square pixels.
 CROOKED = replace(LENS, fx=LENS.fx * 1.1, cx=LENS.cx + 1.5, cy=LENS.cy - 0.75)
 
+#: Of Blender's world against that of the official teacher.
+OFFICIAL_SCALE = 4.031128857175551 / 1.5
+
 #: Of a small ball with hard edges, which WebP stores with half the resolution of colour.
 LOSSY_DB = 25.0
 
@@ -195,6 +198,38 @@ def test_only_a_pseudo_set_is_replaced(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cats: is no pseudo set, so --force will not replace"):
         write_pseudo_set(SPHERE, scene, CONFIG, tmp_path / "cats", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ball", "cats", "set"]
+
+
+def test_sets_of_the_official_teacher_are_read(scene: Scene, tmp_path: Path) -> None:
+    """A colour image and a position a view, in a world that is smaller than Blender's."""
+    stream = pseudo_views(SPHERE, scene, 0)
+    info = {
+        "downscaled_width": 6,
+        "downscaled_height": 6,
+        "downscaled_focal": LENS.fx / 2,
+        "dataset_type": "blender",
+        "ff": False,
+    }
+    for folder in ("set/sphere_rgb", "set/poses", "set/hwf"):
+        (tmp_path / folder).mkdir(parents=True)
+    cameras = [Camera(stream.view(index)[0].cam_to_world, LENS) for index in range(3)]
+    for index, camera in enumerate(cameras):
+        image = Sphere().render(camera).on_white()
+        np.save(tmp_path / "set" / "sphere_rgb" / f"rendered_rgb_{index:05d}.npy", image)
+        position = camera.position / OFFICIAL_SCALE
+        np.save(tmp_path / "set" / "poses" / f"c2w_{index:05d}.npy", position)
+    (tmp_path / "set" / "hwf" / "dataset_info.json").write_text(json.dumps(info))
+    views = read_pseudo_set(tmp_path / "set")
+    assert len(views) == 3
+    for view, camera in zip(views, cameras, strict=True):
+        assert view.camera.position == pytest.approx(camera.position)
+        assert view.camera.intrinsics == LENS
+        wanted = Sphere().render(camera).on_white()
+        assert np.abs(on_white(view.rgba()) - wanted).max() <= 0.5 / 255.0 + 1e-6
+    info |= {"dataset_type": "colmap"}
+    (tmp_path / "set" / "hwf" / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match="is in a world of its own"):
+        read_pseudo_set(tmp_path / "set")
 
 
 def test_a_damaged_set_is_refused(scene: Scene, tmp_path: Path) -> None:

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from teachers.ball_for_tests import LENS, around, grey_picture, in_front, scene_of
+
+from mobile_nelf.cameras import Camera, OrbitLimits, look_at
+from mobile_nelf.scenes import Scene
+from mobile_nelf.teachers.pseudo_cameras import (
+    BEYOND,
+    LOOK_AT_JITTER,
+    RADIUS_JITTER,
+    PseudoCameras,
+)
+
+COUNT = 400
+#: A deviation beyond so many of its standard deviations happens once in ten million.
+SIGMAS = 5.5
+EXACT = 1e-12
+
+
+def scene_with(folder: Path, cameras: Sequence[Camera]) -> Scene:
+    return scene_of(folder, cameras, picture=grey_picture)
+
+
+def drawn(scene: Scene, seed: int = 0) -> list[Camera]:
+    cameras = PseudoCameras(scene, seed)
+    return [cameras.camera(index) for index in range(COUNT)]
+
+
+def positions(cameras: Sequence[Camera]) -> np.ndarray:
+    return np.stack([camera.position for camera in cameras])
+
+
+def hull_distance(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """How far points [N, 3] lie outside of the convex hull of [C, 3], at least.
+
+    The widest gap over many directions between a point and the plane that touches the hull.
+    """
+    directions = np.random.default_rng(0).standard_normal((4000, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    touching = (corners @ directions.T).max(0)
+    return (points @ directions.T - touching).max(1)
+
+
+ARRANGEMENTS = {
+    "all round": around(24),
+    "few": around(5),
+    "forward": in_front(),
+    "parallel": in_front(towards=0.0),
+    "arc": [
+        Camera(OrbitLimits((0, 0, 0), (0, 0, 1), (0, 90), (5, 30), (4, 4)).pose(a, e, r), LENS)
+        for a, e, r in [(0, 5, 4), (20, 30, 4.4), (40, 10, 3.6), (60, 25, 4), (80, 5, 4)]
+    ],
+}
+
+
+@pytest.fixture(params=ARRANGEMENTS)
+def arranged(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    return scene_with(tmp_path, ARRANGEMENTS[request.param])
+
+
+def test_a_camera_depends_on_seed_and_index_alone(arranged: Scene) -> None:
+    first = PseudoCameras(arranged, 3)
+    again = PseudoCameras(arranged, 3)
+    backwards = [again.camera(index) for index in (7, 2**40, 5, 7, 0)]
+    for index, camera in zip((7, 2**40, 5, 7, 0), backwards, strict=True):
+        wanted = first.camera(index)
+        assert np.array_equal(camera.cam_to_world, wanted.cam_to_world)
+        assert camera.intrinsics == wanted.intrinsics
+    poses = [camera.cam_to_world for camera in drawn(arranged, 3)]
+    assert len({pose.tobytes() for pose in poses}) == COUNT
+    other = [camera.cam_to_world for camera in drawn(arranged, 4)]
+    assert not {pose.tobytes() for pose in poses} & {pose.tobytes() for pose in other}
+
+
+def test_rotations_are_rotations(arranged: Scene) -> None:
+    for camera in drawn(arranged):
+        rotation = camera.cam_to_world[:, :3]
+        np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=EXACT)
+        assert np.linalg.det(rotation) == pytest.approx(1.0)
+        assert camera.intrinsics == LENS
+
+
+def test_cameras_stay_where_the_photos_were_taken(arranged: Scene) -> None:
+    """Within the shell of the distances and near to the hull of the bearings from the target."""
+    train, new = (positions(cameras) for cameras in (cameras_of(arranged), drawn(arranged)))
+    train_radius, radius = (np.linalg.norm(points, axis=1) for points in (train, new))
+    # A mix goes beyond the largest part by a fifteenth of the spread, and is jittered then.
+    slack = BEYOND * np.ptp(train_radius)
+    jitter = SIGMAS * RADIUS_JITTER
+    assert radius.max() <= (train_radius.max() + slack) * (1.0 + jitter)
+    assert radius.min() >= (train_radius.min() - slack) * (1.0 - jitter)
+    # Against the cone of the training bearings, which a normalised mix can leave by BEYOND only.
+    bearings = train / train_radius[:, None]
+    widest = np.linalg.norm(bearings[:, None] - bearings[None], axis=2).max()
+    cone = np.concatenate([bearings, 3.0 * bearings, 0.0 * bearings])
+    assert hull_distance(new / radius[:, None], cone).max() <= BEYOND * widest
+
+
+def cameras_of(scene: Scene) -> list[Camera]:
+    return [view.camera for view in scene.train]
+
+
+@pytest.mark.parametrize("towards", [0.0, 0.3])
+def test_forward_facing_cameras_stay_in_front(tmp_path: Path, towards: float) -> None:
+    scene = scene_with(tmp_path, in_front(towards=towards))
+    train, new = (positions(cameras) for cameras in (cameras_of(scene), drawn(scene)))
+    low, high = train.min(0), train.max(0)
+    margin = BEYOND * (high - low)
+    # Along the way to the target the radius has its jitter, of four units here.
+    margin += np.array([0.1, 1.0, 0.1]) * SIGMAS * RADIUS_JITTER * 4.0
+    assert np.all(new >= low - margin)
+    assert np.all(new <= high + margin)
+    spread = np.ptp(new, axis=0)
+    assert np.all(spread[[0, 2]] > 0.7 * (high - low)[[0, 2]]), "they fill the plane"
+
+
+def passes_by(cameras: Sequence[Camera]) -> np.ndarray:
+    """How far the optical axes pass by the target, which is the origin."""
+    back = np.stack([camera.cam_to_world[:, 2] for camera in cameras])
+    offset = positions(cameras)
+    return np.linalg.norm(offset - back * np.sum(offset * back, 1, keepdims=True), axis=1)
+
+
+def test_cameras_look_where_the_photos_look(arranged: Scene) -> None:
+    cameras = drawn(arranged)
+    farthest = passes_by(cameras_of(arranged)).max()
+    jitter = LOOK_AT_JITTER * 4.4 * np.sqrt(3.0) * SIGMAS
+    assert passes_by(cameras).max() <= (1.0 + BEYOND) * farthest + jitter
+    assert np.median(passes_by(cameras)) <= farthest + LOOK_AT_JITTER * 4.4 * 2.0
+    for camera in cameras:
+        assert camera.position @ camera.cam_to_world[:, 2] > 0.0, "the target is ahead"
+
+
+def test_parallel_cameras_stay_parallel(tmp_path: Path) -> None:
+    scene = scene_with(tmp_path, in_front(towards=0.0))
+    back = np.stack([camera.cam_to_world[:, 2] for camera in drawn(scene)])
+    assert np.abs(back - (0.0, -1.0, 0.0)).max() < 2.0 * SIGMAS * LOOK_AT_JITTER
+
+
+def test_the_roll_is_upright(arranged: Scene) -> None:
+    """The photos' x axes are level, and so are the new ones, as far as a mix of ups can tell."""
+    assert max(abs(camera.cam_to_world[2, 0]) for camera in cameras_of(arranged)) < EXACT
+    level = np.array([abs(camera.cam_to_world[2, 0]) for camera in drawn(arranged)])
+    upward = np.array([camera.cam_to_world[2, 1] for camera in drawn(arranged)])
+    assert upward.min() > 0.5
+    assert np.degrees(np.arcsin(np.median(level))) < 2.0
+    assert np.degrees(np.arcsin(level.max())) < 12.0
+
+
+def test_a_roll_that_all_photos_have_is_kept(tmp_path: Path) -> None:
+    """Photos on their sides make new views on their sides."""
+    turned = [
+        Camera(look_at(camera.position, np.zeros(3), (1.0, 0.0, 0.3)), LENS)
+        for camera in in_front()
+    ]
+    for camera in drawn(scene_with(tmp_path, turned)):
+        assert camera.cam_to_world[0, 1] > 0.9
+
+
+def test_new_views_are_spread_over_all_photos(tmp_path: Path) -> None:
+    scene = scene_with(tmp_path, around(24))
+    new = positions(drawn(scene))
+    distance = np.linalg.norm(new[:, None] - positions(cameras_of(scene))[None], axis=2)
+    nearest = np.bincount(distance.argmin(1), minlength=24)
+    assert nearest.min() >= 2
+    assert nearest.max() <= COUNT / 6
+
+
+def test_each_camera_has_the_lens_of_a_photo(tmp_path: Path) -> None:
+    lenses = [replace(LENS, fx=LENS.fx + index) for index in range(5)]
+    cameras = [
+        replace(camera, intrinsics=lens) for camera, lens in zip(around(5), lenses, strict=True)
+    ]
+    seen = {camera.intrinsics for camera in drawn(scene_with(tmp_path, cameras))}
+    assert seen == set(lenses)
+
+
+@pytest.mark.parametrize(
+    "cameras",
+    [
+        around(1),
+        around(2),
+        [Camera(look_at((4.0, 0.0, 0.0), (0, 0, 0)), LENS)] * 2,
+        [Camera(look_at((4.0, 0.0, 1.0), (0, 0, 0)), LENS)] * 3 + around(2),
+        [Camera(look_at((x, 0.0, 0.0), (0, 0, 0)), LENS) for x in (4.0, -4.0)],
+        [Camera(look_at((0.1 * x, 0.0, 4.0), (0, 0, 0)), LENS) for x in (1.0, 0.0, -1.0)],
+    ],
+    ids=["one", "two", "the same twice", "thrice among others", "face to face", "from above"],
+)
+def test_the_least_of_scenes_has_cameras(tmp_path: Path, cameras: list[Camera]) -> None:
+    scene = scene_with(tmp_path, cameras)
+    radii = np.linalg.norm(positions(cameras), axis=1)
+    for camera in drawn(scene):
+        assert np.isfinite(camera.cam_to_world).all()
+        rotation = camera.cam_to_world[:, :3]
+        np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=EXACT)
+        radius = np.linalg.norm(camera.position)
+        slack = SIGMAS * RADIUS_JITTER * radii.max()
+        assert radii.min() - slack <= radius <= radii.max() + slack
