@@ -104,7 +104,8 @@ def student_options(command: F) -> F:
             click.option(
                 "--learning-rate",
                 type=click.FloatRange(min=0.0, min_open=True),
-                help="Peak of the first stage. Default: the preset's.",
+                help="Peak of the first stage; the step of the matrices goes with it. Default: the "
+                "preset's.",
             ),
             click.option(
                 "--cache-mb",
@@ -172,7 +173,13 @@ class StudentChoices:
         from mobile_nelf.training.student import StudentPlan
 
         preset = find_preset(self.preset)
-        fit = self._fit(preset.fit, steps=self.steps, learning_rate=self.learning_rate)
+        fit = self._fit(preset.fit, steps=self.steps)
+        if self.learning_rate is not None:
+            # The step of the matrices keeps its proportion.
+            factor = self.learning_rate / fit.learning_rate
+            fit = replace(
+                fit, learning_rate=self.learning_rate, matrix_step=fit.matrix_step * factor
+            )
         last = None
         if distilled and not self.no_photo_stage:
             stage = preset.photo_stage

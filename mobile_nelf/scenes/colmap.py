@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from mobile_nelf.cameras import FloatArray, Intrinsics
 from mobile_nelf.errors import SceneError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.scenes.colmap_files import check_binary_model
 from mobile_nelf.scenes.distortion import DistortedLens
 from mobile_nelf.scenes.files import image_size
 from mobile_nelf.scenes.frames import Frame, normalised_scene
@@ -86,18 +86,11 @@ def read_colmap(path: Path, model: Path) -> Scene:
 
 def _load(model: Path) -> Any:
     pycolmap = import_extra("pycolmap", "train")
+    check_binary_model(model)
     try:
-        reconstruction = pycolmap.Reconstruction(model)
-        with tempfile.TemporaryDirectory() as again:
-            # pycolmap fills up with zeros what a binary file lacks at its end.
-            reconstruction.write_binary(again)
-            for written in Path(again).iterdir():
-                read = model / written.name
-                if read.is_file() and read.stat().st_size < written.stat().st_size:
-                    raise ValueError(f"{read.name} is cut off")
+        return pycolmap.Reconstruction(model)
     except BROKEN as error:
         raise SceneError(f"{model}: not a readable COLMAP model ({error})") from error
-    return reconstruction
 
 
 def _frame(image: Any, cam_from_world: FloatArray, folder: Path, where: str) -> Frame:

@@ -68,9 +68,11 @@ def normalised_scene(
         SceneError: there is no training photo, a photo or pose is there twice, a photo cannot be
             read, or the cameras look at nothing in common.
     """
+    if not frames:
+        raise SceneError(f"{source}: has no frames")
     _refuse_duplicates(source, frames)
-    poses = np.stack([frame.cam_to_world for frame in frames]) if frames else np.zeros((0, 3, 4))
-    forward = len(poses) > 0 and faces_forward(poses)
+    poses = np.stack([frame.cam_to_world for frame in frames])
+    forward = faces_forward(poses)
     try:
         if forward and depths:
             # Half of the parallax is in front of this depth, half behind.
@@ -122,8 +124,7 @@ def _scene(
 ) -> Scene:
     train_views, test_views = _views(train), _views(test)
     if not train_views:
-        found = f"none of the {len(train)} training images exists" if train else "has no frames"
-        raise SceneError(f"{source}: {found}")
+        raise SceneError(f"{source}: none of the {len(train)} training images exists")
     train_views, test_views, resized = _of_one_size(train_views, test_views)
     return Scene.from_views(
         path,

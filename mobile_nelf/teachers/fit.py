@@ -84,7 +84,7 @@ def train_teacher(
     optimizer = torch.optim.Adam(
         field.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
     )
-    run = {"teacher": to_dict(config), "photos": photos.sha256}
+    run = {"teacher": to_dict(config), "photos": photos.sha256, "space": repr(space)}
     first, rays = 0, config.samples // config.march_steps
     state = load_state(state_path, run, ("field", "optimizer", "density", "mask", "step", "rays"))
     if state is not None:

@@ -133,9 +133,8 @@ def march(
     ends = torch.stack([groups, groups + GROUP], 1) / steps  # [G, 2]
     depths = space.depths(origins, directions, ends.flatten().expand(len(origins), -1))
     edges = space.to_unit(origins[:, None] + depths[..., None] * directions[:, None])
-    edges = edges.clamp(-OUTSIDE, 1.0 + OUTSIDE).view(
-        len(origins), len(groups), 2, 3
-    )  # [N, G, 2, 3]
+    edges = edges.clamp(-OUTSIDE, 1.0 + OUTSIDE)
+    edges = edges.view(len(origins), len(groups), 2, 3)  # [N, G, 2, 3]
     extents = (edges[:, :, 1] - edges[:, :, 0]).abs()
     reach = float(extents.amax()) / 2 if extents.numel() else 0.0
     near = grid.occupied(edges.mean(2), math.ceil(reach * CELLS))

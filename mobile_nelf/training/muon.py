@@ -1,7 +1,6 @@
 """Muon: momentum whose matrices are orthogonalised (Jordan et al., 2024).
 
-Measured on a CPU with the mic scene, three minutes of a D30-SR3 student of width 128: 20.6 dB on the
-test views against 18.9 dB with AdamW.
+Why it and not AdamW: docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ class Preset:
     """A student apart from its scene, its teacher, and how both are trained.
 
     Attributes:
+        samples: points a ray. Sixteen taught small students faster than the eight of the paper.
         depth: layers, as in `StudentConfig`.
         width: channels of the body.
         sr_widths: channels of each super-resolution stage.
@@ -29,6 +30,7 @@ class Preset:
         photo_stage: the last stage, on the photos.
     """
 
+    samples: int
     depth: int
     width: int
     sr_widths: tuple[int, ...]
@@ -49,7 +51,7 @@ class Preset:
 
     def _student(self, near: float, far: float) -> StudentConfig:
         return StudentConfig(
-            EncoderConfig(near, far),
+            EncoderConfig(near, far, samples=self.samples),
             depth=self.depth,
             width=self.width,
             sr_widths=self.sr_widths,
@@ -83,31 +85,34 @@ def _photo_stage(fit: FitConfig) -> PhotoStageConfig:
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
-            10,
-            64,
-            (32, 32, 16),
-            "relu",
-            TeacherConfig(steps=1000),
-            FitConfig(steps=4000, patches=8, first_views=40, view_uses=400, ema_decay=0.99),
-            _photo_stage(FitConfig(steps=600, patches=8, ema_decay=0.99)),
+            samples=16,
+            depth=10,
+            width=96,
+            sr_widths=(32, 16, 8),
+            activation="relu",
+            teacher=TeacherConfig(steps=1000),
+            fit=FitConfig(steps=4000, patches=8, first_views=50, view_uses=320, ema_decay=0.99),
+            photo_stage=_photo_stage(FitConfig(steps=500, patches=8, ema_decay=0.99)),
         ),
         "small": Preset(
-            30,
-            128,
-            (32, 32, 16),
-            "relu",
-            TeacherConfig(steps=1000),
-            FitConfig(steps=12000, patches=8, first_views=100, view_uses=100, ema_decay=0.998),
-            _photo_stage(FitConfig(steps=1000, patches=8)),
+            samples=16,
+            depth=20,
+            width=160,
+            sr_widths=(32, 16, 8),
+            activation="relu",
+            teacher=TeacherConfig(steps=1000),
+            fit=FitConfig(steps=13000, patches=8, first_views=100, view_uses=104, ema_decay=0.998),
+            photo_stage=_photo_stage(FitConfig(steps=1000, patches=8)),
         ),
         "base": Preset(
-            60,
-            256,
-            (64, 64, 16),
-            "gelu",
-            TeacherConfig(steps=5000),
-            FitConfig(steps=100000, patches=32, first_views=100, view_uses=160, ema_decay=0.999),
-            _photo_stage(FitConfig(steps=5000, patches=32, ema_decay=0.999)),
+            samples=8,
+            depth=60,
+            width=256,
+            sr_widths=(64, 64, 16),
+            activation="gelu",
+            teacher=TeacherConfig(steps=5000),
+            fit=FitConfig(steps=100000, patches=32, view_uses=160, ema_decay=0.999),
+            photo_stage=_photo_stage(FitConfig(steps=5000, patches=32, ema_decay=0.999)),
         ),
     }
 )

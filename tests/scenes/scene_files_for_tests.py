@@ -31,7 +31,8 @@ def arc(
     """
     orbit = OrbitLimits((0, 0, 0), (0, 0, 1), (-180, 180), (-90, 90), (4, 4))
     sizes = sorted({abs(a) for a in azimuths})
-    radius = {size: 4.0 + 0.3 * (sizes.index(size) - len(sizes) // 2) for size in sizes}
+    middle = len(sizes) // 2
+    radius = {size: 4.0 + 0.4 * (i - middle) / max(middle, 1) for i, size in enumerate(sizes)}
     return [orbit.pose(a, e, radius[abs(a)]) for a in azimuths for e in elevations]
 
 

@@ -137,12 +137,13 @@ def test_a_scene_without_test_views_can_be_trained_on(tmp_path: Path) -> None:
         scene.views("test")
 
 
-def test_images_of_another_size_are_refused(folder: Path) -> None:
+def test_images_of_another_aspect_are_left_out(folder: Path) -> None:
     Image.fromarray(pixels(0, width=9), "RGBA").save(folder / "train" / "r_4.png")
     scene = read_scene(folder)
-    message = r"r_4\.png: is 9×6, but the first image of its split is 8×6; all must have one size"
-    with pytest.raises(SceneError, match=message):
-        scene.train[4].rgba()
+    assert "r_4.png" not in [view.path.name for view in scene.train]
+    assert scene.notices == (
+        "1 photos of 9×6 are left out: most are 8×6, of another aspect: r_4.png",
+    )
 
 
 @pytest.mark.parametrize("index", [0, 4])
@@ -157,7 +158,7 @@ def test_a_broken_image_is_named(folder: Path, index: int) -> None:
 def test_no_training_image_at_all_is_an_error(folder: Path) -> None:
     for image in (folder / "train").iterdir():
         image.unlink()
-    with pytest.raises(SceneError, match="none of the training images exists"):
+    with pytest.raises(SceneError, match="none of the 10 training images exists"):
         read_scene(folder)
 
 
@@ -184,9 +185,7 @@ def test_a_folder_that_is_no_scene(tmp_path: Path) -> None:
         "{",
         "[]",
         "null",
-        '{"frames": []}',
         '{"camera_angle_x": 0.7}',
-        '{"camera_angle_x": "wide", "frames": []}',
         '{"camera_angle_x": 0.7, "frames": 3}',
         '{"camera_angle_x": 0.7, "frames": [7]}',
         '{"camera_angle_x": 0.7, "frames": [{"file_path": "a"}]}',
@@ -196,20 +195,20 @@ def test_a_folder_that_is_no_scene(tmp_path: Path) -> None:
 )
 def test_a_malformed_camera_file_is_named(folder: Path, text: str) -> None:
     (folder / "transforms_train.json").write_text(text)
-    with pytest.raises(SceneError, match=r"transforms_train\.json: expected camera_angle_x and"):
+    with pytest.raises(SceneError, match=r"transforms_train\.json: "):
         read_scene(folder)
 
 
 def test_a_camera_file_that_is_no_text(folder: Path) -> None:
     (folder / "transforms_test.json").write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(SceneError, match=r"transforms_test\.json: expected camera_angle_x and"):
+    with pytest.raises(SceneError, match=r"transforms_test\.json: is cut off or no JSON"):
         read_scene(folder)
 
 
 @pytest.mark.parametrize("angle", [0.0, -0.7, math.pi, 40.0, math.nan])
 def test_an_impossible_field_of_view_is_refused(folder: Path, angle: float) -> None:
     edit(folder, "train", lambda data: data.update(camera_angle_x=angle))
-    with pytest.raises(SceneError, match="camera_angle_x must lie between 0 and π, found"):
+    with pytest.raises(SceneError, match="camera_angle_x .*, which must lie between 0 and π"):
         read_scene(folder)
 
 
@@ -221,5 +220,5 @@ def test_a_pose_that_is_no_rotation_is_refused(folder: Path, factor: float) -> N
         data["frames"][1]["transform_matrix"] = matrix.tolist()
 
     edit(folder, "train", scale)
-    with pytest.raises(SceneError, match="non-finite numbers" if factor != factor else "rotation"):
+    with pytest.raises(SceneError, match="not finite" if factor != factor else "no rotation"):
         read_scene(folder)

@@ -247,13 +247,37 @@ def colmap(folder: Path, **options: Any) -> Path:
     return folder / "sparse/0"
 
 
-@pytest.mark.parametrize("file", ["cameras.bin", "images.bin", "points3D.bin", "frames.bin"])
+BINARY = ["cameras.bin", "images.bin", "points3D.bin", "rigs.bin", "frames.bin"]
+
+
+@pytest.mark.parametrize("file", BINARY)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
 def test_binary_colmap_files_cut_off(tmp_path: Path, file: str, share: float) -> None:
     model = colmap(tmp_path)
     content = (model / file).read_bytes()
     (model / file).write_bytes(content[: int(share * len(content))])
-    with pytest.raises(SceneError, match="sparse/0: not a readable COLMAP model"):
+    with pytest.raises(SceneError, match=rf"{file}: not a readable COLMAP model; it is cut off"):
+        read_scene(tmp_path)
+
+
+def test_binary_colmap_files_are_walked_to_their_ends(tmp_path: Path) -> None:
+    """One byte less is noticed in each, so the walk knows where the last entry ends."""
+    model = colmap(tmp_path)
+    for file in BINARY:
+        content = (model / file).read_bytes()
+        (model / file).write_bytes(content[:-1])
+        with pytest.raises(SceneError, match=f"{file}: not a readable COLMAP model"):
+            read_scene(tmp_path)
+        (model / file).write_bytes(content)
+    read_scene(tmp_path)
+
+
+def test_an_unknown_colmap_camera_model(tmp_path: Path) -> None:
+    model = colmap(tmp_path)
+    content = bytearray((model / "cameras.bin").read_bytes())
+    content[12:16] = (77).to_bytes(4, "little")  # behind the count and the camera's number
+    (model / "cameras.bin").write_bytes(content)
+    with pytest.raises(SceneError, match=r"cameras\.bin: not a readable COLMAP model"):
         read_scene(tmp_path)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +19,8 @@ from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits, look_at
 from mobile_nelf.rays import ray_grid
 from mobile_nelf.scenes import Scene
 from mobile_nelf.scenes.view import Box, Extent, View
+from mobile_nelf.teachers.config import TeacherConfig
+from mobile_nelf.teachers.fit import TeacherProgress, train_teacher
 from mobile_nelf.teachers.marching import CELLS
 from mobile_nelf.teachers.spaces import BoxSpace, ContractedSpace, NdcSpace, Space
 
@@ -101,12 +105,14 @@ def scene_of(
     box: Box = BOX,
     near: float = 2.5,
     far: float = 6.0,
+    write: bool = True,
 ) -> Scene:
     """Writes the photos and returns the scene of them; its test views are its training views."""
     views = []
     for index, camera in enumerate(cameras):
         path = folder / f"photo_{index}.png"
-        Image.fromarray(picture(camera)).save(path)
+        if write:
+            Image.fromarray(picture(camera)).save(path)
         views.append(View(path, camera))
     orbit = OrbitLimits((0, 0, 0), (0, 0, 1), (-180, 180), (-30, 40), (DISTANCE, DISTANCE))
     return Scene(
@@ -135,3 +141,28 @@ def in_mask(mask: Tensor, point: Sequence[float]) -> bool:
     if not all(0 <= cell < CELLS for cell in cells):
         return False
     return bool(mask.view(CELLS, CELLS, CELLS)[cells[2], cells[1], cells[0]])
+
+
+# Training in a process of its own, which can end in SIGKILL. The occupancy is refreshed at steps
+# 128 and 144, and states are saved before, between and after.
+RUN = TeacherConfig(
+    resolutions=(3, 5), channels=2, steps=156, samples=256, march_steps=24, save_every=13, seed=1
+)
+
+
+def saved_scene(folder: Path) -> Scene:
+    """The scene of a run, whose photos are written the first time and then read."""
+    if (folder / "photo_0.png").exists():
+        return scene_of(folder, around(4), write=False)
+    folder.mkdir(exist_ok=True)
+    return scene_of(folder, around(4))
+
+
+def train_ball(photos: Path, state: Path, kill_at: int | None = None) -> None:
+    torch.set_num_threads(1)
+
+    def on_progress(progress: TeacherProgress) -> None:
+        if progress.step == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_teacher(saved_scene(photos), RUN, state, torch.device("cpu"), on_progress)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -149,8 +150,7 @@ def test_the_parts_of_a_march_are_the_whole(kind: str, bounds: tuple[int, ...]) 
     whole = march(space, grid, origins, directions, 192, jitter)
     assert len(whole.ray) > 500
     parts = [
-        march(space, grid, origins, directions, 192, jitter, part)
-        for part in zip(bounds[:-1], bounds[1:], strict=True)
+        march(space, grid, origins, directions, 192, jitter, part) for part in pairwise(bounds)
     ]
     joined = Samples(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
     order = joined.ray.argsort(stable=True)  # parts are front to back already

@@ -102,14 +102,14 @@ def test_the_hash_tells_photos_and_cameras_apart(encoded: Scene) -> None:
 
 def test_a_broken_photo_is_named(encoded: Scene) -> None:
     encoded.train[1].path.write_bytes(b"no picture")
-    with pytest.raises(SceneError, match="photo_1.png"):
+    with pytest.raises(SceneError, match=r"photo_1\.png"):
         PhotoPixels(encoded, CPU)
 
 
 def test_photos_of_mixed_sizes_are_refused(encoded: Scene, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     larger = scene_of(tmp_path / "other", around(1), picture=grey_picture).train
-    with pytest.raises(SceneError, match="photo_0.png: is 24×24.*9×5"):
+    with pytest.raises(SceneError, match=r"photo_0\.png: is 24×24.*9×5"):
         PhotoPixels(replace(encoded, train=(*encoded.train, *larger)), CPU)
 
 

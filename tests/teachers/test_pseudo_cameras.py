@@ -17,7 +17,7 @@ from mobile_nelf.teachers.pseudo_cameras import (
     PseudoCameras,
 )
 
-COUNT = 400
+COUNT = 200
 #: A deviation beyond so many of its standard deviations happens once in ten million.
 SIGMAS = 5.5
 EXACT = 1e-12
@@ -143,14 +143,17 @@ def test_parallel_cameras_stay_parallel(tmp_path: Path) -> None:
     assert np.abs(back - (0.0, -1.0, 0.0)).max() < 2.0 * SIGMAS * LOOK_AT_JITTER
 
 
-def test_the_roll_is_upright(arranged: Scene) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in ARRANGEMENTS if kind != "few"])
+def test_the_roll_is_upright(tmp_path: Path, kind: str) -> None:
     """The photos' x axes are level, and so are the new ones, as far as a mix of ups can tell."""
-    assert max(abs(camera.cam_to_world[2, 0]) for camera in cameras_of(arranged)) < EXACT
-    level = np.array([abs(camera.cam_to_world[2, 0]) for camera in drawn(arranged)])
-    upward = np.array([camera.cam_to_world[2, 1] for camera in drawn(arranged)])
+    scene = scene_with(tmp_path, ARRANGEMENTS[kind])
+    assert max(abs(camera.cam_to_world[2, 0]) for camera in cameras_of(scene)) < EXACT
+    cameras = drawn(scene)
+    level = np.array([abs(camera.cam_to_world[2, 0]) for camera in cameras])
+    upward = np.array([camera.cam_to_world[2, 1] for camera in cameras])
     assert upward.min() > 0.5
-    assert np.degrees(np.arcsin(np.median(level))) < 2.0
-    assert np.degrees(np.arcsin(level.max())) < 12.0
+    assert np.degrees(np.arcsin(np.median(level))) < 4.0
+    assert np.degrees(np.arcsin(level.max())) < 20.0
 
 
 def test_a_roll_that_all_photos_have_is_kept(tmp_path: Path) -> None:
