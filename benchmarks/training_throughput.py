@@ -105,7 +105,7 @@ class ResearchWay:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad()
-        return float(loss)
+        return float(loss.detach())
 
     def _read(self) -> tuple[Tensor, Tensor]:
         """Returns flat ray maps [B, 12] and colours [B, h·w, 3] of the next images."""

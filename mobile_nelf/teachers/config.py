@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ class TeacherConfig:
         steps: optimizer steps.
         samples: points a step; the number of rays adapts to it.
         march_steps: steps a ray through the whole scene.
+        distortion: weight of `marching.distortion` beside the squared error, in scenes that have no
+            box of their own.
         learning_rate: peak; it falls to a thirtieth along half a cosine.
         seed: of weights, rays and jitter; each step derives its own from it.
         save_every: steps between two saved states.
@@ -32,6 +35,7 @@ class TeacherConfig:
     steps: int = 1500
     samples: int = 1 << 16
     march_steps: int = 192
+    distortion: float = 0.001
     learning_rate: float = 1e-2
     seed: int = 0
     save_every: int = 200
@@ -47,5 +51,7 @@ class TeacherConfig:
             raise ValueError("steps, march_steps and save_every must be positive")
         if self.samples < self.march_steps:
             raise ValueError("samples must be at least march_steps, or a step could have no ray")
+        if not 0.0 <= self.distortion < math.inf:
+            raise ValueError(f"distortion must not be negative, found {self.distortion}")
         if not self.learning_rate > 0.0:
             raise ValueError(f"learning_rate must be positive, found {self.learning_rate}")

@@ -18,10 +18,10 @@ from mobile_nelf.run_state import load_state, save_state
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import precision
-from mobile_nelf.teachers.marching import OccupancyGrid, composite, march
+from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.pixels import PhotoPixels, seen_cells
-from mobile_nelf.teachers.spaces import scene_space
+from mobile_nelf.teachers.spaces import BoxSpace, scene_space
 
 __all__ = ["TeacherProgress", "train_teacher"]
 
@@ -98,7 +98,7 @@ def train_teacher(
             grid.refresh(field, 1.0 / config.march_steps, rng)
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * _schedule(step, config)
-        loss, samples = _loss(teacher, photos, rays, rng)
+        loss, error, samples = _loss(teacher, photos, rays, rng)
         optimizer.zero_grad(set_to_none=False)
         torch.autograd.backward(loss)
         optimizer.step()
@@ -114,15 +114,15 @@ def train_teacher(
                 "rays": rays,
             }
             save_state(state_path, run, content)
-        psnr = -10.0 * math.log10(max(loss.item(), 1e-10))
+        psnr = -10.0 * math.log10(max(error.item(), 1e-10))
         on_progress(TeacherProgress(step + 1, config.steps, psnr))
     return teacher.rounded()
 
 
 def _loss(
     teacher: NgpTeacher, photos: PhotoPixels, rays: int, rng: torch.Generator
-) -> tuple[Tensor, int]:
-    """Mean squared error of random pixels, and how many samples they took."""
+) -> tuple[Tensor, Tensor, int]:
+    """Returns the loss of random pixels, their squared error, and how many samples they took."""
     origins, directions, rgba = photos.draw(rays, rng)
     jitter = torch.rand(rays, generator=rng).to(origins)
     # Against a random background only the true opacity is right, colour cannot stand in for it.
@@ -137,7 +137,11 @@ def _loss(
         colour = teacher.field.colour(features, unit[samples.ray])
     weights, clear = composite(density, samples, rays)
     rgb = torch.zeros_like(background).index_add(0, samples.ray, weights[:, None] * colour)
-    return F.mse_loss(rgb + clear[:, None] * background, target), len(samples.ray)
+    error = F.mse_loss(rgb + clear[:, None] * background, target)
+    if isinstance(teacher.space, BoxSpace):  # its photos say by their alpha where no fog is
+        return error, error, len(samples.ray)
+    spread = distortion(weights, samples, rays).mean()
+    return error + teacher.config.distortion * spread, error, len(samples.ray)
 
 
 def _schedule(step: int, config: TeacherConfig) -> float:

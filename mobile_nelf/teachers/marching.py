@@ -12,7 +12,7 @@ from torch import Tensor
 from mobile_nelf.teachers.field import Field, precision
 from mobile_nelf.teachers.spaces import Space
 
-__all__ = ["OccupancyGrid", "Samples", "composite", "march"]
+__all__ = ["OccupancyGrid", "Samples", "composite", "distortion", "march"]
 
 #: Rows of the occupancy grid along each axis.
 CELLS = 64
@@ -156,13 +156,33 @@ def composite(density: Tensor, samples: Samples, rays: int) -> tuple[Tensor, Ten
     The volume rendering quadrature of NeRF (Mildenhall et al., ECCV 2020, equation 3).
     """
     thickness = density * samples.lengths
-    # In double precision, since the sum runs on over the rays and differences are taken of it.
-    total = thickness.double().cumsum(0)
-    before = torch.cat([total.new_zeros(1), total])
+    before, all_of_ray = _sums_before(thickness, samples, rays)
+    clear = torch.exp(-before).float()
+    return clear * (1.0 - torch.exp(-thickness)), torch.exp(-all_of_ray).float()
+
+
+def distortion(weights: Tensor, samples: Samples, rays: int) -> Tensor:
+    """Returns how far the light of each ray is spread along it, [N].
+
+    The regularizer of mip-NeRF 360 (Barron et al., CVPR 2022, equation 15) against fog, which fills
+    scenes that are seen from few sides and makes every ray long. Distances are in the unit cube.
+    """
     counts = torch.bincount(samples.ray, minlength=rays)
-    ends = counts.cumsum(0)
-    starts = ends - counts
-    clear = torch.exp(-(before[:-1] - before[starts[samples.ray]])).float()
-    weights = clear * (1.0 - torch.exp(-thickness))
-    transmittance = torch.exp(-(before[ends] - before[starts])).float()
-    return weights, transmittance
+    first = (counts.cumsum(0) - counts)[samples.ray]
+    place = (samples.points - samples.points[first]).norm(dim=1)
+    lighter, _ = _sums_before(weights, samples, rays)
+    nearer, _ = _sums_before(weights * place, samples, rays)
+    between = 2.0 * weights * (place * lighter - nearer).float()
+    within = weights.square() * samples.lengths / 3.0
+    return weights.new_zeros(rays).index_add(0, samples.ray, between + within)
+
+
+def _sums_before(values: Tensor, samples: Samples, rays: int) -> tuple[Tensor, Tensor]:
+    """Sums of `values` [S] over the earlier samples of the same ray [S], and over each ray [N].
+
+    In double precision, since one sum runs on over all rays and differences are taken of it.
+    """
+    sums = torch.cat([values.new_zeros(1, dtype=torch.float64), values.double().cumsum(0)])
+    ends = torch.bincount(samples.ray, minlength=rays).cumsum(0)
+    starts = torch.cat([ends.new_zeros(1), ends[:-1]])
+    return sums[:-1] - sums[starts[samples.ray]], sums[ends] - sums[starts]

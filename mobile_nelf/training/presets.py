@@ -91,7 +91,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             sr_widths=(32, 16, 8),
             activation="relu",
             teacher=TeacherConfig(steps=1000),
-            fit=FitConfig(steps=4000, patches=8, first_views=50, view_uses=320, ema_decay=0.99),
+            fit=FitConfig(steps=4000, patches=8, first_views=30, view_uses=320, ema_decay=0.99),
             photo_stage=_photo_stage(FitConfig(steps=500, patches=8, ema_decay=0.99)),
         ),
         "small": Preset(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -77,13 +76,6 @@ def test_the_run_of_these_tests_refreshes_its_occupancy(unbroken: Path, photos: 
     assert 0 < int(state["mask"].sum()) < len(state["mask"])
 
 
-def test_a_run_depends_on_its_settings_alone(unbroken: Path, photos: Path, tmp_path: Path) -> None:
-    torch.manual_seed(99)
-    torch.rand(5)
-    train_ball(photos, tmp_path / "again")
-    assert_same_state(unbroken, tmp_path / "again")
-
-
 @pytest.mark.parametrize("step", [1, 131, 150])
 def test_a_killed_run_goes_on_where_it_was(
     unbroken: Path, photos: Path, tmp_path: Path, step: int
@@ -93,8 +85,12 @@ def test_a_killed_run_goes_on_where_it_was(
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert state.exists() == (step >= RUN.save_every)
+    # What a kill during a save leaves, and another history of this process's own randomness.
+    (tmp_path / "state.partial").write_bytes(unbroken.read_bytes()[:1000])
+    torch.manual_seed(step)
     heard: list[TeacherProgress] = []
     train_teacher(saved_scene(photos), RUN, state, CPU, heard.append)
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
     saved = step // RUN.save_every * RUN.save_every
     assert [progress.step for progress in heard] == list(range(saved + 1, RUN.steps + 1))
     assert_same_state(unbroken, state)
@@ -108,7 +104,6 @@ def test_a_run_killed_at_random_moments_comes_to_the_same_end(
     kills = 0
     while True:
         process = start(photos, state)
-        begin = time.perf_counter()
         # A whole run takes a second or two; six kills at any moment of it, then one is let be.
         process.join(rng.uniform(0.0, 1.5) if kills < 6 else None)
         if process.exitcode is None and process.pid is not None:
@@ -117,7 +112,6 @@ def test_a_run_killed_at_random_moments_comes_to_the_same_end(
             kills += 1
         else:
             break
-        assert time.perf_counter() - begin < 60.0
     assert process.exitcode == 0
     assert_same_state(unbroken, state)
 
@@ -184,15 +178,6 @@ def test_a_state_that_is_none_is_refused(unbroken: Path, photos: Path, tmp_path:
         assert "delete it to start afresh" in refused(photos, state)
     torch.save({"run": {}, "step": 3}, state)
     assert "holds something else than the state of a run" in refused(photos, state)
-
-
-def test_what_a_kill_left_of_a_save_is_no_hindrance(
-    unbroken: Path, photos: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "state.partial").write_bytes(unbroken.read_bytes()[:1000])
-    train_ball(photos, tmp_path / "state")
-    assert_same_state(unbroken, tmp_path / "state")
-    assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
 def test_a_missing_folder_is_named_before_anything_is_read(photos: Path, tmp_path: Path) -> None:
