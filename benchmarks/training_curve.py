@@ -60,7 +60,7 @@ def read_lines(folder: Path) -> list[Line]:
     """Returns the whole lines of a run's log; one that is being written is left out."""
     text = (folder / LOG_NAME).read_text(encoding="utf-8").rpartition("\n")[0]
     lines: list[Line] = []
-    before, stage = 0.0, None
+    before, stage = 0.0, ""
     for entry in map(json.loads, text.splitlines()):
         if entry["stage"] != stage:
             before, stage = (lines[-1].minutes if lines else 0.0), entry["stage"]
@@ -148,7 +148,7 @@ class Chart:
 
     def image(self) -> Image.Image:
         """Returns the picture."""
-        return self._canvas.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+        return self._canvas.reduce(OVERSAMPLING)
 
     def _place(self, point: Point) -> Point:
         """Maps minutes and dB to pixels of the picture."""

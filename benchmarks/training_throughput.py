@@ -30,7 +30,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ from mobile_nelf.training.presets import find_preset
 from mobile_nelf.training.ranks import Ranks, launched
 
 BASE = "research code"
-OPTIMIZERS = ("muon", "adamw")
+OPTIMIZERS: tuple[Literal["muon", "adamw"], ...] = ("muon", "adamw")
 RADIUS = 4.0
 #: Of the research code, at the peak of its schedule.
 LEARNING_RATE = 5e-4
@@ -219,7 +219,9 @@ def write_npy_set(student: StudentConfig, folder: Path, views: int) -> None:
         np.save(folder / "poses" / f"c2w_{index:05d}.npy", camera_position(index))
 
 
-def our_config(student: StudentConfig, batch: int, views: int, optimizer: str) -> FitConfig:
+def our_config(
+    student: StudentConfig, batch: int, views: int, optimizer: Literal["muon", "adamw"]
+) -> FitConfig:
     """Returns the run of D60-SR3 with `batch` images' worth of patches a step."""
     fit = find_preset("base").fit
     rays = student.ray_width * student.ray_height

@@ -208,7 +208,7 @@ def test_a_camera_file_that_is_no_text(folder: Path) -> None:
 @pytest.mark.parametrize("angle", [0.0, -0.7, math.pi, 40.0, math.nan])
 def test_an_impossible_field_of_view_is_refused(folder: Path, angle: float) -> None:
     edit(folder, "train", lambda data: data.update(camera_angle_x=angle))
-    with pytest.raises(SceneError, match="camera_angle_x .*, which must lie between 0 and π"):
+    with pytest.raises(SceneError, match=r"camera_angle_x .*, which must lie between 0 and π"):
         read_scene(folder)
 
 

@@ -70,6 +70,7 @@ def test_blurred_photos_are_named(tmp_path: Path, alpha: bool) -> None:
         for index in range(36):
             file = tmp_path / "images" / name(index)
             rgba = np.asarray(Image.open(file).convert("RGBA")).copy()
+            rgba[..., :3] = 200 + rgba[..., :3] // 16
             rgba[:, [0, 1, 2, -3, -2, -1], 3] = 0
             rgba[:, [0, 1, 2, -3, -2, -1], :3] = 0
             save_photo(file, rgba)
@@ -116,6 +117,14 @@ def test_the_picture_has_a_camera_where_one_stands(tmp_path: Path) -> None:
     assert colour(side, "up") == colour(side, "down") == ""
     assert colour(side, "left") != ""
     assert colour(side, "right") != ""
+
+
+def test_up_is_up_in_the_picture(tmp_path: Path) -> None:
+    picture = np.asarray(camera_picture(scene_of(tmp_path, arc(ALL_ROUND, (30, 50)))))
+    side = picture[MARGIN + 74 :, 2 * MARGIN + PANEL :].astype(int)
+    rows = np.flatnonzero((np.abs(side - TRAIN).max(2) < 20).any(1))
+    target = np.flatnonzero((side.max(2) < 60).any(1)).mean()
+    assert rows.max() < target, "cameras that look down on the target are drawn above it"
 
 
 @pytest.fixture

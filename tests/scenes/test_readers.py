@@ -93,22 +93,25 @@ def test_a_field_of_view_will_do(tmp_path: Path) -> None:
     assert (lens.cx, lens.cy) == (8.0, 6.0)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("near", "capped"), [(2.4, False), (2.1, True)])
 @pytest.mark.parametrize(("folder", "shrink"), [("images", 1), ("images_4", 4)])
 def test_llff_axes_bounds_and_scaled_folders(
-    tmp_path: Path, seed: int, folder: str, shrink: int
+    tmp_path: Path, near: float, capped: bool, folder: str, shrink: int
 ) -> None:
-    poses, elsewhere = arc(**FORWARD), Elsewhere.random(seed)
+    poses, elsewhere = arc(**FORWARD), Elsewhere.random(shrink)
     # The target is as far ahead of the mean camera as half of the parallax.
     middle = float(np.mean([pose[0, 3] for pose in poses]))
-    near = 0.6 * middle
     far = 1.0 / (2.0 / middle - 1.0 / near)
     bounds = (elsewhere.scale * near, elsewhere.scale * far)
     write_llff(tmp_path, [elsewhere.pose(p) for p in poses], bounds, folder=folder, shrink=shrink)
     scene = read_scene(tmp_path)
     assert scene.extent == "forward"
     assert_poses(scene, poses)
-    np.testing.assert_allclose((scene.near, scene.far), (near, min(far, 12.0)), atol=ROUND_TRIP)
+    assert scene.near == pytest.approx(near, abs=ROUND_TRIP)
+    # Three times as far away as the target is far enough.
+    farthest = 3.0 * np.median([np.linalg.norm(v.camera.position) for v in scene.train])
+    assert (far > farthest) == capped
+    assert scene.far == pytest.approx(farthest if capped else far, abs=1e-6)
     lens = scene.train[0].camera.intrinsics
     assert (lens.fx, lens.fy, lens.cx, lens.cy) == (20.0, 20.0, 8.0, 6.0)
     # The box is what the cameras see between the two depths.

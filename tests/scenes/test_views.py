@@ -81,7 +81,7 @@ def test_undistorted_photos_are_what_the_pinhole_sees(
 
 
 def test_what_is_transparent_does_not_bleed_when_undistorted(tmp_path: Path) -> None:
-    rgba = np.zeros((90, 120, 4), np.uint8)
+    rgba = np.full((90, 120, 4), (0, 255, 255, 0), np.uint8)
     rgba[20:70, 30:90] = (200, 100, 50, 255)
     save_photo(tmp_path / "a.png", rgba)
     lens = DistortedLens(*LENSES[0][:1], 120, 90, LENSES[0][1])

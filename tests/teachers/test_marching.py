@@ -28,6 +28,7 @@ from mobile_nelf.teachers.marching import (
     OccupancyGrid,
     Samples,
     composite,
+    distortion,
     march,
 )
 from mobile_nelf.teachers.spaces import Space
@@ -417,3 +418,38 @@ def test_empty_and_opaque_rays_have_finite_gradients(
     (weights.square().sum() + clear.square().sum()).backward()
     assert density.grad is not None
     assert bool(torch.isfinite(density.grad).all())
+
+
+def test_distortion_is_the_spread_of_the_light_along_a_ray() -> None:
+    """Twice the light of each pair of samples by their distance, and a third of each by itself."""
+    density, samples = packed(COUNTS, 100.0)
+    rng = torch.Generator().manual_seed(6)
+    starts, along = torch.rand(2, len(COUNTS), 3, generator=rng)
+    along /= along.norm(dim=1, keepdim=True)
+    place = torch.zeros(len(density))
+    for ray in range(len(COUNTS)):
+        mine = samples.ray == ray
+        place[mine] = 0.002 + samples.lengths[mine].cumsum(0)
+    points = starts[samples.ray] + place[:, None] * along[samples.ray]
+    samples = samples._replace(points=points)
+    weights, _ = composite(density, samples, len(COUNTS))
+
+    wanted = [0.0] * len(COUNTS)
+    for i, ray in enumerate(samples.ray.tolist()):
+        for j in (samples.ray == ray).nonzero()[:, 0].tolist():
+            wanted[ray] += float(weights[i] * weights[j] * (points[i] - points[j]).norm())
+        wanted[ray] += float(weights[i] ** 2 * samples.lengths[i]) / 3.0
+    found = distortion(weights, samples, len(COUNTS))
+    assert max(wanted) > 0.005
+    np.testing.assert_allclose(found, wanted, atol=1e-7, rtol=1e-3)
+    assert found[[0, 2, 6, 7, 9]].tolist() == [0.0] * 5
+
+
+def test_distortion_has_finite_gradients() -> None:
+    for counts in ([0, 0, 0], COUNTS):
+        density, samples = packed(counts, 1e4)
+        density.requires_grad_()
+        weights, _ = composite(density, samples, len(counts))
+        distortion(weights, samples, len(counts)).sum().backward()
+        assert density.grad is not None
+        assert bool(torch.isfinite(density.grad).all())

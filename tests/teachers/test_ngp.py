@@ -219,6 +219,19 @@ def test_an_opaque_scene_is_learned_as_opaque(tmp_path: Path, extent: str) -> No
     assert float(np.abs(view.on_white() - 128 / 255).mean()) < 0.05
 
 
+@pytest.mark.parametrize("extent", ["bounded", "unbounded"])
+def test_light_is_held_together_where_no_alpha_tells_what_is_empty(
+    tmp_path: Path, extent: str
+) -> None:
+    scene = replace(scene_of(tmp_path, around(3)), extent=extent)
+    tables = []
+    for weight in (0.0, 1.0):
+        config = replace(CONFIG, steps=3, samples=256, distortion=weight)
+        teacher = train_teacher(scene, config, tmp_path / f"{weight}", CPU)
+        tables.append(teacher.field.state_dict()["table"])
+    assert torch.equal(*tables) == (extent == "bounded")
+
+
 def test_pictures_have_straight_alpha() -> None:
     rgb = np.array([[[0.2, 0.1, 0.0], [0.5, 0.25, 1.0], [0.0, 0.0, 0.0]]], np.float32)
     alpha = np.array([[0.5, 1.0, 0.0]], np.float32)

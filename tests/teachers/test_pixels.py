@@ -27,7 +27,7 @@ from mobile_nelf.rays import ray_grid, ray_map
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.marching import CELLS
 from mobile_nelf.teachers.pixels import PhotoPixels, seen_cells
-from mobile_nelf.teachers.spaces import ContractedSpace, scene_space
+from mobile_nelf.teachers.spaces import scene_space
 
 CPU = torch.device("cpu")
 ODD = Intrinsics(9, 5, 20.0, 17.0, 3.7, 3.1)
@@ -153,7 +153,7 @@ def test_the_visual_hull_of_a_ball(tmp_path: Path, lens: Intrinsics) -> None:
         assert int(outside.sum()) > 0.03 * len(cells)
 
 
-STEEP = Intrinsics(48, 160, 68.0, 230.0, 21.0, 84.0)
+STEEP = Intrinsics(48, 320, 68.0, 460.0, 21.0, 168.0)
 CLOSE = Intrinsics.centred(120, 120, 70.0)
 
 
@@ -211,8 +211,14 @@ def test_everything_that_is_seen_is_kept_when_photos_are_opaque(
 
 
 def test_transparent_photos_cut_nothing_out_of_unbounded_scenes(tmp_path: Path) -> None:
-    scene = replace(scene_of(tmp_path, around(3)), extent="unbounded")
-    space = scene_space(scene)
-    assert isinstance(space, ContractedSpace)
+    def nothing(camera: Camera) -> np.ndarray:
+        return np.zeros_like(grey_picture(camera))
+
+    scene = scene_of(tmp_path, around(3), picture=nothing)
+    assert not bool(seen_cells(scene, scene_space(scene)).any())
+    unbounded = replace(scene, extent="unbounded")
+    space = scene_space(unbounded)
+    seen = seen_cells(unbounded, space)
+    assert bool(seen.any())
     opaque = replace(scene_of(tmp_path, around(3), picture=grey_picture), extent="unbounded")
-    assert torch.equal(seen_cells(scene, space), seen_cells(opaque, space))
+    assert torch.equal(seen, seen_cells(opaque, space))
