@@ -158,7 +158,8 @@ class Chart:
 
     def _line(self, places: list[Point], colour: Colour, width: float) -> None:
         scaled = [(OVERSAMPLING * x, OVERSAMPLING * y) for x, y in places]
-        self._draw.line(scaled, colour, round(width * OVERSAMPLING), joint="curve")
+        if len(scaled) > 1:  # a stage may have been measured once, or not at all
+            self._draw.line(scaled, colour, round(width * OVERSAMPLING), joint="curve")
 
     def _text(self, place: Point, text: str, colour: Colour, size: int, anchor: str) -> float:
         """Writes text and returns its width in pixels of the picture."""

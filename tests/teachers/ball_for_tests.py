@@ -52,7 +52,10 @@ class Seen(NamedTuple):
 
 
 def ball(camera: Camera) -> Seen:
-    """Intersects each ray with the ball at the origin; its colour is its normal."""
+    """Intersects each ray with the ball at the origin; its colour is its normal.
+
+    Beside it there is a colour too, which nobody must see since alpha is 0 there.
+    """
     rays = ray_grid(camera)
     origin, direction = rays[:3], rays[3:]
     a = (direction**2).sum(0)
@@ -61,7 +64,7 @@ def ball(camera: Camera) -> Seen:
     hit = root > 0.0
     depth = np.where(hit, (-b - np.sqrt(np.maximum(root, 0.0))) / a, 0.0)
     normal = (origin + depth * direction) / RADIUS
-    rgb = np.where(hit, 0.5 + 0.4 * normal, 0.0).transpose(1, 2, 0)
+    rgb = np.where(hit, 0.5 + 0.4 * normal, 0.7).transpose(1, 2, 0)
     return Seen(rgb, hit.astype(np.float64), depth)
 
 

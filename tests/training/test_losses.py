@@ -9,10 +9,12 @@ import torch
 from training.sphere_for_tests import FIT, STUDENT
 
 from mobile_nelf.errors import InputError, TrainingError
+from mobile_nelf.students import build_student
 from mobile_nelf.training.collapse import WINDOW, CollapseWatch, batch_statistics
 from mobile_nelf.training.config import FitConfig, PhotoStageConfig
 from mobile_nelf.training.losses import check_loss, student_loss
-from mobile_nelf.training.optimizer import build_optimizer, schedule
+from mobile_nelf.training.muon import orthogonalised
+from mobile_nelf.training.optimizer import build_optimizers, schedule
 
 
 def images(seed: int, channels: int = 3, size: int = 12) -> torch.Tensor:
@@ -93,12 +95,32 @@ def test_the_schedule_warms_up_and_falls_to_a_hundredth() -> None:
     assert (np.diff(factors[10:]) < 0.0).all()
 
 
-def test_frozen_parameters_are_not_optimized() -> None:
-    network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
-    network[0].requires_grad_(False)
-    (group,) = build_optimizer(network, FIT).param_groups
-    assert [p.shape for p in group["params"]] == [(1, 3), (1,)]
-    assert (group["lr"], group["weight_decay"]) == (FIT.learning_rate, FIT.weight_decay)
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_only_the_trained_parameters_move(optimizer: Any) -> None:
+    network = build_student(STUDENT)
+    network.head.requires_grad_(False)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    optimizers = build_optimizers(network, replace(FIT, optimizer=optimizer))
+    encoded = torch.randn(1, STUDENT.encoder.channels, 3, 3)
+    network(encoded).square().mean().backward()
+    optimizers.step(1.0)
+    for name, value in network.named_parameters():
+        assert torch.equal(value, before[name]) == name.startswith("head."), name
+
+
+def test_muon_steps_by_an_orthogonal_matrix() -> None:
+    rng = torch.Generator().manual_seed(0)
+    for shape in ((8, 8), (6, 20), (20, 6)):
+        matrix = torch.randn(*shape, generator=rng)
+        values = torch.linalg.svdvals(orthogonalised(matrix))
+        # The published iteration sends singular values into this range instead of to 1.
+        assert values.min() > 0.6
+        assert values.max() < 1.3
+        u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+        cosine = torch.nn.functional.cosine_similarity(
+            orthogonalised(matrix).flatten(), (u @ v).flatten(), dim=0
+        )
+        assert cosine > 0.95
 
 
 def watch(predict: Any, *, steps: int = 2 * WINDOW, warmup: int = 0) -> None:
