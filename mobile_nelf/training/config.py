@@ -57,7 +57,7 @@ class FitConfig:
     train_only: Literal["all", "tail"] = "all"
     view_uses: int = 100
     first_views: int = 100
-    cache_mb: int = 2000
+    cache_mb: int = 300
     seed: int = 0
     save_every: int = 200
     sample_every: int = 5

@@ -34,6 +34,7 @@ from mobile_nelf.training.presets import Preset
 from mobile_nelf.training.student import StudentPlan
 
 PRESET = Preset(
+    samples=3,
     depth=4,
     width=8,
     sr_widths=(4,),
