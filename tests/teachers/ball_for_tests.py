@@ -149,7 +149,7 @@ def in_mask(mask: Tensor, point: Sequence[float]) -> bool:
 # Training in a process of its own, which can end in SIGKILL. The occupancy is refreshed at steps
 # 128 and 144, and states are saved before, between and after.
 RUN = TeacherConfig(
-    resolutions=(3, 5), channels=2, steps=156, samples=256, march_steps=24, save_every=13, seed=1
+    resolutions=(3, 5), channels=2, steps=156, samples=512, march_steps=96, save_every=13, seed=1
 )
 
 

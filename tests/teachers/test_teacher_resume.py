@@ -144,7 +144,7 @@ def refused(scene_folder: Path, state: Path, **changes: Any) -> str:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 2}, {"steps": 157}, {"learning_rate": 0.02}, {"channels": 3}, {"march_steps": 32}],
+    [{"seed": 2}, {"steps": 157}, {"learning_rate": 0.02}, {"channels": 3}, {"march_steps": 95}],
     ids=lambda changes: next(iter(changes)),
 )
 def test_the_state_of_other_settings_is_refused(
