@@ -10,9 +10,9 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.cost import Cost, model_cost
-from mobile_nelf.deploy.exporter import find_exporter
+from mobile_nelf.deploy.exporter import NO_OPTIONS, ExportOptions, find_exporter
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
 from mobile_nelf.errors import DeployError, InputError, OutputError, require
 from mobile_nelf.extras import import_extra
@@ -188,8 +188,7 @@ def check_path(
     path: Path,
     *,
     target: str,
-    layout: LayoutName | None = None,
-    activation: ActivationForm | None = None,
+    options: ExportOptions = NO_OPTIONS,
     camera: CameraOptions | None = None,
     trained_activation: Activation | None = None,
 ) -> CheckResult:
@@ -198,8 +197,7 @@ def check_path(
     Args:
         path: a checkpoint, which is exported first, or any ONNX file; told by its content.
         target: name of an installed exporter.
-        layout: input layout of the export; chosen by the exporter if `None`.
-        activation: how the export computes the activation; chosen by the exporter if `None`.
+        options: of the export.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
 
@@ -211,14 +209,14 @@ def check_path(
     exporter = find_exporter(target)
     model = _read_onnx(require(path, "a checkpoint or an ONNX model"))
     if model is not None:
-        if any((layout, activation, camera, trained_activation)):
+        if options != NO_OPTIONS or camera or trained_activation:
             raise InputError(
-                f"{path}: is an ONNX model and is checked as it is; layout, activation and camera "
-                "are options for checkpoints"
+                f"{path}: is an ONNX model and is checked as it is; layout, activation, camera "
+                "and the like are options for checkpoints"
             )
         return _check_onnx(model, path, target)
     checkpoint = load_checkpoint(path, camera=camera, activation=trained_activation)
-    exported = exporter.export(checkpoint, "check", layout, activation)
+    exported = exporter.export(checkpoint, "check", options)
     inspection = exporter.inspect(exported.files)
     report = inspection.operators
     return CheckResult(

@@ -7,17 +7,18 @@ from typing import ClassVar
 from torch import nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.cost import model_cost
-from mobile_nelf.deploy.exporter import Exported, Inspection, Runtime
+from mobile_nelf.deploy.exporter import Exported, ExportOptions, Inspection, Runtime
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
+from mobile_nelf.deploy.make_contract import default_activation
 from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
 from mobile_nelf.errors import BundleError
 from mobile_nelf.students import StudentConfig
 from mobile_nelf_exporters.lens_project import MODEL_PATH, check_lens_name, render_lens_project
-from mobile_nelf_exporters.onnx_build import build_onnx, default_activation
+from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
 from mobile_nelf_exporters.onnx_runtime import (
     frame_function,
@@ -41,25 +42,20 @@ class LensStudioExporter:
 
     target: ClassVar[str] = "lens"
 
-    def export(
-        self,
-        checkpoint: Checkpoint,
-        name: str,
-        layout: LayoutName | None,
-        activation: ActivationForm | None,
-    ) -> Exported:
+    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
         """See `Exporter.export`.
 
         Raises:
             InputError: `name` is no name for a lens.
         """
+        options.refuse(self.target, "weights", "output_form", "ios")
         check_lens_name(name)
         chosen, reason = (
             _choose_layout(checkpoint.student)
-            if layout is None
-            else (find_layout(layout), "asked for")
+            if options.layout is None
+            else (find_layout(options.layout), "asked for")
         )
-        form = activation or default_activation(checkpoint, "gelusnap")
+        form = options.activation or default_activation(checkpoint, "gelusnap")
         model, contract = build_onnx(checkpoint, chosen, form, expand=True)
         content = model.SerializeToString(deterministic=True)
         files = {
@@ -84,12 +80,12 @@ class LensStudioExporter:
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
         assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
         return (
-            Runtime("ONNX Runtime", assumes, frame_function(model, contract)),
+            Runtime("ONNX Runtime", assumes, frame_function(model, contract), contract.min_psnr_db),
             Runtime(
                 "ONNX Runtime, conv weights as fp16",
                 "emulates how Lens Studio stores weights on import",
                 frame_function(with_fp16_weights(model), contract),
-                exact=False,
+                min_psnr_db=None,
             ),
         )
 

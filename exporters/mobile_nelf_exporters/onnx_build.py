@@ -11,10 +11,10 @@ import torch
 import mobile_nelf
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.config import to_dict
-from mobile_nelf.deploy.contract import ActivationForm, Contract, TensorSpec
-from mobile_nelf.deploy.form import ACTIVATION_FORMS, deploy_form
+from mobile_nelf.deploy.contract import ActivationForm, Contract
+from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout
-from mobile_nelf.deploy.parity import required_psnr_db
+from mobile_nelf.deploy.make_contract import make_contract
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
@@ -22,7 +22,7 @@ from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["CONTRACT_KEY", "build_onnx", "make_contract"]
+__all__ = ["CONTRACT_KEY", "build_onnx"]
 
 #: Metadata key under which the file carries its contract.
 CONTRACT_KEY = "mobile_nelf.contract"
@@ -30,25 +30,6 @@ CONTRACT_KEY = "mobile_nelf.contract"
 #: A pass of onnxsim that moves GELU's factor of one half into the next conv. What is left is no
 #: GELU to ONNX Runtime, which then runs it as four passes over memory instead of one.
 MUL_INTO_CONV = "fuse_preceding_mul_into_conv"
-
-
-def make_contract(checkpoint: Checkpoint, layout: Layout, activation: ActivationForm) -> Contract:
-    """Returns the contract of a student in a layout."""
-    student = checkpoint.student
-    channels = "RGB" if student.out_channels == 3 else "RGB and alpha"
-    shape = (1, student.out_channels, student.image_height, student.image_width)
-    return Contract(
-        layout=layout.name,
-        activation=activation,
-        inputs=layout.inputs(student),
-        output=TensorSpec("output", shape, f"{channels} in [0, 1], rows downwards"),
-        student=student,
-        intrinsics=checkpoint.intrinsics,
-        orbit=checkpoint.orbit,
-        background=checkpoint.background,
-        weights_sha256=checkpoint.weights_sha256(),
-        min_psnr_db=required_psnr_db(layout.name, student.activation, activation),
-    )
 
 
 def build_onnx(
@@ -84,12 +65,6 @@ def build_onnx(
     _rename_operator(model, "Relu", GELU_SNAP, when=activation == "gelusnap")
     _add_metadata(model, contract)
     return model, contract
-
-
-def default_activation(checkpoint: Checkpoint, prefer: ActivationForm) -> ActivationForm:
-    """Returns `prefer` where the trained activation allows it, else its first form."""
-    forms = ACTIVATION_FORMS[checkpoint.student.activation]
-    return prefer if prefer in forms else forms[0]
 
 
 def _rename_operator(model: ModelProto, old: str, new: str, *, when: bool) -> None:

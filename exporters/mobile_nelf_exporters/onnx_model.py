@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.cost import model_cost
-from mobile_nelf.deploy.exporter import Exported, Inspection, Runtime
+from mobile_nelf.deploy.exporter import Exported, ExportOptions, Inspection, Runtime
 from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.make_contract import default_activation
 from mobile_nelf.errors import BundleError
-from mobile_nelf_exporters.onnx_build import build_onnx, default_activation
+from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_runtime import frame_function, parse_model, read_contract
 from mobile_nelf_exporters.templates import render_readme
 
@@ -24,22 +25,17 @@ class OnnxExporter:
 
     target: ClassVar[str] = "onnx"
 
-    def export(
-        self,
-        checkpoint: Checkpoint,
-        name: str,
-        layout: LayoutName | None,
-        activation: ActivationForm | None,
-    ) -> Exported:
+    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
         """See `Exporter.export`."""
-        reason = "asked for"
+        options.refuse(self.target, "weights", "output_form", "ios")
+        layout, reason = options.layout, "asked for"
         if layout is None:
             layout = "camera"
             reason = "least to upload; ONNX Runtime computes the encoding in float32"
         model, contract = build_onnx(
             checkpoint,
             find_layout(layout),
-            activation or default_activation(checkpoint, "erf"),
+            options.activation or default_activation(checkpoint, "erf"),
             expand=False,
         )
         files = {
@@ -57,7 +53,7 @@ class OnnxExporter:
         model = parse_model(_model_bytes(files), MODEL)
         if read_contract(model, MODEL) != contract:
             raise BundleError(f"{MODEL}: carries another contract than the manifest")
-        return (Runtime("ONNX Runtime", "", frame_function(model, contract)),)
+        return (Runtime("ONNX Runtime", "", frame_function(model, contract), contract.min_psnr_db),)
 
 
 def _model_bytes(files: dict[str, bytes]) -> bytes:

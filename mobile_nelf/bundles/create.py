@@ -12,8 +12,8 @@ from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.reference import Reference
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, LayoutName
-from mobile_nelf.deploy.exporter import Exported, Exporter, find_exporter
+from mobile_nelf.deploy.contract import ActivationForm
+from mobile_nelf.deploy.exporter import NO_OPTIONS, Exported, Exporter, ExportOptions, find_exporter
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
 from mobile_nelf.deploy.parity import (
     DEPLOY_MAX_ERROR,
@@ -54,8 +54,7 @@ def create_bundle(
     target: str,
     output: Path,
     name: str | None = None,
-    layout: LayoutName | None = None,
-    activation: ActivationForm | None = None,
+    options: ExportOptions = NO_OPTIONS,
     force: bool = False,
     on_progress: Progress = silent,
 ) -> Bundle:
@@ -66,14 +65,13 @@ def create_bundle(
         target: name of an installed exporter, such as `lens` or `onnx`.
         output: folder to write; appears whole or not at all.
         name: of the project inside; made from that of `output` if `None`.
-        layout: input layout; chosen by the exporter if `None`.
-        activation: how the artefact computes the activation; chosen by the exporter if `None`.
+        options: what the exporter would choose by itself.
         force: replace an existing bundle.
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: unknown target, layout or name, or a student that the target cannot take, for
-            its operators or its size.
+        InputError: unknown target, an option or name that it does not have, or a student that it
+            cannot take, for its operators or its size.
         OutputError: `output` exists or cannot be written.
         ParityError: the artefact does not reproduce the trained network; nothing is written.
         MissingExtraError: the target's optional dependencies are not installed.
@@ -82,7 +80,7 @@ def create_bundle(
     name = name or _project_name(output.absolute().name)
     _check_output(output, force)
     on_progress("export", 0, 1)
-    exported = exporter.export(checkpoint, name, layout, activation)
+    exported = exporter.export(checkpoint, name, options)
     inspection = exporter.inspect(exported.files)
     on_progress("export", 1, 1)
     if inspection.operators is not None and not inspection.operators.passed:
@@ -165,7 +163,7 @@ def _artefact_legs(
     student = exported.contract.student
     legs = []
     for runtime in exporter.runtimes(exported.files, exported.contract):
-        count = len(frames) if runtime.exact else SHORT_LEG_FRAMES
+        count = SHORT_LEG_FRAMES if runtime.min_psnr_db is None else len(frames)
         cameras = counted(f"run {runtime.name}", reference.cameras[:count], on_progress)
         rendered = [
             runtime.frame(camera.resized(student.ray_width, student.ray_height))
@@ -176,7 +174,7 @@ def _artefact_legs(
                 f"student → {runtime.name}",
                 rendered,
                 frames[:count],
-                min_psnr_db=exported.contract.min_psnr_db if runtime.exact else None,
+                min_psnr_db=runtime.min_psnr_db,
                 note=runtime.assumes,
             )
         )

@@ -54,6 +54,9 @@ def command(
     name: str | None,
     layout: Any,
     activation: Any,
+    weights: Any,
+    output_form: Any,
+    ios: int | None,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
     force: bool,
@@ -65,6 +68,7 @@ def command(
     only if the model reproduces the trained network.
     """
     from mobile_nelf.bundles import create_bundle
+    from mobile_nelf.deploy.exporter import ExportOptions
 
     trained = load(checkpoint, camera, trained_activation)
     with progress_bar() as on_progress:
@@ -73,8 +77,7 @@ def command(
             target=target,
             output=output or Path(f"{checkpoint.stem}-{target}"),
             name=name,
-            layout=layout,
-            activation=activation,
+            options=ExportOptions(layout, activation, tuple(weights), output_form, ios),
             force=force,
             on_progress=on_progress,
         )

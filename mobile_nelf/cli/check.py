@@ -47,6 +47,9 @@ def command(
     target: str,
     layout: Any,
     activation: Any,
+    weights: Any,
+    output_form: Any,
+    ios: int | None,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
     as_json: bool,
@@ -57,13 +60,13 @@ def command(
     Exits with 1 if the target refuses the network. Takes any ONNX file, also one that mnelf did not
     write.
     """
+    from mobile_nelf.deploy.exporter import ExportOptions
     from mobile_nelf.inspection import check_path
 
     result = check_path(
         file,
         target=target,
-        layout=layout,
-        activation=activation,
+        options=ExportOptions(layout, activation, tuple(weights), output_form, ios),
         camera=camera_options(camera),
         trained_activation=trained_activation,
     )

@@ -32,6 +32,7 @@ path_type = click.Path(path_type=Path)
 
 #: Spelt out because the types that define them (`deploy.contract`) import torch.
 LAYOUTS = ("factored", "rays", "camera", "embedded")
+WEIGHT_FORMS = ("fp16", "int8", "palette6", "palette4", "sparse50")
 ACTIVATION_FORMS = ("erf", "gelusnap", "tanh", "relu")
 
 CAMERA_FORM = "W,H,FOCAL,NEAR,FAR[,RADIUS]"
@@ -100,7 +101,21 @@ def deploy_options(command: F) -> F:
         type=click.Choice(ACTIVATION_FORMS),
         help="How the model computes the activation. Default: what the target supports.",
     )
-    return layout(activation(command))
+    weights = click.option(
+        "--weights",
+        multiple=True,
+        type=click.Choice(WEIGHT_FORMS),
+        help="How weights are stored; a model for each if given more than once. For coreml.",
+    )
+    output_form = click.option(
+        "--output-form",
+        type=click.Choice(("tensor", "image")),
+        help="What the model returns. For coreml.",
+    )
+    ios = click.option(
+        "--ios", type=int, metavar="VERSION", help="Lowest version of iOS and iPadOS. For coreml."
+    )
+    return layout(activation(weights(output_form(ios(command)))))
 
 
 def load(

@@ -13,13 +13,14 @@ from typing import Literal
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.students import StudentConfig
 
-__all__ = ["ActivationForm", "Contract", "LayoutName", "TensorSpec"]
+__all__ = ["ActivationForm", "Contract", "LayoutName", "OutputForm", "TensorSpec"]
 
 LayoutName = Literal["embedded", "rays", "camera", "factored"]
+OutputForm = Literal["tensor", "image"]
 ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 
 #: Raised when a reader of an older bundle would misread a newer one.
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Contract:
         activation: how the artefact computes the student's activation.
         inputs: tensors to upload for each frame.
         output: the image, RGB or RGBA in [0, 1] by channel, rows downwards.
+        output_form: `image` if the artefact returns the output as an 8-bit picture of the platform.
         student: network shape, ray grid and depth samples.
         intrinsics: lens of the reference frames, on the image's pixel grid.
         orbit: where cameras may go, world frame.
@@ -64,6 +66,7 @@ class Contract:
     activation: ActivationForm
     inputs: tuple[TensorSpec, ...]
     output: TensorSpec
+    output_form: OutputForm
     student: StudentConfig
     intrinsics: Intrinsics
     orbit: OrbitLimits

@@ -9,30 +9,70 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName
+from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName, OutputForm
 from mobile_nelf.deploy.cost import Cost
 from mobile_nelf.deploy.snapml_check import SnapmlReport
 from mobile_nelf.errors import InputError
 
 __all__ = [
+    "NO_OPTIONS",
+    "ExportOptions",
     "Exported",
     "Exporter",
     "FrameFunction",
     "Inspection",
     "Runtime",
+    "WeightForm",
     "exporter_targets",
     "find_exporter",
 ]
 
 #: Renders [height, width, 3 or 4] float32 from a camera on the ray grid.
 FrameFunction = Callable[[Camera], npt.NDArray[np.float32]]
+
+
+#: How an artefact stores its weights.
+WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What may be asked of an exporter; it refuses what its target does not have.
+
+    Attributes:
+        layout: input layout; chosen by the exporter if `None`.
+        activation: how the artefact computes the activation; chosen by the exporter if `None`.
+        weights: how weights are stored, one artefact for each; chosen by the exporter if empty.
+        output_form: tensor or picture; chosen by the exporter if `None`.
+        ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
+    """
+
+    layout: LayoutName | None = None
+    activation: ActivationForm | None = None
+    weights: tuple[WeightForm, ...] = ()
+    output_form: OutputForm | None = None
+    ios: int | None = None
+
+    def refuse(self, target: str, *names: str) -> None:
+        """Refuses options that a target does not have.
+
+        Raises:
+            InputError: one of the attributes `names` was set.
+        """
+        for name in names:
+            if getattr(self, name) not in (None, ()):
+                raise InputError(f"target {target} has no choice of {name}; leave it out")
+
+
+#: Leaves every choice to the exporter.
+NO_OPTIONS = ExportOptions()
 
 
 @dataclass(frozen=True)
@@ -43,14 +83,14 @@ class Runtime:
         name: what ran, for reports (`ONNX Runtime, fp32`).
         assumes: what had to be assumed to run it here; empty if nothing.
         frame: renders a camera.
-        exact: whether it must match the contract's tolerance; otherwise it emulates a device and is
-            reported only.
+        min_psnr_db: what each frame must reach against the trained student; None if this emulates
+            a device and is reported only.
     """
 
     name: str
     assumes: str
     frame: FrameFunction
-    exact: bool = True
+    min_psnr_db: float | None
 
 
 @dataclass(frozen=True)
@@ -92,14 +132,14 @@ class Exporter(Protocol):
 
     target: ClassVar[str]
 
-    def export(
-        self,
-        checkpoint: Checkpoint,
-        name: str,
-        layout: LayoutName | None,
-        activation: ActivationForm | None,
-    ) -> Exported:
-        """Returns the artefact; `None` leaves layout or activation to the exporter."""
+    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+        """Returns the artefact.
+
+        Raises:
+            InputError: an option or the name does not fit the target.
+            DeployError: the student does not.
+            MissingExtraError: the target's optional dependencies are not installed.
+        """
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """Returns cost and operator report of the artefact among `files`.

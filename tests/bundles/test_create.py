@@ -11,7 +11,7 @@ from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.reference import Reference
-from mobile_nelf.deploy.exporter import exporter_targets
+from mobile_nelf.deploy.exporter import ExportOptions, exporter_targets
 from mobile_nelf.errors import DeployError, InputError, OutputError, ParityError
 from mobile_nelf_exporters import onnx_lowering
 
@@ -56,7 +56,9 @@ def test_two_runs_write_the_same_bytes(checkpoint, tmp_path, target):
 @pytest.mark.parametrize("layout", ["factored", "rays", "camera", "embedded"])
 @pytest.mark.parametrize("target", ["lens", "onnx"])
 def test_every_layout_is_close_to_the_student(checkpoint, tmp_path, target, layout):
-    bundle = create_bundle(checkpoint, target=target, output=tmp_path / "b", layout=layout)
+    bundle = create_bundle(
+        checkpoint, target=target, output=tmp_path / "b", options=ExportOptions(layout=layout)
+    )
     assert bundle.manifest.contract.layout == layout
     assert bundle.manifest.layout_reason == "asked for"
     demanded = 100.0 if layout == "embedded" else 60.0
@@ -88,7 +90,9 @@ def test_the_lens_layout_is_chosen_by_the_operator_table(checkpoint, tmp_path):
 
 
 def test_a_mapped_activation_is_measured_and_never_silent(checkpoint, tmp_path):
-    bundle = create_bundle(checkpoint, target="onnx", output=tmp_path / "b", activation="tanh")
+    bundle = create_bundle(
+        checkpoint, target="onnx", output=tmp_path / "b", options=ExportOptions(activation="tanh")
+    )
     leg = next(leg for leg in bundle.manifest.parity if leg.name == "gelu → tanh")
     assert 60.0 < leg.psnr_db < 900.0
     assert leg.note == "the activation was mapped to another function"
@@ -109,9 +113,13 @@ def test_existing_output_is_kept_without_force(checkpoint, tmp_path):
     create_bundle(checkpoint, target="onnx", output=output)
     before = _content(output)
     with pytest.raises(OutputError, match="exists already; choose another --output or add --force"):
-        create_bundle(checkpoint, target="onnx", output=output, layout="rays")
+        create_bundle(
+            checkpoint, target="onnx", output=output, options=ExportOptions(layout="rays")
+        )
     assert _content(output) == before
-    create_bundle(checkpoint, target="onnx", output=output, layout="rays", force=True)
+    create_bundle(
+        checkpoint, target="onnx", output=output, options=ExportOptions(layout="rays"), force=True
+    )
     assert json.loads((output / "manifest.json").read_text())["contract"]["layout"] == "rays"
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
@@ -134,7 +142,9 @@ def test_unknown_names_are_refused(checkpoint, tmp_path):
     with pytest.raises(InputError, match=r"unknown target 'android', expected one of .*lens"):
         create_bundle(checkpoint, target="android", output=tmp_path / "b")
     with pytest.raises(DeployError, match="unknown layout 'tiles', expected one of factored"):
-        create_bundle(checkpoint, target="onnx", output=tmp_path / "b", layout="tiles")
+        create_bundle(
+            checkpoint, target="onnx", output=tmp_path / "b", options=ExportOptions(layout="tiles")
+        )
     with pytest.raises(InputError, match="lens name 'a b': expected up to 64"):
         create_bundle(checkpoint, target="lens", output=tmp_path / "b", name="a b")
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import pytest
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
+from mobile_nelf.deploy.exporter import ExportOptions
 
 pytestmark = pytest.mark.slow
 
@@ -15,7 +16,9 @@ def test_d60_sr3_bundles_and_proves_itself(tmp_path, layout, psnr_db):
     checkpoint = random_checkpoint(
         depth=60, width=256, sr_widths=(64, 64, 16), ray_width=100, ray_height=100
     )
-    bundle = create_bundle(checkpoint, target="lens", output=tmp_path / "b", layout=layout)
+    bundle = create_bundle(
+        checkpoint, target="lens", output=tmp_path / "b", options=ExportOptions(layout=layout)
+    )
     operators = bundle.manifest.inspection.operators
     assert operators is not None
     assert operators.import_bytes < 9_000_000

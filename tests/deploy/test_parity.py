@@ -7,6 +7,7 @@ import pytest
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import create_bundle
+from mobile_nelf.deploy.exporter import ExportOptions
 from mobile_nelf.deploy.parity import IDENTICAL_DB, compare_frames
 from mobile_nelf.errors import ParityError
 
@@ -45,5 +46,10 @@ def test_a_mapping_that_can_be_seen_is_refused(tmp_path):
     """This student's frames change by about 44 dB when its GELU becomes ReLU."""
     checkpoint = random_checkpoint(sr_widths=(8, 8), last_scale=3)
     with pytest.raises(ParityError, match=r"student → ONNX Runtime: 4\d\.\d dB.*>= 45 dB"):
-        create_bundle(checkpoint, target="onnx", output=tmp_path / "b", activation="relu")
+        create_bundle(
+            checkpoint,
+            target="onnx",
+            output=tmp_path / "b",
+            options=ExportOptions(activation="relu"),
+        )
     assert list(tmp_path.iterdir()) == []

@@ -44,6 +44,7 @@ def lens_contract(
         activation="relu",
         inputs=find_layout(layout).inputs(student),
         output=TensorSpec("output", shape, "colour"),
+        output_form="tensor",
         student=student,
         intrinsics=Intrinsics(12, 10, fx=14.0, fy=13.0, cx=6.25, cy=4.75),
         orbit=orbit,

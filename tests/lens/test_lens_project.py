@@ -17,6 +17,7 @@ from lens.lens_contracts import FULL_ORBIT, lens_contract
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.assets import asset_dir
+from mobile_nelf.deploy.exporter import ExportOptions
 from mobile_nelf.errors import InputError, MissingExtraError
 from mobile_nelf_exporters.lens_project import (
     LAYERS_ID,
@@ -251,7 +252,9 @@ def test_model_meta_follows_the_contract(contract, documents):
 
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_meta_and_model_of_an_exported_student_agree(layout):
-    exported = LensStudioExporter().export(random_checkpoint(sr_widths=(8,)), "Mic", layout, None)
+    exported = LensStudioExporter().export(
+        random_checkpoint(sr_widths=(8,)), "Mic", ExportOptions(layout=layout)
+    )
     graph = onnx.load_from_string(exported.files[MODEL_PATH]).graph
     meta = yaml.load(exported.files[f"{MODEL_PATH}.meta"], TaggedLoader)
     settings = meta[0].value["ImporterSettings"].value
