@@ -13,6 +13,7 @@ from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.pseudo_cameras import (
     BEYOND,
     LOOK_AT_JITTER,
+    MARGIN,
     RADIUS_JITTER,
     PseudoCameras,
 )
@@ -24,7 +25,14 @@ EXACT = 1e-12
 
 
 def scene_with(folder: Path, cameras: Sequence[Camera]) -> Scene:
-    return scene_of(folder, cameras, picture=grey_picture)
+    """A scene of what is all around; new cameras are mixed from the photos' cameras."""
+    return scene_of(folder, cameras, picture=grey_picture, extent="unbounded")
+
+
+def object_with(folder: Path, cameras: Sequence[Camera]) -> Scene:
+    """An object with alpha; new cameras are anywhere on the orbit of the photos' cameras."""
+    scene = scene_of(folder, cameras, picture=grey_picture, extent="bounded")
+    return replace(scene, orbit=OrbitLimits.from_cameras(cameras, target=(0, 0, 0)))
 
 
 def drawn(scene: Scene, seed: int = 0) -> list[Camera]:
@@ -206,3 +214,85 @@ def test_the_least_of_scenes_has_cameras(tmp_path: Path, cameras: list[Camera]) 
         radius = np.linalg.norm(camera.position)
         slack = SIGMAS * RADIUS_JITTER * radii.max()
         assert radii.min() - slack <= radius <= radii.max() + slack
+
+
+def on_the_sphere(cameras: Sequence[Camera]) -> np.ndarray:
+    """Azimuth and elevation of cameras round the origin in degrees, [N, 2]."""
+    x, y, z = positions(cameras).T
+    return np.degrees(np.stack([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))], axis=1))
+
+
+def all_but_a_sector() -> list[Camera]:
+    """Cameras round an object, at two heights, and none between azimuth 0 and 40."""
+    limits = OrbitLimits((0, 0, 0), (0, 0, 1), (40, 360), (0, 40), (4, 4))
+    return [
+        Camera(limits.pose(azimuth, elevation, 4.0), LENS)
+        for azimuth in range(45, 360, 10)
+        for elevation in (0, 40)
+    ]
+
+
+def test_round_an_object_the_gaps_between_the_photos_are_filled(tmp_path: Path) -> None:
+    cameras = all_but_a_sector()
+    azimuth, _ = on_the_sphere(drawn(object_with(tmp_path, cameras))).T
+    in_the_gap = np.mean((azimuth > 0.0) & (azimuth < 40.0))
+    # The wrong way round the orbit would leave it at nothing, and mixing at a few per cent.
+    assert in_the_gap == pytest.approx(40 / 360, abs=0.07)
+    mixed, _ = on_the_sphere(drawn(scene_with(tmp_path, cameras))).T
+    assert np.mean((mixed > 10.0) & (mixed < 30.0)) < 0.02
+
+
+def test_round_an_object_they_cover_the_orbit_and_its_margin_evenly(tmp_path: Path) -> None:
+    _, elevation = on_the_sphere(drawn(object_with(tmp_path, all_but_a_sector()))).T
+    assert elevation.min() >= -MARGIN - 1e-9
+    assert elevation.max() <= 40.0 + MARGIN + 1e-9
+    assert elevation.min() < 0.0
+    assert elevation.max() > 40.0
+    # Evenly on the sphere is evenly in the sine: the median is where half of the area is below.
+    half = np.sin(np.radians([-MARGIN, 40.0 + MARGIN])).mean()
+    assert np.mean(np.sin(np.radians(elevation)) < half) == pytest.approx(0.5, abs=0.12)
+
+
+def test_round_an_object_an_arc_stays_an_arc(tmp_path: Path) -> None:
+    azimuth, _ = on_the_sphere(drawn(object_with(tmp_path, ARRANGEMENTS["arc"]))).T
+    assert azimuth.min() >= -1e-9
+    assert azimuth.max() <= 80.0 + 1e-9
+
+
+def test_round_an_object_distance_and_axis_are_those_of_the_photos_beside(tmp_path: Path) -> None:
+    """Photos from one half are twice as far, and look past the object."""
+    beside = np.array([0.0, 0.0, 0.5])
+    cameras = []
+    for azimuth in range(0, 360, 10):
+        near = azimuth < 180
+        radius, looked_at = (3.0, 0.0 * beside) if near else (6.0, beside)
+        angle = np.radians(azimuth)
+        position = radius * np.array([np.cos(angle), np.sin(angle), 0.1])
+        cameras.append(Camera(look_at(position, looked_at), LENS))
+    new = drawn(object_with(tmp_path, cameras))
+    azimuth, _ = on_the_sphere(new).T
+    radius = np.linalg.norm(positions(new), axis=1)
+    past = passes_by(new)
+    near, far = (azimuth > 20.0) & (azimuth < 160.0), (azimuth < -20.0) & (azimuth > -160.0)
+    assert near.sum() > 40
+    assert far.sum() > 40
+    np.testing.assert_allclose(radius[near], 3.0, rtol=SIGMAS * RADIUS_JITTER)
+    np.testing.assert_allclose(radius[far], 6.0, rtol=SIGMAS * RADIUS_JITTER)
+    assert past[near].max() < 3.0 * SIGMAS * LOOK_AT_JITTER * np.sqrt(3.0)
+    assert past[far].min() > 0.2
+
+
+@pytest.mark.parametrize("cameras", [around(24), around(5)], ids=["many", "few"])
+def test_round_an_object_cameras_are_upright_rotations(
+    tmp_path: Path, cameras: list[Camera]
+) -> None:
+    scene = object_with(tmp_path, cameras)
+    first, again = drawn(scene, 3), drawn(scene, 3)
+    assert [c.cam_to_world.tobytes() for c in first] == [c.cam_to_world.tobytes() for c in again]
+    assert len({camera.cam_to_world.tobytes() for camera in first}) == COUNT
+    for camera in first:
+        rotation = camera.cam_to_world[:, :3]
+        np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=EXACT)
+        assert np.linalg.det(rotation) == pytest.approx(1.0)
+        assert camera.cam_to_world[2, 1] > 0.3
+        assert camera.intrinsics == LENS
