@@ -25,9 +25,11 @@ from mobile_nelf.config import from_dict, to_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
 from mobile_nelf.students import StudentConfig
 
-__all__ = ["FORMAT", "VERSION", "read_native", "save_checkpoint"]
+__all__ = ["FORMAT", "TEACHER_FORMAT", "VERSION", "read_native", "save_checkpoint"]
 
 FORMAT = "mobile-nelf"
+#: Of `teachers.files`; a file in the wrong place deserves a better answer than its format's name.
+TEACHER_FORMAT = "mobile-nelf-teacher"
 VERSION = 1
 
 #: A header has about 60 values and 1,000 characters. Lists may hold each other, so a few bytes of a
@@ -123,6 +125,11 @@ def read_native(content: dict[Any, Any], path: Path) -> Checkpoint:
     Raises:
         CheckpointError: another format or version, a broken header, or weights that do not fit it.
     """
+    if content.get("format") == TEACHER_FORMAT:
+        raise CheckpointError(
+            f"{path}: is a teacher, expected a student; train one on what it renders with "
+            f"`mnelf student SCENE --teacher {path.name} -o STUDENT.pt`"
+        )
     if content.get("format") != FORMAT:
         raise CheckpointError(
             f"{path}: its format is {_short(content.get('format'))}, expected {FORMAT!r}"

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.checkpoints.archive import open_archive
+from mobile_nelf.checkpoints.native import TEACHER_FORMAT
 from mobile_nelf.checkpoints.safe_pickle import read_pickle
 from mobile_nelf.config import from_dict, to_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
@@ -28,9 +29,8 @@ from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, ContractedSpace, NdcSpace, Space
 
-__all__ = ["FORMAT", "TrainedTeacher", "load_teacher", "save_teacher"]
+__all__ = ["TrainedTeacher", "load_teacher", "save_teacher"]
 
-FORMAT = "mobile-nelf-teacher"
 VERSION = 1
 
 _SPACES = {"box": BoxSpace, "contracted": ContractedSpace, "ndc": NdcSpace}
@@ -70,7 +70,7 @@ def save_teacher(trained: TrainedTeacher, path: Path) -> None:
     kind = next(name for name, cls in _SPACES.items() if isinstance(teacher.space, cls))
     bits = np.packbits(teacher.grid.mask.cpu().numpy())
     content = {
-        "format": FORMAT,
+        "format": TEACHER_FORMAT,
         "version": VERSION,
         "config": to_dict(teacher.config),
         "space": {"kind": kind, **to_dict(teacher.space)},
@@ -97,7 +97,7 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
     """
     with open_archive(path) as archive:
         content = read_pickle(archive)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != TEACHER_FORMAT:
         raise CheckpointError(f"{path}: is no teacher; expected a file that `mnelf teacher` wrote")
     version = content.get("version")
     if type(version) is not int or version != VERSION:

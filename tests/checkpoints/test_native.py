@@ -214,6 +214,10 @@ def laughs():
         (lambda c: c.update(version=2), "is version 2 of the format, this mnelf reads version 1"),
         (lambda c: c.update(version=True), "is version True"),
         (lambda c: c.update(version=torch.zeros(3)), "is version a value of type tensor"),
+        (
+            lambda c: c.update(format="mobile-nelf-teacher"),
+            "is a teacher, expected a student; train one on what it renders with `mnelf student",
+        ),
         (lambda c: c.update(format="other"), "its format is 'other', expected 'mobile-nelf'"),
         (lambda c: c.update(extra=1), "header: unknown key 'extra'"),
         (lambda c: c.pop("orbit"), "header: key 'orbit' is missing"),
