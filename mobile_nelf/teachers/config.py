@@ -34,8 +34,8 @@ class TeacherConfig:
     channels: int = 8
     steps: int = 1500
     samples: int = 1 << 16
-    march_steps: int = 192
-    distortion: float = 0.001
+    march_steps: int = 96
+    distortion: float = 0.005
     learning_rate: float = 1e-2
     seed: int = 0
     save_every: int = 200

@@ -17,7 +17,7 @@ __all__ = ["OccupancyGrid", "Samples", "composite", "distortion", "march"]
 #: Rows of the occupancy grid along each axis.
 CELLS = 64
 #: A cell is occupied where a step through it would absorb more than this share of the light.
-OPACITY = 0.01
+OPACITY = 0.05
 #: What a cell remembers of its density from one refresh to the next.
 DECAY = 0.95
 #: Steps that are tried together.

@@ -110,7 +110,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             width=256,
             sr_widths=(64, 64, 16),
             activation="gelu",
-            teacher=TeacherConfig(steps=5000),
+            teacher=TeacherConfig(steps=5000, march_steps=256),
             fit=FitConfig(steps=100000, patches=32, view_uses=160, ema_decay=0.999),
             photo_stage=_photo_stage(FitConfig(steps=5000, patches=32, ema_decay=0.999)),
         ),
