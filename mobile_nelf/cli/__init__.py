@@ -28,6 +28,8 @@ COMMANDS = {
     "student": "Train a student on the views of a teacher, or on photos alone.",
     "eval": "Measure a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, a turn as GIF or MP4, or a folder of frames.",
+    "bench": "Take what a device measured into its bundle.",
+    "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
     "inspect": "Show what a checkpoint or a scene holds.",
     "doctor": "Show what this machine can do, and what to install for the rest.",
 }

@@ -63,8 +63,8 @@ def command(
 def _is_teacher(path: Path) -> bool:
     """Whether a file says of itself that it is a teacher; what else it is, its reader tells."""
     from mobile_nelf.checkpoints.archive import open_archive
-    from mobile_nelf.checkpoints.safe_pickle import read_pickle
     from mobile_nelf.checkpoints.native import TEACHER_FORMAT
+    from mobile_nelf.checkpoints.safe_pickle import read_pickle
 
     with open_archive(path) as archive:
         content = read_pickle(archive)

@@ -71,6 +71,10 @@ def _width() -> int:
     return max(shutil.get_terminal_size().columns, 60) if sys.stdout.isatty() else PIPE_WIDTH
 
 
+#: Names up to this length stay whole in a table.
+NAME_WIDTH = 24
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0) -> None:
     """Prints a table; the last `right` columns hold numbers."""
     from rich import box
@@ -78,11 +82,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    # Names stay whole where others can wrap between words, as "not measured" can.
+    named = max((len(row[0]) for row in rows), default=0)
     for index, column in enumerate(columns):
         table.add_column(
             column,
             justify="right" if index >= len(columns) - right else "left",
             overflow="fold",
+            no_wrap=index == 0 and named <= NAME_WIDTH,
         )
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))

@@ -1,0 +1,192 @@
+"""Rows from checkpoints and bundles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
+from mobile_nelf.bundles.measured import bundle_measurements, bundles_in, packages
+from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
+from mobile_nelf.checkpoints.archive import open_archive
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.checkpoints.safe_pickle import read_pickle
+from mobile_nelf.comparison.rows import DeviceFigures, Row, runs_of
+from mobile_nelf.deploy.parity import ParityLeg
+from mobile_nelf.deploy.snapml_check import SnapmlReport
+from mobile_nelf.errors import InputError
+from mobile_nelf.students import Activation
+
+__all__ = ["compare"]
+
+#: What a checkpoint keeps of its evaluation (`evaluation.Evaluation.as_metrics`).
+PSNR_METRIC = "test_psnr_db"
+
+#: How `bundles.create` names the legs of an artefact, and the one leg that precedes them.
+ARTEFACT_LEG = "student → "
+NETWORK_LEG = "student → deploy form"
+
+#: How `CoremlExporter` names them: in the order of the packages, with a form other than fp16.
+PACKAGE_LEG = re.compile(r"student → Core ML program(?: (\w+))?, ")
+
+#: Bytes of a weight as a phone stores it.
+HALF_BYTES = 2
+
+
+def compare(
+    paths: Sequence[Path],
+    *,
+    all_runs: bool = False,
+    camera: CameraOptions | None = None,
+    activation: Activation | None = None,
+) -> tuple[Row, ...]:
+    """Returns rows for checkpoints and bundles, in the order given.
+
+    A bundle has a row for each model in it, with the fastest run whose picture is right.
+
+    Args:
+        paths: folders are bundles, files are checkpoints.
+        all_runs: a row for each run, also those that broke off.
+        camera: lens of the official checkpoints among them, see `load_checkpoint`.
+        activation: non-linearity of the official checkpoints among them, see `load_checkpoint`.
+
+    Raises:
+        InputError: a path is neither checkpoint nor bundle.
+        BundleError: a manifest or a measurement in a bundle was edited or damaged.
+    """
+    rows: list[Row] = []
+    for path in paths:
+        if path.is_dir():
+            rows += _bundle_rows(path, all_runs)
+        else:
+            rows.append(_checkpoint_row(path, _load(path, camera, activation)))
+    return tuple(rows)
+
+
+def _load(path: Path, camera: CameraOptions | None, activation: Activation | None) -> Checkpoint:
+    if path.suffix == ".json" and path.is_file():
+        raise InputError(
+            f"{path}: is a JSON file, expected a bundle or a checkpoint; put what a device "
+            f"measured into its bundle: `mnelf bench import {path}`"
+        )
+    if camera is None and activation is None:
+        return load_checkpoint(path)
+    # The options are for the official files of a list; others say themselves what they are.
+    with open_archive(path) as archive:
+        content = read_pickle(archive)
+    if isinstance(content, dict) and "format" in content:
+        return load_checkpoint(path)
+    return load_checkpoint(path, camera=camera, activation=activation)
+
+
+def _checkpoint_row(path: Path, checkpoint: Checkpoint) -> Row:
+    parameters = sum(value.numel() for value in checkpoint.network().parameters())
+    return Row(
+        name=str(path),
+        kind="checkpoint",
+        model="",
+        network=checkpoint.student.name,
+        target="",
+        weights="",
+        size_bytes=HALF_BYTES * parameters,
+        size_of="parameters, two bytes each",
+        psnr_db=checkpoint.metrics.get(PSNR_METRIC),
+        parity_db=None,
+        figures=None,
+    )
+
+
+def _bundle_rows(path: Path, all_runs: bool) -> list[Row]:
+    if not (path / MANIFEST_NAME).is_file():
+        inside = bundles_in(path)
+        if inside:
+            raise InputError(
+                f"{path}: is no bundle, but holds {', '.join(map(str, inside))}; name those instead"
+            )
+        for folder in path.absolute().parents:
+            if (folder / MANIFEST_NAME).is_file():
+                raise InputError(f"{path}: is a part of the bundle {folder}; name the bundle")
+    manifest = read_manifest(path)
+    measurements = bundle_measurements(path)
+    models = packages(manifest)
+    if not models:
+        return [_artefact_row(path, manifest)]
+    rows = []
+    for model in models:
+        runs = runs_of(model, measurements)
+        shown: list[DeviceFigures | None] = [*(runs if all_runs else runs[:1])]
+        further = len(runs) - len(shown)
+        rows += [_package_row(path, manifest, model, run, further) for run in shown or [None]]
+    return rows
+
+
+def _artefact_row(path: Path, manifest: Manifest) -> Row:
+    """Returns the row of a bundle whose model no device measures for mnelf."""
+    report = manifest.inspection.operators
+    names = [name for name in manifest.files if name.endswith(".onnx")]
+    weights, size, size_of = "", None, ""
+    if isinstance(report, SnapmlReport):
+        weights, size, size_of = "fp16", report.import_bytes, "model after import, predicted"
+    elif names:
+        size = sum(manifest.files[name].size for name in names)
+        weights, size_of = "fp32", "ONNX file"
+    return Row(
+        name=str(path),
+        kind="bundle",
+        model=", ".join(names),
+        network=manifest.contract.student.name,
+        target=manifest.target,
+        weights=weights,
+        size_bytes=size,
+        size_of=size_of,
+        psnr_db=manifest.metrics.get(PSNR_METRIC),
+        parity_db=_parity_db(manifest.parity),
+        figures=None,
+    )
+
+
+def _package_row(
+    path: Path, manifest: Manifest, model: str, figures: DeviceFigures | None, further: int
+) -> Row:
+    prefix = f"{model}/"
+    weights = _weight_forms(manifest).get(model, "")
+    return Row(
+        name=str(path),
+        kind="bundle",
+        model=model,
+        network=manifest.contract.student.name,
+        target=manifest.target,
+        weights=weights,
+        size_bytes=sum(r.size for name, r in manifest.files.items() if name.startswith(prefix)),
+        size_of="package",
+        psnr_db=manifest.metrics.get(PSNR_METRIC),
+        parity_db=_parity_db(leg for leg in manifest.parity if _form_of(leg) == weights),
+        figures=figures,
+        further_runs=further,
+    )
+
+
+def _weight_forms(manifest: Manifest) -> dict[str, str]:
+    """Returns how each package of a bundle stores its weights, by the legs that judged them."""
+    models = packages(manifest)
+    forms = dict.fromkeys(form for leg in manifest.parity if (form := _form_of(leg)))
+    return dict(zip(models, forms, strict=True)) if len(forms) == len(models) else {}
+
+
+def _form_of(leg: ParityLeg) -> str:
+    """Returns the form of the weights that a leg of a Core ML package judged; empty for others."""
+    found = PACKAGE_LEG.match(leg.name)
+    return "" if found is None else found[1] or "fp16"
+
+
+def _parity_db(legs: Iterable[ParityLeg]) -> float | None:
+    """Returns the worst of an artefact's legs."""
+    return min(
+        (
+            leg.psnr_db
+            for leg in legs
+            if leg.name.startswith(ARTEFACT_LEG) and leg.name != NETWORK_LEG
+        ),
+        default=None,
+    )

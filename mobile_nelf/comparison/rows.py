@@ -1,0 +1,137 @@
+"""The rows of a comparison and what a device contributes to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mobile_nelf.measurements import Device, Measurement, Run
+
+__all__ = ["DeviceFigures", "Row", "runs_of"]
+
+RowKind = Literal["checkpoint", "bundle", "paper"]
+
+
+@dataclass(frozen=True)
+class DeviceFigures:
+    """What a device did with a model, and under which conditions.
+
+    Attributes:
+        device: its model.
+        os: system and version; empty if not reported.
+        compute_units: which processors were allowed; empty if not reported.
+        date: of the measurement; empty if not reported.
+        p50_ms: median latency; None if not measured.
+        p90_ms: nine of ten frames took no longer.
+        fps: frames a second; None if not measured.
+        fps_source: where they come from: `display link`, `1000 / p50`, or the source of the row.
+        memory_bytes: largest footprint of the app.
+        thermal_end: how hot the device was at the end; empty if not reported.
+        slowed_by: what made the device slower than it could be; empty if nothing is known.
+        self_check_db: worst frame of the device against the reference; None if not measured.
+        picture_is_right: the verdict of the self-check; None if there was none.
+        error: why the run broke off; empty if it did not.
+    """
+
+    device: str
+    os: str = ""
+    compute_units: str = ""
+    date: str = ""
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    fps: float | None = None
+    fps_source: str = ""
+    memory_bytes: int | None = None
+    thermal_end: str = ""
+    slowed_by: str = ""
+    self_check_db: float | None = None
+    picture_is_right: bool | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison.
+
+    Attributes:
+        name: the path that was given, or what the paper calls it.
+        kind: what the row is about.
+        model: file of a bundle that the row is about; empty for other rows.
+        network: such as `D60-SR3`; empty if not reported.
+        target: that a bundle is for; empty for other rows.
+        weights: how they are stored; empty if unknown.
+        size_bytes: of the model; None if not reported.
+        size_of: what that is the size of.
+        psnr_db: of the student on its test views, before any export; None if not measured.
+        parity_db: of the artefact against the student, worst reference frame of all ways in which
+            it was executed here; 999 if identical, None where there is no artefact.
+        figures: of a device; None if not measured.
+        further_runs: of the same model, that this row leaves out.
+        note: where the row comes from, if it is none of the user's.
+    """
+
+    name: str
+    kind: RowKind
+    model: str
+    network: str
+    target: str
+    weights: str
+    size_bytes: int | None
+    size_of: str
+    psnr_db: float | None
+    parity_db: float | None
+    figures: DeviceFigures | None
+    further_runs: int = 0
+    note: str = ""
+
+
+def runs_of(model: str, measurements: Sequence[Measurement]) -> list[DeviceFigures]:
+    """Returns the runs of a model: those with the right picture first, the fastest of them first.
+
+    A wrong picture says nothing about speed, and a run that broke off has none.
+    """
+    found = [
+        _figures(measurement.device, measurement.date, run)
+        for measurement in measurements
+        for run in measurement.runs
+        if run.model == model
+    ]
+    return sorted(
+        found,
+        key=lambda figures: (
+            bool(figures.error),
+            not figures.picture_is_right,
+            figures.p50_ms if figures.p50_ms is not None else 0.0,
+        ),
+    )
+
+
+def _figures(device: Device, date: str, run: Run) -> DeviceFigures:
+    latency, check = run.latency_ms, run.self_check
+    if run.error is not None or latency is None:
+        # What it measured until then belongs to no finished run.
+        return DeviceFigures(
+            device=device.model,
+            os=device.os,
+            compute_units=run.compute_units,
+            date=date,
+            slowed_by=device.slowed_by,
+            error=run.error or "no latency",
+        )
+    fps, fps_source = run.fps or (None, "")
+    return DeviceFigures(
+        device=device.model,
+        os=device.os,
+        compute_units=run.compute_units,
+        date=date,
+        p50_ms=latency.p50,
+        p90_ms=latency.p90,
+        fps=fps,
+        fps_source=fps_source,
+        memory_bytes=run.memory.peak if run.memory else None,
+        thermal_end=run.thermal.end if run.thermal else "",
+        slowed_by=device.slowed_by,
+        self_check_db=check.worst_psnr_db if check else None,
+        picture_is_right=run.picture_is_right,
+    )
