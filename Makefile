@@ -34,7 +34,7 @@ $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[lens,train,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[lens,coreml,train,dev]"
 	touch $@
 
 clean:

@@ -56,7 +56,11 @@ EXTRAS = (
         "mnelf eval, training where there are test views, --perceptual, COLMAP scenes and lenses "
         "with distortion, and render to .mp4",
     ),
-    Extra("coreml", {"coremltools": "coremltools"}, "nothing in this version"),
+    Extra(
+        "coreml",
+        {"coremltools": "coremltools", "jinja2": "jinja2", "protobuf": "google.protobuf"},
+        "mnelf bundle and check --target coreml; verifying what they made takes protobuf only",
+    ),
     Extra("cuda", {"ninja": "ninja"}, "building tinycudann"),
 )
 

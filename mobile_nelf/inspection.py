@@ -13,6 +13,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.cost import Cost, model_cost
 from mobile_nelf.deploy.exporter import NO_OPTIONS, ExportOptions, find_exporter
+from mobile_nelf.deploy.placement import PlacementReport
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
 from mobile_nelf.errors import DeployError, InputError, OutputError, require
 from mobile_nelf.extras import import_extra
@@ -99,6 +100,7 @@ class CheckResult:
         cost: of one frame; None if a shape is unknown.
         problems: what the target refuses, one sentence each; empty if nothing.
         warnings: what may surprise, and what could not be checked.
+        placement: where operations will run, for targets with rules about it.
     """
 
     target: str
@@ -108,6 +110,7 @@ class CheckResult:
     cost: Cost | None
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    placement: PlacementReport | None = None
 
     @property
     def passed(self) -> bool:
@@ -227,6 +230,7 @@ def check_path(
         cost=inspection.cost,
         problems=report.refusals if report else (),
         warnings=report.warnings if report else (),
+        placement=inspection.placement,
     )
 
 

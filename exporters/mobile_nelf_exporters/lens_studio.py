@@ -64,6 +64,12 @@ class LensStudioExporter:
         }
         return Exported(contract, files, reason, NOT_MEASURED)
 
+    def companions(
+        self, files: dict[str, bytes], contract: Contract, name: str
+    ) -> dict[str, bytes]:
+        """See `Exporter.companions`."""
+        return {}
+
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`."""
         model = parse_model(_model_bytes(files), MODEL_PATH)
@@ -80,9 +86,16 @@ class LensStudioExporter:
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
         assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
         return (
-            Runtime("ONNX Runtime", assumes, frame_function(model, contract), contract.min_psnr_db),
+            Runtime(
+                "ONNX Runtime",
+                MODEL_PATH,
+                assumes,
+                frame_function(model, contract),
+                contract.min_psnr_db,
+            ),
             Runtime(
                 "ONNX Runtime, conv weights as fp16",
+                MODEL_PATH,
                 "emulates how Lens Studio stores weights on import",
                 frame_function(with_fp16_weights(model), contract),
                 min_psnr_db=None,

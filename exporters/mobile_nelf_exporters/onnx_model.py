@@ -44,6 +44,12 @@ class OnnxExporter:
         }
         return Exported(contract, files, reason, not_measured=("latency on a device",))
 
+    def companions(
+        self, files: dict[str, bytes], contract: Contract, name: str
+    ) -> dict[str, bytes]:
+        """See `Exporter.companions`."""
+        return {}
+
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`."""
         return Inspection(model_cost(parse_model(_model_bytes(files), MODEL)))
@@ -53,7 +59,11 @@ class OnnxExporter:
         model = parse_model(_model_bytes(files), MODEL)
         if read_contract(model, MODEL) != contract:
             raise BundleError(f"{MODEL}: carries another contract than the manifest")
-        return (Runtime("ONNX Runtime", "", frame_function(model, contract), contract.min_psnr_db),)
+        return (
+            Runtime(
+                "ONNX Runtime", MODEL, "", frame_function(model, contract), contract.min_psnr_db
+            ),
+        )
 
 
 def _model_bytes(files: dict[str, bytes]) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 import mobile_nelf
 from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
+from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
 from mobile_nelf.bundles.reference import Reference
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm
@@ -95,6 +96,7 @@ def create_bundle(
     if failed:
         raise ParityError("; ".join(leg.summary for leg in failed) + "; nothing was written")
     files = {**exported.files, **reference.to_files()}
+    files |= exporter.companions(files, exported.contract, name)
     manifest = Manifest(
         name=name,
         target=target,
@@ -163,7 +165,8 @@ def _artefact_legs(
     student = exported.contract.student
     legs = []
     for runtime in exporter.runtimes(exported.files, exported.contract):
-        count = SHORT_LEG_FRAMES if runtime.min_psnr_db is None else len(frames)
+        short = runtime.emulates or runtime.min_psnr_db is None
+        count = SHORT_LEG_FRAMES if short else len(frames)
         cameras = counted(f"run {runtime.name}", reference.cameras[:count], on_progress)
         rendered = [
             runtime.frame(camera.resized(student.ray_width, student.ray_height))
@@ -176,6 +179,8 @@ def _artefact_legs(
                 frames[:count],
                 min_psnr_db=runtime.min_psnr_db,
                 note=runtime.assumes,
+                largest_activation=runtime.largest_activation and runtime.largest_activation(),
+                artefact=runtime.artefact,
             )
         )
     return legs
@@ -186,6 +191,11 @@ def _check_output(output: Path, force: bool) -> None:
     refuse_existing(output, force)
     if output.exists() and not (output / MANIFEST_NAME).is_file():
         raise OutputError(f"{output}: is not a bundle, so --force will not replace it")
+    if stored_names(output):
+        raise OutputError(
+            f"{output}: holds what a device measured, which --force would delete; choose another "
+            f"--output, or move {output / MEASUREMENTS_FOLDER} elsewhere"
+        )
     parent = output.absolute().parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):

@@ -16,7 +16,7 @@ from mobile_nelf.errors import BundleError, ConfigError
 __all__ = ["MANIFEST_NAME", "FileRecord", "Manifest", "read_manifest"]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from mobile_nelf.errors import BundleError, InputError, OutputError
 from mobile_nelf.measurements import Measurement, read_measurement
 
 __all__ = [
-    "FOLDER",
+    "MEASUREMENTS_FOLDER",
     "Imported",
     "bundle_measurements",
     "bundles_in",
@@ -27,7 +27,7 @@ __all__ = [
     "weights_path",
 ]
 
-FOLDER = "measurements"
+MEASUREMENTS_FOLDER = "measurements"
 
 #: Ends the name of a Core ML model, which is a folder.
 PACKAGE_SUFFIX = ".mlpackage"
@@ -81,7 +81,10 @@ def bundle_measurements(bundle: Path) -> tuple[Measurement, ...]:
 
 def stored_names(bundle: Path) -> list[str]:
     """Returns the files of measurements, as paths inside the bundle."""
-    return sorted(f"{FOLDER}/{file.name}" for file in (bundle / FOLDER).glob("*.json"))
+    return sorted(
+        f"{MEASUREMENTS_FOLDER}/{file.name}"
+        for file in (bundle / MEASUREMENTS_FOLDER).glob("*.json")
+    )
 
 
 def stored_problems(bundle: Path, manifest: Manifest) -> list[str]:
@@ -118,7 +121,7 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
         mismatch = _mismatch(measurement, read_manifest(bundle))
         if mismatch:
             raise InputError(f"{result}: does not belong to {bundle}: {mismatch}")
-    path = bundle / FOLDER / _file_name(measurement)
+    path = bundle / MEASUREMENTS_FOLDER / _file_name(measurement)
     if path.exists() and not force:
         raise OutputError(
             f"{path}: exists already, so this measurement was imported before; add --force to "

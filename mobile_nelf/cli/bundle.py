@@ -25,7 +25,7 @@ from mobile_nelf.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from mobile_nelf.bundles import Bundle
+    from mobile_nelf.bundles import Bundle, Manifest
 
 __all__ = ["command"]
 
@@ -34,11 +34,12 @@ __all__ = ["command"]
     "bundle",
     epilog=examples(
         "mnelf bundle mic.pt --target lens",
+        "mnelf bundle mic.pt --target coreml --weights fp16 --weights palette6",
         "mnelf bundle ckpt.tar --target onnx --camera 100,100,138.889,2,6,4",
     ),
 )
 @click.argument("checkpoint", type=path_type)
-@click.option("--target", required=True, help="What the bundle is for, such as lens or onnx.")
+@click.option("--target", required=True, help="What the bundle is for: lens, coreml or onnx.")
 @click.option(
     "-o", "--output", type=path_type, help="Folder to write. Default: <checkpoint>-<target>."
 )
@@ -90,11 +91,12 @@ def command(
 
 
 def _print(bundle: Bundle) -> None:
-    from mobile_nelf.cli.check import backend_fields, cost_fields
+    from mobile_nelf.cli.check import backend_fields, cost_fields, print_placement
 
     manifest = bundle.manifest
     contract = manifest.contract
     report = manifest.inspection.operators
+    placement = manifest.inspection.placement
     print_fields(
         {
             "bundle": str(bundle.path),
@@ -105,9 +107,13 @@ def _print(bundle: Bundle) -> None:
             "upload": f"{size_text(contract.upload_bytes)} a frame",
             **cost_fields(manifest.inspection.cost),
             **(backend_fields(report) if report else {}),
+            **_package_fields(manifest),
         }
     )
     click.echo()
+    if placement is not None:
+        print_placement(placement)
+        click.echo()
     parity_table(manifest.parity)
     click.echo()
     fields = {"not measured": "; ".join(manifest.not_measured)}
@@ -115,4 +121,18 @@ def _print(bundle: Bundle) -> None:
     projects = [name for name in manifest.files if name.endswith(".esproj")]
     if projects:
         fields["then"] = f"open {bundle.path / projects[0]} in Lens Studio"
+    elif placement is not None:
+        fields["then"] = f"read {bundle.path / 'README.md'}: how it gets onto an iPad"
     print_fields(fields)
+
+
+def _package_fields(manifest: Manifest) -> dict[str, str]:
+    """Returns the size of each Core ML package for `print_fields`."""
+    from mobile_nelf.bundles.measured import packages
+
+    sizes = dict.fromkeys(packages(manifest), 0)
+    for path, record in manifest.files.items():
+        top = path.partition("/")[0]
+        if top in sizes:
+            sizes[top] += record.size
+    return {name: size_text(size) for name, size in sizes.items()}

@@ -20,22 +20,27 @@ from mobile_nelf.cli.output import print_fields, print_json, print_note, print_t
 if TYPE_CHECKING:
     from mobile_nelf.deploy.cost import Cost
     from mobile_nelf.deploy.operators_schema import Backend
+    from mobile_nelf.deploy.placement import PlacementReport
     from mobile_nelf.deploy.snapml_check import SnapmlReport, Verdict
     from mobile_nelf.inspection import CheckResult
 
-__all__ = ["backend_fields", "command", "cost_fields"]
+__all__ = ["backend_fields", "command", "cost_fields", "print_placement"]
 
 
 @click.command(
     "check",
-    epilog=examples("mnelf check mic.pt", "mnelf check model.onnx --target lens"),
+    epilog=examples(
+        "mnelf check mic.pt",
+        "mnelf check mic.pt --target coreml --layout camera",
+        "mnelf check model.onnx --target lens",
+    ),
 )
 @click.argument("file", type=path_type, metavar="CHECKPOINT_OR_ONNX")
 @click.option(
     "--target",
     default="lens",
     show_default=True,
-    help="What it is checked for, such as lens or onnx.",
+    help="What it is checked for, such as lens, coreml or onnx.",
 )
 @deploy_options
 @lens_options
@@ -56,9 +61,9 @@ def command(
 ) -> None:
     """Say whether a target takes a checkpoint or an ONNX file.
 
-    Lists the layers by back-end, the size after import against the budget, and the cost of a frame.
-    Exits with 1 if the target refuses the network. Takes any ONNX file, also one that mnelf did not
-    write.
+    Lists the layers by back-end, the size after import against the budget, and the cost of a frame;
+    for coreml, where each operation will run. Exits with 1 if the target refuses the network. Takes
+    any ONNX file, also one that mnelf did not write.
     """
     from mobile_nelf.deploy.exporter import ExportOptions
     from mobile_nelf.inspection import check_path
@@ -96,6 +101,9 @@ def _print(file: Path, result: CheckResult) -> None:
     if report is not None:
         click.echo()
         _print_layers(report)
+    if result.placement is not None:
+        click.echo()
+        print_placement(result.placement)
     click.echo()
     for text in result.warnings:
         print_note("warning", text)
@@ -128,6 +136,31 @@ def backend_fields(report: SnapmlReport) -> dict[str, str]:
             for backend in BACKENDS
         },
     }
+
+
+def print_placement(placement: PlacementReport) -> None:
+    """Prints where the operations of a program will run by the rules, and why not elsewhere."""
+    from mobile_nelf.deploy.placement import UNIT_TITLES
+
+    print_table(
+        ("operation", "form", "precision", "runs on (by the rules)", "count"),
+        [
+            (row.kind, row.form, row.precision, UNIT_TITLES[row.unit], str(row.count))
+            for row in placement.rows
+        ],
+        right=1,
+    )
+    reasons: dict[str, list[str]] = {}
+    for row in placement.rows:
+        if row.reason:
+            kinds = reasons.setdefault(row.reason, [])
+            kinds += [row.kind] if row.kind not in kinds else []
+    if reasons or placement.notes:
+        click.echo()
+    for reason, kinds in reasons.items():
+        print_note(", ".join(kinds), reason)
+    for note in placement.notes:
+        print_note("note", note)
 
 
 def _print_layers(report: SnapmlReport) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,13 +21,6 @@ __all__ = ["compare"]
 
 #: What a checkpoint keeps of its evaluation (`evaluation.Evaluation.as_metrics`).
 PSNR_METRIC = "test_psnr_db"
-
-#: How `bundles.create` names the legs of an artefact, and the one leg that precedes them.
-ARTEFACT_LEG = "student → "
-NETWORK_LEG = "student → deploy form"
-
-#: How `CoremlExporter` names them: in the order of the packages, with a form other than fp16.
-PACKAGE_LEG = re.compile(r"student → Core ML program(?: (\w+))?, ")
 
 #: Bytes of a weight as a phone stores it.
 HALF_BYTES = 2
@@ -150,43 +142,23 @@ def _package_row(
     path: Path, manifest: Manifest, model: str, figures: DeviceFigures | None, further: int
 ) -> Row:
     prefix = f"{model}/"
-    weights = _weight_forms(manifest).get(model, "")
+    program = manifest.inspection.programs.get(model)
     return Row(
         name=str(path),
         kind="bundle",
         model=model,
         network=manifest.contract.student.name,
         target=manifest.target,
-        weights=weights,
+        weights=program.weights if program else "",
         size_bytes=sum(r.size for name, r in manifest.files.items() if name.startswith(prefix)),
         size_of="package",
         psnr_db=manifest.metrics.get(PSNR_METRIC),
-        parity_db=_parity_db(leg for leg in manifest.parity if _form_of(leg) == weights),
+        parity_db=_parity_db(leg for leg in manifest.parity if leg.artefact == model),
         figures=figures,
         further_runs=further,
     )
 
 
-def _weight_forms(manifest: Manifest) -> dict[str, str]:
-    """Returns how each package of a bundle stores its weights, by the legs that judged them."""
-    models = packages(manifest)
-    forms = dict.fromkeys(form for leg in manifest.parity if (form := _form_of(leg)))
-    return dict(zip(models, forms, strict=True)) if len(forms) == len(models) else {}
-
-
-def _form_of(leg: ParityLeg) -> str:
-    """Returns the form of the weights that a leg of a Core ML package judged; empty for others."""
-    found = PACKAGE_LEG.match(leg.name)
-    return "" if found is None else found[1] or "fp16"
-
-
 def _parity_db(legs: Iterable[ParityLeg]) -> float | None:
     """Returns the worst of an artefact's legs."""
-    return min(
-        (
-            leg.psnr_db
-            for leg in legs
-            if leg.name.startswith(ARTEFACT_LEG) and leg.name != NETWORK_LEG
-        ),
-        default=None,
-    )
+    return min((leg.psnr_db for leg in legs if leg.artefact), default=None)

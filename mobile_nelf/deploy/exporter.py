@@ -7,7 +7,7 @@ Built-in and third-party exporters come through the same door, the entry-point g
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import ClassVar, Literal, Protocol
 
@@ -18,6 +18,7 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm, Contract, LayoutName, OutputForm
 from mobile_nelf.deploy.cost import Cost
+from mobile_nelf.deploy.placement import PlacementReport
 from mobile_nelf.deploy.snapml_check import SnapmlReport
 from mobile_nelf.errors import InputError
 
@@ -28,6 +29,7 @@ __all__ = [
     "Exporter",
     "FrameFunction",
     "Inspection",
+    "ProgramRecord",
     "Runtime",
     "WeightForm",
     "exporter_targets",
@@ -81,16 +83,24 @@ class Runtime:
 
     Attributes:
         name: what ran, for reports (`ONNX Runtime, fp32`).
+        artefact: bundle-relative path of the file or package that was executed.
         assumes: what had to be assumed to run it here; empty if nothing.
         frame: renders a camera.
         min_psnr_db: what each frame must reach against the trained student; None if this emulates
             a device and is reported only.
+        emulates: whether this replays a device's arithmetic. Every pose exercises the same, so that
+            a few frames do when the bundle is made; verifying runs all.
+        largest_activation: after frames were rendered, name and magnitude of the largest result in
+            fp16 of any of them; None where nothing is computed in fp16.
     """
 
     name: str
+    artefact: str
     assumes: str
     frame: FrameFunction
     min_psnr_db: float | None
+    emulates: bool = False
+    largest_activation: Callable[[], tuple[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,16 +121,33 @@ class Exported:
 
 
 @dataclass(frozen=True)
+class ProgramRecord:
+    """One of the packages in a bundle.
+
+    Attributes:
+        weights: how it stores them.
+        sha256: of its program's canonical text: operations, attributes, shapes and weights.
+    """
+
+    weights: WeightForm
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What can be said of an artefact without running it.
 
     Attributes:
         cost: work and memory a frame.
         operators: the operator report, for targets that have one.
+        placement: where operations will run, for targets with rules about it.
+        programs: of the packages among the artefacts, by name.
     """
 
     cost: Cost
     operators: SnapmlReport | None = None
+    placement: PlacementReport | None = None
+    programs: dict[str, ProgramRecord] = field(default_factory=dict)
 
 
 class Exporter(Protocol):
@@ -139,6 +166,17 @@ class Exporter(Protocol):
             InputError: an option or the name does not fit the target.
             DeployError: the student does not.
             MissingExtraError: the target's optional dependencies are not installed.
+        """
+
+    def companions(
+        self, files: dict[str, bytes], contract: Contract, name: str
+    ) -> dict[str, bytes]:
+        """Returns what goes beside the artefact once there are reference frames, such as an app.
+
+        Args:
+            files: of the bundle so far: artefact and reference.
+            contract: of the artefact.
+            name: of the project.
         """
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:

@@ -168,7 +168,7 @@ def test_mistakes_of_a_first_try(mnelf, share, bundle, tmp_path):
         mnelf("bench", "import", "result.json", "thing/manifest.json"),
         "thing/manifest.json: no such folder, expected the bundle that was measured",
     )
-    _refused(mnelf("bench", "import", "thing/manifest.json"), "manifest.json: result: ")
+    _refused(mnelf("bench", "import", "thing/manifest.json"), "manifest.json: schema is 2")
     _refused(mnelf("bench", "import", "result.json", "."), "is no bundle, but holds thing; name")
     (tmp_path / "empty").mkdir()
     _refused(mnelf("bench", "import", "result.json", "empty"), "is not a bundle of mnelf", code=1)

@@ -11,6 +11,7 @@ from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import Manifest, create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
+from mobile_nelf.deploy.exporter import ProgramRecord
 from mobile_nelf.deploy.parity import ParityLeg
 from mobile_nelf.deploy.placement import PlacementReport, PlacementRow
 
@@ -18,15 +19,20 @@ __all__ = ["WEIGHTS", "edited", "one_run", "packaged_bundle", "synthetic_result"
 
 #: The first leg is no artefact's; then come those of the two packages, in their order.
 LEGS = tuple(
-    ParityLeg(name, 2, 1e-3, psnr_db, "", True)
-    for name, psnr_db in (
-        ("student → deploy form", 30.0),
-        ("student → Core ML program, exact", 75.5),
-        ("student → Core ML program, fp16 after every operation", 57.5),
-        ("student → Core ML program palette6, exact", 45.5),
-        ("student → Core ML program palette6, fp16 after every operation", 46.5),
+    ParityLeg("compared", 2, 1e-3, psnr_db, "", True, artefact=artefact)
+    for artefact, psnr_db in (
+        ("", 30.0),
+        ("thing.mlpackage", 75.5),
+        ("thing.mlpackage", 57.5),
+        ("thing-palette6.mlpackage", 45.5),
+        ("thing-palette6.mlpackage", 46.5),
     )
 )
+
+PROGRAMS = {
+    "thing.mlpackage": ProgramRecord("fp16", "0" * 64),
+    "thing-palette6.mlpackage": ProgramRecord("palette6", "1" * 64),
+}
 
 RULES = PlacementReport(
     (
@@ -66,7 +72,7 @@ def packaged_bundle(
             files[name] = FileRecord.of(content)
     manifest = replace(bundle.manifest, files=files)
     if target != manifest.target:
-        inspection = replace(manifest.inspection, placement=RULES)
+        inspection = replace(manifest.inspection, placement=RULES, programs=PROGRAMS)
         manifest = replace(manifest, target=target, parity=LEGS, inspection=inspection)
     (folder / "manifest.json").write_bytes(manifest.to_bytes())
     return read_manifest(folder)

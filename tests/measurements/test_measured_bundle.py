@@ -13,10 +13,16 @@ from measurements.devices_for_tests import (
     packaged_bundle,
     synthetic_result,
 )
+from students_for_tests import random_checkpoint
 
-from mobile_nelf.bundles import verify_bundle
+from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import read_manifest
-from mobile_nelf.bundles.measured import bundle_measurements, import_measurement, packages
+from mobile_nelf.bundles.measured import (
+    MEASUREMENTS_FOLDER,
+    bundle_measurements,
+    import_measurement,
+    packages,
+)
 from mobile_nelf.errors import BundleError, InputError, OutputError
 
 STORED = "measurements/Synthetic1,1-2026-11-23T100000Z.json"
@@ -216,3 +222,14 @@ def test_a_run_that_broke_off_belongs_to_a_model_all_the_same(bundle, result):
     _change(result, "runs", [{**broken, "model": "fish.mlpackage"}])
     with pytest.raises(InputError, match=r"runs\[0\].model is 'fish.mlpackage'"):
         import_measurement(result, bundle, force=True)
+
+
+def test_a_bundle_with_measurements_is_not_replaced(tmp_path):
+    manifest = packaged_bundle(tmp_path / "thing")
+    stored = tmp_path / "thing" / MEASUREMENTS_FOLDER / "device.json"
+    stored.parent.mkdir()
+    stored.write_text("{}")
+    with pytest.raises(OutputError, match=r"holds what a device measured, which --force would"):
+        create_bundle(random_checkpoint(), target="onnx", output=tmp_path / "thing", force=True)
+    assert stored.read_text() == "{}"
+    assert read_manifest(tmp_path / "thing") == manifest
