@@ -10,11 +10,14 @@ TORCH := torch==2.13.0
 demo: $(VENV)/.ready
 	$(BIN)/mnelf bundle examples/mic.pt --target lens --output out/mic-lens --force
 	$(BIN)/mnelf verify out/mic-lens
+	$(BIN)/mnelf bundle examples/mic.pt --target coreml --output out/mic-coreml --force
+	$(BIN)/mnelf verify out/mic-coreml
 	$(BIN)/mnelf bundle examples/mic.pt --target onnx --output out/mic-onnx --force
 	$(BIN)/mnelf eval examples/mic.pt examples/mic
 	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24 --force
 	@echo
 	@echo "The Lens Studio project:  out/mic-lens/lens_project"
+	@echo "The iPad app:             out/mic-coreml/ios_harness/mic-coreml.swiftpm"
 	@echo "The ONNX bundle:          out/mic-onnx"
 	@echo "A turn around the mic:    out/mic.gif"
 

@@ -101,7 +101,8 @@ def main() -> None:
             "" if stored is None else f"{stored / 1e6:.2f} MB",
             "" if stored is None else f"{100 * stored / full:.0f} %",
             f"{row['psnr_db']:.2f} dB",
-            "" if stored is None else f"{trained - row['psnr_db']:.2f} dB",
+            # Plus 0, or a loss of nothing would have a sign.
+            "" if stored is None else f"{round(trained - row['psnr_db'], 2) + 0.0:.2f} dB",
         )
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(table)
