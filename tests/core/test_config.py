@@ -72,6 +72,7 @@ CONTRACT = Contract(
         TensorSpec("sin_rows", (1, 36, 84, 1), "more sines"),
     ),
     output=TensorSpec("image", (1, 4, 1008, 756), "RGBA"),
+    output_form="tensor",
     student=STUDENT,
     intrinsics=Intrinsics(756, 1008, 900.0, 901.5, 377.0, 505.25),
     orbit=OrbitLimits((0.0, 0.1, 0.2), (0.0, 1.0, 0.0), (150.0, 240.0), (-5.0, 60.0), (3.9, 4.1)),
