@@ -64,7 +64,9 @@ def orthogonalised(matrix: Tensor) -> Tensor:
         x = x.T
     x = x / (x.norm() + 1e-7)
     for _ in range(STEPS):
+        # a·x + (b·gram + c·gram²)·x, with each sum inside its product.
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.addmm(x, factor, x, beta=a)
     result: Tensor = (x.T if tall else x).float()
     return result
