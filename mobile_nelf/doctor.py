@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import logging
 import platform
 import shutil
 import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +64,11 @@ EXTRAS = (
         "coreml",
         {"coremltools": "coremltools", "jinja2": "jinja2", "protobuf": "google.protobuf"},
         "mnelf bundle and check --target coreml; verifying what they made takes protobuf only",
+    ),
+    Extra(
+        "coreai",
+        {"coreai-core": "coreai", "coreai-torch": "coreai_torch"},
+        "mnelf bundle --target coreml --second-opinion",
     ),
     Extra("cuda", {"ninja": "ninja"}, "building tinycudann"),
 )
@@ -165,11 +174,25 @@ def _status(extra: Extra, distribution: str, module: str) -> PackageStatus:
     if not version:
         return PackageStatus(distribution, extra.name, "", "missing")
     try:
-        importlib.import_module(module)
+        with _quiet():
+            importlib.import_module(module)
     except (ImportError, OSError) as error:  # OSError: a shared library that cannot be loaded
         detail = " ".join(str(error).split())
         return PackageStatus(distribution, extra.name, version, "broken", detail)
     return PackageStatus(distribution, extra.name, version, "ok")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences what packages log and warn of when they are imported, since only that counts here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _version(distribution: str) -> str:

@@ -24,7 +24,7 @@ from mobile_nelf.deploy.exporter import (
     Runtime,
     WeightForm,
 )
-from mobile_nelf.deploy.form import deploy_form
+from mobile_nelf.deploy.form import DeployForm, deploy_form
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.make_contract import default_activation, make_contract
 from mobile_nelf.deploy.parity import (
@@ -35,6 +35,7 @@ from mobile_nelf.deploy.parity import (
 from mobile_nelf.deploy.placement import place
 from mobile_nelf.deploy.program import program_cost
 from mobile_nelf.errors import BundleError, DeployError, InputError
+from mobile_nelf_exporters.coreai_runtime import coreai_frame_function
 from mobile_nelf_exporters.coreml_checks import (
     ACTIVATION_OPERATORS,
     check_package,
@@ -112,14 +113,17 @@ class CoremlExporter:
                 layout.name, checkpoint.student.activation, activation, self.target
             ),
         )
-        model = convert(deploy_form(checkpoint, layout, activation, expand=False), contract, ios)
+        form = deploy_form(checkpoint, layout, activation, expand=False)
+        # First, since it fails at once where the runtime is not installed.
+        opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
+        model = convert(form, contract, ios)
         files: dict[str, bytes] = {}
-        for index, form in enumerate(weights):
-            package = f"{name}{f'-{form}' if index else ''}{PACKAGE_SUFFIX}"
-            files |= package_files(compress(model, form), package, contract, form)
+        for index, stored in enumerate(weights):
+            package = f"{name}{f'-{stored}' if index else ''}{PACKAGE_SUFFIX}"
+            files |= package_files(compress(model, stored), package, contract, stored)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages)
-        return Exported(contract, files, reason, NOT_MEASURED)
+        return Exported(contract, files, reason, NOT_MEASURED, opinions)
 
     def companions(
         self, files: dict[str, bytes], contract: Contract, name: str
@@ -189,6 +193,19 @@ def _read_packages(files: dict[str, bytes]) -> list[Package]:
 def _demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> float:
     demanded = min(contract.min_psnr_db, COMPRESSED_MIN_PSNR_DB.get(weight_form(package), np.inf))
     return min(demanded, EMULATED_MIN_PSNR_DB) if emulated else demanded
+
+
+def _second_opinion(form: DeployForm, contract: Contract) -> Runtime:
+    return Runtime(
+        name="Core AI runtime, fp32",
+        artefact="",
+        assumes="the same graph in float32, exported for another framework; not in the bundle",
+        frame=coreai_frame_function(form, contract),
+        # What the layout must reach where weights are not rounded to fp16.
+        min_psnr_db=required_psnr_db(
+            contract.layout, contract.student.activation, contract.activation
+        ),
+    )
 
 
 def _runtime(package: Package, contract: Contract, emulated: bool) -> Runtime:

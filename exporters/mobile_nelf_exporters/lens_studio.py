@@ -48,7 +48,7 @@ class LensStudioExporter:
         Raises:
             InputError: `name` is no name for a lens.
         """
-        options.refuse(self.target, "weights", "output_form", "ios")
+        options.refuse(self.target, "weights", "output_form", "ios", "second_opinion")
         check_lens_name(name)
         chosen, reason = (
             _choose_layout(checkpoint.student)

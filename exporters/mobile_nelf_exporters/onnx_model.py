@@ -27,7 +27,7 @@ class OnnxExporter:
 
     def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
         """See `Exporter.export`."""
-        options.refuse(self.target, "weights", "output_form", "ios")
+        options.refuse(self.target, "weights", "output_form", "ios", "second_opinion")
         layout, reason = options.layout, "asked for"
         if layout is None:
             layout = "camera"

@@ -31,8 +31,8 @@ __all__ = ["Bundle", "create_bundle"]
 #: Reference frames a bundle; a turn in steps of 45 degrees sees every side.
 REFERENCE_FRAMES = 8
 
-#: Frames for the legs before the artefact and for emulations. They exercise the same arithmetic at
-#: every pose, and the artefact itself is compared on all reference frames.
+#: Frames for the legs before the artefact, for emulations and for second opinions. They exercise
+#: the same arithmetic at every pose, and the artefact itself is compared on all reference frames.
 SHORT_LEG_FRAMES = 2
 
 
@@ -164,8 +164,9 @@ def _artefact_legs(
 ) -> list[ParityLeg]:
     student = exported.contract.student
     legs = []
-    for runtime in exporter.runtimes(exported.files, exported.contract):
-        short = runtime.emulates or runtime.min_psnr_db is None
+    executed = exporter.runtimes(exported.files, exported.contract)
+    for runtime in (*executed, *exported.opinions):
+        short = runtime.emulates or runtime.min_psnr_db is None or runtime in exported.opinions
         count = SHORT_LEG_FRAMES if short else len(frames)
         cameras = counted(f"run {runtime.name}", reference.cameras[:count], on_progress)
         rendered = [

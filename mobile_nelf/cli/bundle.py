@@ -45,6 +45,11 @@ __all__ = ["command"]
 )
 @click.option("--name", help="Of the project inside. Default: the name of the folder.")
 @deploy_options
+@click.option(
+    "--second-opinion",
+    is_flag=True,
+    help="For coreml: run the same graph in Apple's Core AI runtime as well.",
+)
 @lens_options
 @force_option
 @common_options
@@ -58,6 +63,7 @@ def command(
     weights: Any,
     output_form: Any,
     ios: int | None,
+    second_opinion: bool,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
     force: bool,
@@ -78,7 +84,9 @@ def command(
             target=target,
             output=output or Path(f"{checkpoint.stem}-{target}"),
             name=name,
-            options=ExportOptions(layout, activation, tuple(weights), output_form, ios),
+            options=ExportOptions(
+                layout, activation, tuple(weights), output_form, ios, second_opinion
+            ),
             force=force,
             on_progress=on_progress,
         )

@@ -54,6 +54,7 @@ class ExportOptions:
         weights: how weights are stored, one artefact for each; chosen by the exporter if empty.
         output_form: tensor or picture; chosen by the exporter if `None`.
         ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
+        second_opinion: run the same graph in Apple's Core AI runtime as well, for target coreml.
     """
 
     layout: LayoutName | None = None
@@ -61,6 +62,7 @@ class ExportOptions:
     weights: tuple[WeightForm, ...] = ()
     output_form: OutputForm | None = None
     ios: int | None = None
+    second_opinion: bool = False
 
     def refuse(self, target: str, *names: str) -> None:
         """Refuses options that a target does not have.
@@ -69,7 +71,7 @@ class ExportOptions:
             InputError: one of the attributes `names` was set.
         """
         for name in names:
-            if getattr(self, name) not in (None, ()):
+            if getattr(self, name) not in (None, (), False):
                 raise InputError(f"target {target} has no choice of {name}; leave it out")
 
 
@@ -83,7 +85,8 @@ class Runtime:
 
     Attributes:
         name: what ran, for reports (`ONNX Runtime, fp32`).
-        artefact: bundle-relative path of the file or package that was executed.
+        artefact: bundle-relative path of the file or package that was executed; empty if it is not
+            in the bundle.
         assumes: what had to be assumed to run it here; empty if nothing.
         frame: renders a camera.
         min_psnr_db: what each frame must reach against the trained student; None if this emulates
@@ -112,12 +115,15 @@ class Exported:
         files: bundle-relative POSIX path to content.
         layout_reason: why this layout was chosen.
         not_measured: what only a device can tell.
+        opinions: further ways in which the same graph was executed while the bundle was made; not
+            part of the bundle.
     """
 
     contract: Contract
     files: dict[str, bytes]
     layout_reason: str
     not_measured: tuple[str, ...]
+    opinions: tuple[Runtime, ...] = ()
 
 
 @dataclass(frozen=True)

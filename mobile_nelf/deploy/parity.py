@@ -100,7 +100,8 @@ class ParityLeg:
         passed: whether that holds and all pixels are finite.
         note: what the leg assumes or emulates.
         largest_activation: magnitude of the largest result in fp16; None where there is none.
-        artefact: bundle-relative path of what was executed; empty for legs that precede it.
+        artefact: bundle-relative path of what was executed; empty for legs that run none of its
+            files.
     """
 
     name: str
