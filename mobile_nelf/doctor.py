@@ -184,7 +184,7 @@ def _status(extra: Extra, distribution: str, module: str) -> PackageStatus:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what packages log and warn of when they are imported, since only that counts here."""
+    """Silences packages that log or warn when they are imported; here only that counts."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
