@@ -186,7 +186,7 @@ def change_at(plain: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("version", 2, "contract: contract version 2, this mnelf reads version 1"),
+        ("version", 1, "contract: contract version 1, this mnelf reads version 2"),
         ("layout", "ray", "contract.layout: expected one of ['embedded', 'rays', 'camera'"),
         ("output.shape", [1, 3, 8], "contract.output.shape: expected 4 values, found 3"),
         ("student.depth", 7, "contract.student: depth must be even and at least 4, found 7"),
