@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mobile_nelf
@@ -12,6 +12,7 @@ from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
 from mobile_nelf.bundles.reference import Reference
+from mobile_nelf.bundles.report import REPORT_NAME, proves_artefact, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm
 from mobile_nelf.deploy.exporter import NO_OPTIONS, Exported, Exporter, ExportOptions, find_exporter
@@ -88,10 +89,10 @@ def create_bundle(
         reasons = "; ".join(inspection.operators.refusals)
         raise DeployError(f"target {target} cannot take this student: {reasons}")
     reference, frames = Reference.render(checkpoint, REFERENCE_FRAMES, on_progress)
-    legs = [
-        *_network_legs(checkpoint, exported, reference, frames),
-        *_artefact_legs(exporter, exported, reference, frames, on_progress),
-    ]
+    artefact_legs, artefact_frames = _artefact_legs(
+        exporter, exported, reference, frames, on_progress
+    )
+    legs = [*_network_legs(checkpoint, exported, reference, frames), *artefact_legs]
     failed = [leg for leg in legs if not leg.passed]
     if failed:
         raise ParityError("; ".join(leg.summary for leg in failed) + "; nothing was written")
@@ -110,6 +111,10 @@ def create_bundle(
         parity=tuple(legs),
         not_measured=exported.not_measured,
     )
+    # The page shows the manifest, so the manifest can only list it afterwards.
+    files[REPORT_NAME] = render_report(manifest, frames, artefact_frames)
+    listed = {**manifest.files, REPORT_NAME: FileRecord.of(files[REPORT_NAME])}
+    manifest = replace(manifest, files=listed)
     _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
     return Bundle(output, manifest)
 
@@ -161,9 +166,11 @@ def _artefact_legs(
     reference: Reference,
     frames: list[Frame],
     on_progress: Progress,
-) -> list[ParityLeg]:
+) -> tuple[list[ParityLeg], list[Frame]]:
+    """Compares the artefact with the student; also returns the frames that prove it."""
     student = exported.contract.student
-    legs = []
+    legs: list[ParityLeg] = []
+    proving: list[Frame] = []
     executed = exporter.runtimes(exported.files, exported.contract)
     for runtime in (*executed, *exported.opinions):
         short = runtime.emulates or runtime.min_psnr_db is None or runtime in exported.opinions
@@ -184,7 +191,9 @@ def _artefact_legs(
                 artefact=runtime.artefact,
             )
         )
-    return legs
+        if not proving and proves_artefact(legs[-1]):
+            proving = rendered
+    return legs, proving
 
 
 def _check_output(output: Path, force: bool) -> None:

@@ -99,6 +99,7 @@ def command(
 
 
 def _print(bundle: Bundle) -> None:
+    from mobile_nelf.bundles.report import REPORT_NAME
     from mobile_nelf.cli.check import backend_fields, cost_fields, print_placement
 
     manifest = bundle.manifest
@@ -125,6 +126,7 @@ def _print(bundle: Bundle) -> None:
     parity_table(manifest.parity)
     click.echo()
     fields = {"not measured": "; ".join(manifest.not_measured)}
+    fields["look at"] = str(bundle.path / REPORT_NAME)
     fields["next"] = f"mnelf verify {bundle.path}"
     projects = [name for name in manifest.files if name.endswith(".esproj")]
     if projects:

@@ -19,9 +19,8 @@ from mobile_nelf.cli.output import print_fields, print_json, print_note, print_t
 
 if TYPE_CHECKING:
     from mobile_nelf.deploy.cost import Cost
-    from mobile_nelf.deploy.operators_schema import Backend
     from mobile_nelf.deploy.placement import PlacementReport
-    from mobile_nelf.deploy.snapml_check import SnapmlReport, Verdict
+    from mobile_nelf.deploy.snapml_check import SnapmlReport
     from mobile_nelf.inspection import CheckResult
 
 __all__ = ["backend_fields", "command", "cost_fields", "print_placement"]
@@ -166,19 +165,13 @@ def print_placement(placement: PlacementReport) -> None:
 def _print_layers(report: SnapmlReport) -> None:
     from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
 
-    def cell(verdicts: dict[Backend, Verdict], backend: Backend, count: int) -> str:
-        failing = verdicts[backend].failing
-        if not failing:
-            return "yes"
-        return "no" if failing == count else f"{count - failing} of {count}"
-
     print_table(
         ("layer", "from", *(BACKEND_TITLES[backend] for backend in BACKENDS), "count"),
         [
             (
                 row.layer,
                 ", ".join(row.operators),
-                *(cell(row.verdicts, backend, row.count) for backend in BACKENDS),
+                *(row.support(backend) for backend in BACKENDS),
                 str(row.count),
             )
             for row in report.layers

@@ -75,6 +75,13 @@ class LayerRow:
     count: int
     verdicts: dict[Backend, Verdict]
 
+    def support(self, backend: Backend) -> str:
+        """How many of them a back-end runs: `yes`, `no` or `2 of 3`."""
+        failing = self.verdicts[backend].failing
+        if not failing:
+            return "yes"
+        return "no" if failing == self.count else f"{self.count - failing} of {self.count}"
+
 
 @dataclass(frozen=True)
 class SnapmlReport:

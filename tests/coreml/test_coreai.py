@@ -118,7 +118,10 @@ def test_the_command_adds_a_leg_and_nothing_else(checkpoint, tmp_path):
     assert not any("Core AI" in leg.name for leg in plain.manifest.parity)
     with_leg, without = _content(tmp_path / "asked" / "thing"), _content(plain.path)
     assert with_leg.keys() == without.keys()
-    assert {path for path in without if with_leg[path] != without[path]} == {"manifest.json"}
+    assert {path for path in without if with_leg[path] != without[path]} == {
+        "manifest.json",
+        "report.html",
+    }
 
 
 def _content(folder: Path) -> dict[str, bytes]:
