@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 import mobile_nelf
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -15,6 +16,7 @@ from mobile_nelf.deploy.contract import ActivationForm, Contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.deploy.make_contract import make_contract
+from mobile_nelf.deploy.picture import PicturedForm
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
@@ -31,9 +33,21 @@ CONTRACT_KEY = "mobile_nelf.contract"
 #: GELU to ONNX Runtime, which then runs it as four passes over memory instead of one.
 MUL_INTO_CONV = "fuse_preceding_mul_into_conv"
 
+#: A pass of onnxsim that pads by a 1×1 conv, which SnapML cannot: padding up to the kernel's size.
+PAD_INTO_CONV = "fuse_pad_into_conv"
+
+#: Has the signature of GeluSnap, and no student computes it.
+STAND_IN = "Softsign"
+
 
 def build_onnx(
-    checkpoint: Checkpoint, layout: Layout, activation: ActivationForm, *, expand: bool
+    checkpoint: Checkpoint,
+    layout: Layout,
+    activation: ActivationForm,
+    *,
+    expand: bool,
+    size: tuple[int, int] | None = None,
+    composited: bool = False,
 ) -> tuple[ModelProto, Contract]:
     """Lowers, simplifies and checks the deploy form of a student.
 
@@ -42,6 +56,8 @@ def build_onnx(
         layout: which part of the encoder is in the graph.
         activation: how the trained activation is computed.
         expand: avoid elementwise operators that broadcast (see `Layout.encoder`).
+        size: rows and columns of the output (see `make_contract`).
+        composited: show the object over the camera's image (see `make_contract`).
 
     Returns:
         The model with contract, versions and hashes in its metadata, and the contract.
@@ -52,24 +68,25 @@ def build_onnx(
     """
     onnxsim = import_extra("onnxsim", "lens")
     checker = import_extra("onnx.checker", "lens")
-    contract = make_contract(checkpoint, layout, activation)
-    form = deploy_form(checkpoint, layout, activation, expand=expand)
+    contract = make_contract(checkpoint, layout, activation, size=size, composited=composited)
+    form: nn.Module = deploy_form(checkpoint, layout, activation, expand=expand)
+    if composited or contract.picture_corner != (0, 0):
+        form = PicturedForm(form, contract).eval()
     model = lower_to_onnx(form, contract.inputs, contract.output.name, activation)
-    # Simplifier and checker know only standard operators; Relu has the same signature as GeluSnap,
-    # and a graph with GeluSnap holds no other Relu.
-    _rename_operator(model, GELU_SNAP, "Relu", when=activation == "gelusnap")
-    model, same = onnxsim.simplify(model, skipped_optimizers=[MUL_INTO_CONV])
+    # Simplifier and checker know only standard operators.
+    _rename_operator(model, GELU_SNAP, STAND_IN)
+    model, same = onnxsim.simplify(model, skipped_optimizers=[MUL_INTO_CONV, PAD_INTO_CONV])
     if not same:
         raise DeployError("onnxsim changed the function of the graph; please report this")
     checker.check_model(model, full_check=True)
-    _rename_operator(model, "Relu", GELU_SNAP, when=activation == "gelusnap")
+    _rename_operator(model, STAND_IN, GELU_SNAP)
     _add_metadata(model, contract)
     return model, contract
 
 
-def _rename_operator(model: ModelProto, old: str, new: str, *, when: bool) -> None:
+def _rename_operator(model: ModelProto, old: str, new: str) -> None:
     for node in model.graph.node:
-        if when and node.op_type == old:
+        if node.op_type == old:
             node.op_type = new
 
 

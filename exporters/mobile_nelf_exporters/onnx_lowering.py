@@ -200,6 +200,18 @@ def _convolution(op_type: str, schema: dict[str, Any]) -> Callable[[_Graph, fx.N
     return lower
 
 
+def _pad(graph: _Graph, node: fx.Node) -> str:
+    value, widths, mode, fill = _arguments(
+        node, value=None, widths=None, mode="constant", fill=None
+    )
+    if mode != "constant" or fill not in (None, 0) or len(widths) != 4:
+        raise DeployError("only padding of rows and columns with zeros has an ONNX lowering")
+    left, right, top, bottom = widths
+    pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    name = graph._initializer(f"pad_{len(graph.nodes)}_widths", pads)
+    return graph.emit("Pad", [graph.operand(value), name], _shape(node), mode="constant")
+
+
 #: Parameters of the traced calls in their order, with the defaults that a trace leaves out.
 _CONV = {
     "value": None,
@@ -250,6 +262,7 @@ def _tanh_gate(graph: _Graph, x: str, shape: tuple[int, ...]) -> str:
 
 
 _LOWERINGS: dict[str, Callable[[_Graph, fx.Node], str]] = {
+    "aten.abs.default": _elementwise("Abs"),
     "aten.add.Tensor": _elementwise("Add"),
     "aten.cat.default": _concat,
     "aten.conv2d.default": _convolution("Conv", _CONV),
@@ -257,6 +270,7 @@ _LOWERINGS: dict[str, Callable[[_Graph, fx.Node], str]] = {
     "aten.cos.default": _elementwise("Cos"),
     "aten.gelu.default": _gelu,
     "aten.mul.Tensor": _elementwise("Mul"),
+    "aten.pad.default": _pad,
     "aten.relu.default": _elementwise("Relu"),
     "aten.sigmoid.default": _elementwise("Sigmoid"),
     "aten.sin.default": _elementwise("Sin"),

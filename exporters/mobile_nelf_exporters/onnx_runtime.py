@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.config import from_dict
-from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract
 from mobile_nelf.deploy.exporter import FrameFunction
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError, ConfigError
@@ -55,9 +55,11 @@ def read_contract(model: ModelProto, name: str) -> Contract:
 
 
 def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
-    """Returns a function that renders through ONNX Runtime.
+    """Returns a function that renders the student's picture through ONNX Runtime.
 
     `GeluSnap` runs as the erf form of GELU, which is what its name suggests and nobody documents.
+    Padding is cut off. A composited picture is taken over its own background, which gives the
+    trained network's; a second one over another colour tells the alpha of students that have it.
     """
     onnxruntime = import_extra("onnxruntime", "lens")
     options = onnxruntime.SessionOptions()
@@ -67,14 +69,33 @@ def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
         _runnable(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     layout = find_layout(contract.layout)
+    student = contract.student
+    top, left = contract.picture_corner
+
+    def shown(uploads: dict[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        (image,) = session.run([contract.output.name], uploads)
+        window = image[0, :, top:, left:][:, : student.image_height, : student.image_width]
+        return np.ascontiguousarray(window.transpose(1, 2, 0))
+
+    def filled(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        rows, columns = contract.output.shape[2:]
+        return np.tile(colour[None, :, None, None], (1, 1, rows, columns))
 
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         uploads = {
             name: np.ascontiguousarray(array, dtype=np.float32)
             for name, array in layout.host(camera, contract.student.encoder).items()
         }
-        (image,) = session.run([contract.output.name], uploads)
-        return np.ascontiguousarray(image[0].transpose(1, 2, 0))
+        if contract.camera_image is None:
+            return shown(uploads)
+        background = np.array(contract.background, np.float32)
+        colour = shown({**uploads, CAMERA_IMAGE: filled(background)})
+        if contract.student.out_channels == 3:
+            return colour
+        other = np.where(background < 0.5, np.float32(1.0), np.float32(0.0))
+        change = shown({**uploads, CAMERA_IMAGE: filled(other)}) - colour
+        alpha = 1.0 - (change / (other - background)).mean(axis=-1, keepdims=True)
+        return np.concatenate([colour, alpha], axis=-1)
 
     return frame
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,17 @@ class Checkpoint:
     def ray_camera(self, cam_to_world: FloatArray) -> Camera:
         """Returns the camera of the ray grid at a pose."""
         return self.camera(cam_to_world).resized(self.student.ray_width, self.student.ray_height)
+
+    def on_grid(self, ray_width: int, ray_height: int, intrinsics: Intrinsics) -> Checkpoint:
+        """Returns the same network on another grid of rays; it is convolutional, so any will do.
+
+        Args:
+            ray_width: columns of rays.
+            ray_height: rows of rays.
+            intrinsics: lens of the picture, on its pixel grid: the ray grid times the scale.
+        """
+        student = replace(self.student, ray_width=ray_width, ray_height=ray_height)
+        return replace(self, student=student, intrinsics=intrinsics)
 
     def weights_sha256(self) -> str:
         """Returns a hash of names, shapes and values that does not depend on the file format."""

@@ -13,14 +13,24 @@ from typing import Literal
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.students import StudentConfig
 
-__all__ = ["ActivationForm", "Contract", "LayoutName", "OutputForm", "TensorSpec"]
+__all__ = [
+    "CAMERA_IMAGE",
+    "ActivationForm",
+    "Contract",
+    "LayoutName",
+    "OutputForm",
+    "TensorSpec",
+]
 
 LayoutName = Literal["embedded", "rays", "camera", "factored"]
 OutputForm = Literal["tensor", "image"]
 ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 
 #: Raised when a reader of an older bundle would misread a newer one.
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
+
+#: Input of a composited picture: what the device's camera sees behind the object.
+CAMERA_IMAGE = "camera_image"
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,8 @@ class Contract:
         layout: which part of the encoder the host computes (see `deploy.layouts`).
         activation: how the artefact computes the student's activation.
         inputs: tensors to upload for each frame.
-        output: the image, RGB or RGBA in [0, 1] by channel, rows downwards.
+        output: the image, RGB or RGBA in [0, 1] by channel, rows downwards. Where it is larger than
+            the student's picture, that lies in its middle with the background around it.
         output_form: `image` if the artefact returns the output as an 8-bit picture of the platform.
         student: network shape, ray grid and depth samples.
         intrinsics: lens of the reference frames, on the image's pixel grid.
@@ -85,5 +96,16 @@ class Contract:
 
     @property
     def upload_bytes(self) -> int:
-        """Bytes that the host writes for each frame."""
-        return sum(spec.bytes for spec in self.inputs)
+        """Bytes that the host writes for each frame; the camera's image is a texture."""
+        return sum(spec.bytes for spec in self.inputs if spec.name != CAMERA_IMAGE)
+
+    @property
+    def camera_image(self) -> TensorSpec | None:
+        """The input that the object is composited over; None if the background is baked in."""
+        return next((spec for spec in self.inputs if spec.name == CAMERA_IMAGE), None)
+
+    @property
+    def picture_corner(self) -> tuple[int, int]:
+        """Row and column at which the student's picture begins in the output."""
+        _, _, rows, columns = self.output.shape
+        return (rows - self.student.image_height) // 2, (columns - self.student.image_width) // 2

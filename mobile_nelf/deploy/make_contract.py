@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, Contract, OutputForm, TensorSpec
+from mobile_nelf.deploy.contract import (
+    CAMERA_IMAGE,
+    ActivationForm,
+    Contract,
+    OutputForm,
+    TensorSpec,
+)
 from mobile_nelf.deploy.form import ACTIVATION_FORMS
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.deploy.parity import required_psnr_db
@@ -16,15 +22,38 @@ def make_contract(
     layout: Layout,
     activation: ActivationForm,
     output_form: OutputForm = "tensor",
+    *,
+    size: tuple[int, int] | None = None,
+    composited: bool = False,
 ) -> Contract:
-    """Returns the contract of a student in a layout."""
+    """Returns the contract of a student in a layout.
+
+    Args:
+        checkpoint: the trained student, on the ray grid that ships.
+        layout: which part of the encoder is in the graph.
+        activation: how the trained activation is computed.
+        output_form: tensor or picture of the platform.
+        size: rows and columns of the output; that of the student's picture if `None`.
+        composited: the object is shown over the camera's image, which becomes an input.
+
+    Raises:
+        ValueError: a composited picture is to be padded; the camera's image has no border colour.
+    """
+    if composited and size is not None:
+        raise ValueError("a composited picture cannot be padded; choose a grid of rays that fits")
     student = checkpoint.student
-    channels = "RGB" if student.out_channels == 3 else "RGB and alpha"
-    shape = (1, student.out_channels, student.image_height, student.image_width)
+    shown = 3 if composited else student.out_channels
+    channels = "RGB" if shown == 3 else "RGB and alpha"
+    rows, columns = size or (student.image_height, student.image_width)
+    shape = (1, shown, rows, columns)
+    inputs = layout.inputs(student)
+    if composited:
+        seen = "RGB in [0, 1], rows downwards: what the camera sees behind the object"
+        inputs = (*inputs, TensorSpec(CAMERA_IMAGE, (1, 3, rows, columns), seen))
     return Contract(
         layout=layout.name,
         activation=activation,
-        inputs=layout.inputs(student),
+        inputs=inputs,
         output=TensorSpec("output", shape, f"{channels} in [0, 1], rows downwards"),
         output_form=output_form,
         student=student,

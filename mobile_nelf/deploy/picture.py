@@ -1,0 +1,98 @@
+"""From what the network renders to what a screen shows.
+
+A lens can show a texture only stretched to the whole screen, and has no material to mix it with the
+camera's image. So both happen in the graph: the picture is padded with its background to the aspect
+of a phone, or composited over the camera's image. Conv, Abs, Relu, Mul, Add and Pad are all that is
+needed, which SnapML's table lists for all four back-ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mobile_nelf.deploy.contract import Contract
+
+__all__ = ["LensPicture", "PicturedForm"]
+
+#: The matte of a student without alpha, by its distance from the background, summed over RGB: below
+#: MATTE_FLOOR clear, 1 / MATTE_SLOPE above that opaque. Students leave up to 0.01 a channel on a
+#: white background; a wider ramp would let the camera shine through pale parts of the object.
+MATTE_FLOOR = 0.03
+MATTE_SLOPE = 6.0
+
+
+class LensPicture(nn.Module):
+    """Composites and pads the picture of a student as a contract asks."""
+
+    def __init__(self, contract: Contract) -> None:
+        """Takes background, channels and sizes from the contract."""
+        super().__init__()
+        channels = contract.student.out_channels
+        shown = contract.output.shape[1]
+        # Around the object there is nothing: background, and an alpha of 0.
+        around = (*contract.background, 0.0)[:shown]
+        self.difference = _affine(torch.eye(shown, channels), [-value for value in around])
+        self.restore = _affine(torch.eye(shown), around)
+        self.has_alpha = channels == 4
+        self.composited = contract.camera_image is not None
+        if self.composited:
+            self.behind = _affine(torch.eye(3), [-value for value in contract.background])
+            if self.has_alpha:
+                self.clear = _affine(torch.tensor([[0.0, 0.0, 0.0, -1.0]] * 3), [1.0] * 3)
+            else:
+                self.above_floor = _affine(
+                    torch.full((3, 3), MATTE_SLOPE), [-MATTE_SLOPE * MATTE_FLOOR] * 3
+                )
+                self.clear = _affine(-torch.eye(3), [1.0] * 3)
+        top, left = contract.picture_corner
+        self.padding = (left, left, top, top)
+
+    def forward(self, image: Tensor, camera_image: Tensor | None = None) -> Tensor:
+        """Maps the network's [1, 3 or 4, s·h, s·w] to the contract's output.
+
+        Args:
+            image: RGB over the background, and alpha if the student has it.
+            camera_image: [1, 3, s·h, s·w] in [0, 1]; only for composited pictures.
+        """
+        difference = self.difference(image)
+        if camera_image is not None:
+            if self.has_alpha:
+                clear = self.clear(image)
+            else:
+                clear = torch.relu(self.clear(torch.relu(self.above_floor(difference.abs()))))
+            difference = difference + clear * self.behind(camera_image)
+        if any(self.padding):
+            # Zeros, since a constant of rank 0 for any other value may not be imported.
+            difference = functional.pad(difference, self.padding)
+        picture: Tensor = self.restore(difference)
+        return picture
+
+
+class PicturedForm(nn.Module):
+    """A deploy form that ends in a `LensPicture`."""
+
+    def __init__(self, form: nn.Module, contract: Contract) -> None:
+        """Takes the deploy form and what its picture becomes."""
+        super().__init__()
+        self.form = form
+        self.picture = LensPicture(contract)
+
+    def forward(self, *uploads: Tensor) -> Tensor:
+        """Maps the uploads, then the camera's image if there is one, to the contract's output."""
+        if self.picture.composited:
+            composited: Tensor = self.picture(self.form(*uploads[:-1]), uploads[-1])
+            return composited
+        padded: Tensor = self.picture(self.form(*uploads))
+        return padded
+
+
+def _affine(matrix: Tensor, offset: Sequence[float]) -> nn.Conv2d:
+    """Returns a 1×1 conv that maps channels by `matrix` and adds `offset`."""
+    conv = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1)
+    conv.weight = nn.Parameter(matrix[:, :, None, None].clone(), requires_grad=False)
+    conv.bias = nn.Parameter(torch.tensor(list(offset)), requires_grad=False)
+    return conv
