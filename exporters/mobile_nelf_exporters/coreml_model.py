@@ -78,6 +78,7 @@ class CoremlExporter:
         Raises:
             InputError: `name` is no name for an app, or a version of iOS is not to be had.
         """
+        options.refuse(self.target, "experience")
         # By default what the app itself needs.
         ios = APP_IOS if options.ios is None else options.ios
         weights = options.weights or ("fp16",)
@@ -123,7 +124,7 @@ class CoremlExporter:
             files |= package_files(compress(model, stored), package, contract, stored)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages)
-        return Exported(contract, files, reason, NOT_MEASURED, opinions)
+        return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
 
     def companions(
         self, files: dict[str, bytes], contract: Contract, name: str

@@ -48,6 +48,7 @@ def build_onnx(
     expand: bool,
     size: tuple[int, int] | None = None,
     composited: bool = False,
+    ball_radius: float | None = None,
 ) -> tuple[ModelProto, Contract]:
     """Lowers, simplifies and checks the deploy form of a student.
 
@@ -58,6 +59,7 @@ def build_onnx(
         expand: avoid elementwise operators that broadcast (see `Layout.encoder`).
         size: rows and columns of the output (see `make_contract`).
         composited: show the object over the camera's image (see `make_contract`).
+        ball_radius: what the photos showed (see `make_contract`).
 
     Returns:
         The model with contract, versions and hashes in its metadata, and the contract.
@@ -68,7 +70,14 @@ def build_onnx(
     """
     onnxsim = import_extra("onnxsim", "lens")
     checker = import_extra("onnx.checker", "lens")
-    contract = make_contract(checkpoint, layout, activation, size=size, composited=composited)
+    contract = make_contract(
+        checkpoint,
+        layout,
+        activation,
+        size=size,
+        composited=composited,
+        ball_radius=ball_radius,
+    )
     form: nn.Module = deploy_form(checkpoint, layout, activation, expand=expand)
     if composited or contract.picture_corner != (0, 0):
         form = PicturedForm(form, contract).eval()

@@ -11,11 +11,18 @@ import mobile_nelf
 from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
-from mobile_nelf.bundles.reference import Reference
+from mobile_nelf.bundles.reference import Reference, in_window
 from mobile_nelf.bundles.report import REPORT_NAME, proves_artefact, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm
-from mobile_nelf.deploy.exporter import NO_OPTIONS, Exported, Exporter, ExportOptions, find_exporter
+from mobile_nelf.deploy.contract import ActivationForm, Contract
+from mobile_nelf.deploy.exporter import (
+    NO_OPTIONS,
+    REFERENCE,
+    Exported,
+    Exporter,
+    ExportOptions,
+    find_exporter,
+)
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
 from mobile_nelf.deploy.parity import (
     DEPLOY_MAX_ERROR,
@@ -88,15 +95,18 @@ def create_bundle(
     if inspection.operators is not None and not inspection.operators.passed:
         reasons = "; ".join(inspection.operators.refusals)
         raise DeployError(f"target {target} cannot take this student: {reasons}")
-    reference, frames = Reference.render(checkpoint, REFERENCE_FRAMES, on_progress)
-    artefact_legs, artefact_frames = _artefact_legs(
-        exporter, exported, reference, frames, on_progress
-    )
-    legs = [*_network_legs(checkpoint, exported, reference, frames), *artefact_legs]
+    references = {
+        folder: _render_reference(checkpoint, contract, on_progress)
+        for folder, contract in {REFERENCE: exported.contract, **exported.references}.items()
+    }
+    artefact_legs, shown = _artefact_legs(exporter, exported, references, on_progress)
+    legs = [*_network_legs(checkpoint, exported, *references[REFERENCE]), *artefact_legs]
     failed = [leg for leg in legs if not leg.passed]
     if failed:
         raise ParityError("; ".join(leg.summary for leg in failed) + "; nothing was written")
-    files = {**exported.files, **reference.to_files()}
+    files = dict(exported.files)
+    for folder, (reference, _) in references.items():
+        files |= reference.to_files(folder)
     files |= exporter.companions(files, exported.contract, name)
     manifest = Manifest(
         name=name,
@@ -112,7 +122,7 @@ def create_bundle(
         not_measured=exported.not_measured,
     )
     # The page shows the manifest, so the manifest can only list it afterwards.
-    files[REPORT_NAME] = render_report(manifest, frames, artefact_frames)
+    files[REPORT_NAME] = render_report(manifest, *shown)
     listed = {**manifest.files, REPORT_NAME: FileRecord.of(files[REPORT_NAME])}
     manifest = replace(manifest, files=listed)
     _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
@@ -125,13 +135,21 @@ def _project_name(folder: str) -> str:
     return name if name[:1].isalpha() else f"nelf-{name}"[:64]
 
 
+def _render_reference(
+    checkpoint: Checkpoint, contract: Contract, on_progress: Progress
+) -> tuple[Reference, list[Frame]]:
+    """Renders the trained network on the grid of rays of an artefact."""
+    student = contract.student
+    deployed = checkpoint.on_grid(student.ray_width, student.ray_height, contract.intrinsics)
+    return Reference.render(deployed, REFERENCE_FRAMES, on_progress)
+
+
 def _network_legs(
     checkpoint: Checkpoint, exported: Exported, reference: Reference, frames: list[Frame]
 ) -> list[ParityLeg]:
     """Compares the rewritten network, and the mapped activation, with the student."""
-    student = checkpoint.student
-    grid = (student.ray_width, student.ray_height)
-    cameras = [camera.resized(*grid) for camera in reference.cameras[:SHORT_LEG_FRAMES]]
+    student = exported.contract.student
+    cameras = reference.ray_cameras(student.scale)[:SHORT_LEG_FRAMES]
     exact = ACTIVATION_FORMS[student.activation][0]
 
     def rendered(activation: ActivationForm) -> list[Frame]:
@@ -163,23 +181,21 @@ def _network_legs(
 def _artefact_legs(
     exporter: Exporter,
     exported: Exported,
-    reference: Reference,
-    frames: list[Frame],
+    references: dict[str, tuple[Reference, list[Frame]]],
     on_progress: Progress,
-) -> tuple[list[ParityLeg], list[Frame]]:
-    """Compares the artefact with the student; also returns the frames that prove it."""
-    student = exported.contract.student
+) -> tuple[list[ParityLeg], tuple[list[Frame], list[Frame]]]:
+    """Compares artefacts with the student; also returns frames of it and of the proven artefact."""
+    scale = exported.contract.student.scale
     legs: list[ParityLeg] = []
-    proving: list[Frame] = []
+    shown: tuple[list[Frame], list[Frame]] = (references[REFERENCE][1], [])
     executed = exporter.runtimes(exported.files, exported.contract)
     for runtime in (*executed, *exported.opinions):
         short = runtime.emulates or runtime.min_psnr_db is None or runtime in exported.opinions
+        reference, frames = references[runtime.reference]
         count = SHORT_LEG_FRAMES if short else len(frames)
-        cameras = counted(f"run {runtime.name}", reference.cameras[:count], on_progress)
-        rendered = [
-            runtime.frame(camera.resized(student.ray_width, student.ray_height))
-            for camera in cameras
-        ]
+        cameras = counted(f"run {runtime.name}", reference.ray_cameras(scale)[:count], on_progress)
+        rendered = [in_window(runtime.frame(camera), runtime.window) for camera in cameras]
+        frames = [in_window(frame, runtime.window) for frame in frames]
         legs.append(
             compare_frames(
                 f"student → {runtime.name}",
@@ -191,9 +207,9 @@ def _artefact_legs(
                 artefact=runtime.artefact,
             )
         )
-        if not proving and proves_artefact(legs[-1]):
-            proving = rendered
-    return legs, proving
+        if not shown[1] and proves_artefact(legs[-1]):
+            shown = (frames, rendered)
+    return legs, shown
 
 
 def _check_output(output: Path, force: bool) -> None:

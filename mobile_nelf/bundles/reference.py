@@ -18,17 +18,18 @@ from PIL import Image
 from mobile_nelf.cameras import Camera, Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.config import from_dict, to_dict
+from mobile_nelf.deploy.exporter import REFERENCE
 from mobile_nelf.deploy.parity import Frame, student_frame_function
 from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.progress import Progress, counted, silent
 
-__all__ = ["Reference", "png_bytes", "to_uint8"]
+__all__ = ["Reference", "in_window", "png_bytes", "take_pixels", "to_uint8"]
 
 #: Pixels a frame that are kept in float32: 2 MB for eight RGB frames, whatever the image size.
 FLOAT_PIXELS = 20_000
 
-POSES = "reference/poses.json"
-PIXELS = "reference/pixels.npy"
+POSES = "poses.json"
+PIXELS = "pixels.npy"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,14 @@ class Reference:
         pixels = np.stack([take_pixels(rendered) for rendered in frames])
         return Reference(cameras, tuple(to_uint8(f) for f in frames), pixels), frames
 
-    def to_files(self) -> dict[str, bytes]:
+    def ray_cameras(self, scale: int) -> tuple[Camera, ...]:
+        """Returns the cameras on the grid of rays of a student that enlarges it `scale` times."""
+        return tuple(
+            camera.resized(camera.intrinsics.width // scale, camera.intrinsics.height // scale)
+            for camera in self.cameras
+        )
+
+    def to_files(self, folder: str = REFERENCE) -> dict[str, bytes]:
         """Returns the files of the reference folder by bundle-relative path."""
         lens = self.cameras[0].intrinsics
         poses = {
@@ -70,31 +78,34 @@ class Reference:
         }
         buffer = io.BytesIO()
         np.save(buffer, self.pixels, allow_pickle=False)
-        files = {POSES: (json.dumps(poses, indent=1) + "\n").encode(), PIXELS: buffer.getvalue()}
+        files = {
+            f"{folder}/{POSES}": (json.dumps(poses, indent=1) + "\n").encode(),
+            f"{folder}/{PIXELS}": buffer.getvalue(),
+        }
         for index, frame in enumerate(self.frames):
-            files[_frame_path(index)] = png_bytes(frame)
+            files[_frame_path(folder, index)] = png_bytes(frame)
         return files
 
     @staticmethod
-    def from_files(files: dict[str, bytes]) -> Reference:
+    def from_files(files: dict[str, bytes], folder: str = REFERENCE) -> Reference:
         """Reads the reference folder.
 
         Raises:
             BundleError: a file is missing or malformed, or frames and pixels disagree.
         """
         try:
-            poses: dict[str, Any] = json.loads(files[POSES])
-            lens = from_dict(Intrinsics, poses["intrinsics"], POSES)
+            poses: dict[str, Any] = json.loads(files[f"{folder}/{POSES}"])
+            lens = from_dict(Intrinsics, poses["intrinsics"], f"{folder}/{POSES}")
             matrices = [np.asarray(m, np.float64).reshape(3, 4) for m in poses["cam_to_world"]]
-            pixels = np.load(io.BytesIO(files[PIXELS]), allow_pickle=False)
+            pixels = np.load(io.BytesIO(files[f"{folder}/{PIXELS}"]), allow_pickle=False)
             frames = []
             for index in range(len(matrices)):
-                with Image.open(io.BytesIO(files[_frame_path(index)])) as image:
+                with Image.open(io.BytesIO(files[_frame_path(folder, index)])) as image:
                     frames.append(np.asarray(image))
         except KeyError as error:
-            raise BundleError(f"reference: {error.args[0]} is missing; bundle it again") from error
+            raise BundleError(f"{folder}: {error.args[0]} is missing; bundle it again") from error
         except (ValueError, TypeError, OSError, ConfigError) as error:
-            raise BundleError(f"reference: cannot be read ({error}); bundle it again") from error
+            raise BundleError(f"{folder}: cannot be read ({error}); bundle it again") from error
         cameras = tuple(Camera(matrix, lens) for matrix in matrices)
         reference = Reference(cameras, tuple(frames), pixels)
         agree = len(frames) == len(pixels) and all(
@@ -102,7 +113,7 @@ class Reference:
             for frame, kept in zip(frames, pixels, strict=True)
         )
         if not agree:
-            raise BundleError("reference: frames and float pixels disagree; bundle it again")
+            raise BundleError(f"{folder}: frames and float pixels disagree; bundle it again")
         return reference
 
 
@@ -111,6 +122,11 @@ def take_pixels(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
     flat = frame.reshape(-1, frame.shape[-1])
     count = min(FLOAT_PIXELS, len(flat))
     return flat[np.linspace(0, len(flat) - 1, count).astype(np.int64)]
+
+
+def in_window(frame: npt.NDArray[Any], window: tuple[slice, slice] | None) -> npt.NDArray[Any]:
+    """Returns the rows and columns of a frame that a runtime shows (see `Runtime.window`)."""
+    return frame if window is None else frame[window]
 
 
 def to_uint8(frame: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -126,5 +142,5 @@ def png_bytes(frame: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _frame_path(index: int) -> str:
-    return f"reference/frame_{index:03d}.png"
+def _frame_path(folder: str, index: int) -> str:
+    return f"{folder}/frame_{index:03d}.png"

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
-from mobile_nelf.bundles.reference import Reference, take_pixels, to_uint8
+from mobile_nelf.bundles.reference import Reference, in_window, take_pixels, to_uint8
 from mobile_nelf.deploy.exporter import Exporter, find_exporter
-from mobile_nelf.deploy.parity import ParityLeg, compare_frames, required_psnr_db
+from mobile_nelf.deploy.parity import Frame, ParityLeg, compare_frames, required_psnr_db
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.progress import Progress, counted, silent
 
@@ -80,12 +81,11 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
     if not problems:
         try:
             exporter = find_exporter(manifest.target)
-            reference = Reference.from_files(files)
             if exporter.inspect(files) != manifest.inspection:
                 problems.append(
                     f"{MANIFEST_NAME}: operators or cost differ from those of the model"
                 )
-            legs = _replay(exporter, manifest, files, reference, on_progress)
+            legs = _replay(exporter, manifest, files, on_progress)
         except BundleError as error:
             problems.append(str(error))
     problems += [leg.summary for leg in legs if not leg.passed]
@@ -118,22 +118,26 @@ def _replay(
     exporter: Exporter,
     manifest: Manifest,
     files: dict[str, bytes],
-    reference: Reference,
     on_progress: Progress,
 ) -> list[ParityLeg]:
     contract = manifest.contract
-    grid = (contract.student.ray_width, contract.student.ray_height)
     legs = []
     for runtime in exporter.runtimes(files, contract):
         if runtime.min_psnr_db is None:
             continue
-        cameras = counted(f"run {runtime.name}", reference.cameras, on_progress)
-        rendered = [runtime.frame(camera.resized(*grid)) for camera in cameras]
+        reference = Reference.from_files(files, runtime.reference)
+        cameras = reference.ray_cameras(contract.student.scale)
+        rendered = [
+            runtime.frame(camera) for camera in counted(f"run {runtime.name}", cameras, on_progress)
+        ]
+        inside = np.zeros((*reference.frames[0].shape[:2], 1), bool)
+        inside[runtime.window or ...] = True
+        kept = take_pixels(inside)[:, 0]
         legs += [
             compare_frames(
                 f"{runtime.name}, float pixels",
-                [take_pixels(frame)[None] for frame in rendered],
-                list(reference.pixels[:, None]),
+                [take_pixels(frame)[None, kept] for frame in rendered],
+                list(reference.pixels[:, None, kept]),
                 min_psnr_db=runtime.min_psnr_db,
                 note=runtime.assumes,
                 largest_activation=runtime.largest_activation and runtime.largest_activation(),
@@ -141,8 +145,8 @@ def _replay(
             ),
             compare_frames(
                 f"{runtime.name}, whole frames at 8 bits",
-                [to_uint8(frame).astype(np.float32) / 255.0 for frame in rendered],
-                [frame.astype(np.float32) / 255.0 for frame in reference.frames],
+                [_at_8_bits(in_window(to_uint8(frame), runtime.window)) for frame in rendered],
+                [_at_8_bits(in_window(frame, runtime.window)) for frame in reference.frames],
                 min_psnr_db=min(
                     EIGHT_BIT_MIN_PSNR_DB, runtime.min_psnr_db - EIGHT_BIT_ALLOWANCE_DB
                 ),
@@ -151,3 +155,7 @@ def _replay(
             ),
         ]
     return legs
+
+
+def _at_8_bits(frame: npt.NDArray[np.uint8]) -> Frame:
+    return frame.astype(np.float32) / np.float32(255.0)

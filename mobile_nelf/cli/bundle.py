@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mobile_nelf.cli.options import (
+    EXPERIENCES,
     common_options,
     deploy_options,
     examples,
@@ -46,6 +47,11 @@ __all__ = ["command"]
 @click.option("--name", help="Of the project inside. Default: the name of the folder.")
 @deploy_options
 @click.option(
+    "--experience",
+    type=click.Choice(EXPERIENCES),
+    help="For lens: turn the object under the finger (orbit, default) or walk round it (world).",
+)
+@click.option(
     "--second-opinion",
     is_flag=True,
     help="For coreml: run the same graph in Apple's Core AI runtime as well.",
@@ -63,6 +69,7 @@ def command(
     weights: Any,
     output_form: Any,
     ios: int | None,
+    experience: Any,
     second_opinion: bool,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
@@ -85,7 +92,7 @@ def command(
             output=output or Path(f"{checkpoint.stem}-{target}"),
             name=name,
             options=ExportOptions(
-                layout, activation, tuple(weights), output_form, ios, second_opinion
+                layout, activation, tuple(weights), output_form, ios, experience, second_opinion
             ),
             force=force,
             on_progress=on_progress,

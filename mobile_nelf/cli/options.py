@@ -32,6 +32,7 @@ path_type = click.Path(path_type=Path)
 
 #: Spelt out because the types that define them (`deploy.contract`) import torch.
 LAYOUTS = ("factored", "rays", "camera", "embedded")
+EXPERIENCES = ("orbit", "world")
 WEIGHT_FORMS = ("fp16", "int8", "palette6", "palette4", "sparse50")
 ACTIVATION_FORMS = ("erf", "gelusnap", "tanh", "relu")
 

@@ -67,6 +67,8 @@ class Contract:
         student: network shape, ray grid and depth samples.
         intrinsics: lens of the reference frames, on the image's pixel grid.
         orbit: where cameras may go, world frame.
+        ball_radius: of the ball round the orbit's target that every photo shows whole, world units;
+            no ray that passes it further away than this was trained from every side.
         background: RGB in [0, 1] behind the object.
         weights_sha256: of the trained weights (`Checkpoint.weights_sha256`).
         min_psnr_db: what each frame of the artefact must reach against the trained student.
@@ -81,6 +83,7 @@ class Contract:
     student: StudentConfig
     intrinsics: Intrinsics
     orbit: OrbitLimits
+    ball_radius: float
     background: tuple[float, float, float]
     weights_sha256: str
     min_psnr_db: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
@@ -24,12 +25,16 @@ from mobile_nelf.errors import InputError
 
 __all__ = [
     "NO_OPTIONS",
+    "REFERENCE",
+    "Experience",
     "ExportOptions",
     "Exported",
     "Exporter",
+    "Finding",
     "FrameFunction",
     "Inspection",
     "ProgramRecord",
+    "ProjectCheck",
     "Runtime",
     "WeightForm",
     "exporter_targets",
@@ -44,6 +49,13 @@ FrameFunction = Callable[[Camera], npt.NDArray[np.float32]]
 WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
 
 
+#: What people do with a lens: turn the object under the finger, or walk round it in the room.
+Experience = Literal["orbit", "world"]
+
+#: Folder of the reference frames in a bundle.
+REFERENCE = "reference"
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """What may be asked of an exporter; it refuses what its target does not have.
@@ -54,6 +66,7 @@ class ExportOptions:
         weights: how weights are stored, one artefact for each; chosen by the exporter if empty.
         output_form: tensor or picture; chosen by the exporter if `None`.
         ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
+        experience: what people do with a lens; chosen by the exporter if `None`.
         second_opinion: run the same graph in Apple's Core AI runtime as well, for target coreml.
     """
 
@@ -62,6 +75,7 @@ class ExportOptions:
     weights: tuple[WeightForm, ...] = ()
     output_form: OutputForm | None = None
     ios: int | None = None
+    experience: Experience | None = None
     second_opinion: bool = False
 
     def refuse(self, target: str, *names: str) -> None:
@@ -91,6 +105,9 @@ class Runtime:
         frame: renders a camera.
         min_psnr_db: what each frame must reach against the trained student; None if this emulates
             a device and is reported only.
+        reference: folder of the reference frames that it must reproduce.
+        window: rows and columns of those frames that it shows as the student renders them; all if
+            None.
         emulates: whether this replays a device's arithmetic. Every pose exercises the same, so that
             a few frames do when the bundle is made; verifying runs all.
         largest_activation: after frames were rendered, name and magnitude of the largest result in
@@ -102,6 +119,8 @@ class Runtime:
     assumes: str
     frame: FrameFunction
     min_psnr_db: float | None
+    reference: str = REFERENCE
+    window: tuple[slice, slice] | None = None
     emulates: bool = False
     largest_activation: Callable[[], tuple[str, float]] | None = None
 
@@ -114,6 +133,8 @@ class Exported:
         contract: what host and artefact agree on.
         files: bundle-relative POSIX path to content.
         layout_reason: why this layout was chosen.
+        references: for artefacts on a grid of rays of their own, their contract by the folder of
+            their reference frames.
         not_measured: what only a device can tell.
         opinions: further ways in which the same graph was executed while the bundle was made; not
             part of the bundle.
@@ -123,6 +144,7 @@ class Exported:
     files: dict[str, bytes]
     layout_reason: str
     not_measured: tuple[str, ...]
+    references: dict[str, Contract] = field(default_factory=dict)
     opinions: tuple[Runtime, ...] = ()
 
 
@@ -154,6 +176,43 @@ class Inspection:
     operators: SnapmlReport | None = None
     placement: PlacementReport | None = None
     programs: dict[str, ProgramRecord] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a project.
+
+    Attributes:
+        path: of the file, relative to the project's folder; empty for the project as a whole.
+        severity: with an error the project does not work, a warning may surprise.
+        problem: what was found, and what was expected.
+        advice: what to do about it.
+    """
+
+    path: str
+    severity: Literal["error", "warning"]
+    problem: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class ProjectCheck:
+    """What is wrong with a project, its models included.
+
+    Attributes:
+        project: path of the project file, relative to the folder that was checked.
+        findings: errors first, then by path.
+        models: operator report by path of the model, of each that could be read.
+    """
+
+    project: str
+    findings: tuple[Finding, ...]
+    models: dict[str, SnapmlReport]
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is no error among the findings."""
+        return all(finding.severity != "error" for finding in self.findings)
 
 
 class Exporter(Protocol):
@@ -197,6 +256,16 @@ class Exporter(Protocol):
 
         Raises:
             BundleError: the artefact is missing, broken, or does not carry `contract`.
+        """
+
+    def check_project(self, folder: Path) -> ProjectCheck:
+        """Checks a project of the target's tool, also one that mnelf did not write.
+
+        Args:
+            folder: of the project, or of a bundle with one inside.
+
+        Raises:
+            InputError: the target has no projects, or there is none in `folder`.
         """
 
 

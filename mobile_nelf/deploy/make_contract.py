@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import (
     CAMERA_IMAGE,
@@ -14,7 +16,7 @@ from mobile_nelf.deploy.form import ACTIVATION_FORMS
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.deploy.parity import required_psnr_db
 
-__all__ = ["default_activation", "make_contract"]
+__all__ = ["default_activation", "make_contract", "shown_ball_radius"]
 
 
 def make_contract(
@@ -25,6 +27,7 @@ def make_contract(
     *,
     size: tuple[int, int] | None = None,
     composited: bool = False,
+    ball_radius: float | None = None,
 ) -> Contract:
     """Returns the contract of a student in a layout.
 
@@ -35,6 +38,8 @@ def make_contract(
         output_form: tensor or picture of the platform.
         size: rows and columns of the output; that of the student's picture if `None`.
         composited: the object is shown over the camera's image, which becomes an input.
+
+        ball_radius: see `Contract`; that of the checkpoint's own picture if `None`.
 
     Raises:
         ValueError: a composited picture is to be padded; the camera's image has no border colour.
@@ -59,10 +64,25 @@ def make_contract(
         student=student,
         intrinsics=checkpoint.intrinsics,
         orbit=checkpoint.orbit,
+        ball_radius=shown_ball_radius(checkpoint) if ball_radius is None else ball_radius,
         background=checkpoint.background,
         weights_sha256=checkpoint.weights_sha256(),
         min_psnr_db=required_psnr_db(layout.name, student.activation, activation),
     )
+
+
+def shown_ball_radius(checkpoint: Checkpoint) -> float:
+    """Returns the radius of the largest ball round the orbit's target that a picture shows whole.
+
+    A ball at distance r whose outline just touches a border at tangent t has radius r·t/√(1 + t²).
+    """
+    lens = checkpoint.intrinsics
+    tangent = min(
+        min(lens.cx, lens.width - lens.cx) / lens.fx, min(lens.cy, lens.height - lens.cy) / lens.fy
+    )
+    # A photo's centre may lie at its very border; a grain of the object is then left.
+    tangent = max(tangent, 1e-3)
+    return checkpoint.orbit.radius[0] * tangent / math.hypot(1.0, tangent)
 
 
 def default_activation(checkpoint: Checkpoint, prefer: ActivationForm) -> ActivationForm:

@@ -15,6 +15,7 @@ import mobile_nelf
 from mobile_nelf.cli import COMMANDS, choices, cli, options
 from mobile_nelf.cli.output import plain
 from mobile_nelf.deploy.contract import ActivationForm, LayoutName
+from mobile_nelf.deploy.exporter import Experience
 from mobile_nelf.students import Activation
 from mobile_nelf.teachers.config import Backend
 from mobile_nelf.training.presets import PRESETS
@@ -106,6 +107,7 @@ def test_version(mnelf):
 
 def test_choices_agree_with_the_library():
     assert set(options.LAYOUTS) == set(get_args(LayoutName))
+    assert set(options.EXPERIENCES) == set(get_args(Experience))
     assert set(options.ACTIVATION_FORMS) == set(get_args(ActivationForm))
     assert list(PRESETS) == list(choices.PRESETS)
     assert set(choices.BACKENDS) == set(get_args(Backend))

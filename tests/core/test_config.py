@@ -76,6 +76,7 @@ CONTRACT = Contract(
     student=STUDENT,
     intrinsics=Intrinsics(756, 1008, 900.0, 901.5, 377.0, 505.25),
     orbit=OrbitLimits((0.0, 0.1, 0.2), (0.0, 1.0, 0.0), (150.0, 240.0), (-5.0, 60.0), (3.9, 4.1)),
+    ball_radius=1.5,
     background=(1.0, 1.0, 1.0),
     weights_sha256="ab" * 32,
     min_psnr_db=60.0,
@@ -186,7 +187,7 @@ def change_at(plain: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("version", 1, "contract: contract version 1, this mnelf reads version 2"),
+        ("version", 1, "contract: contract version 1, this mnelf reads version 3"),
         ("layout", "ray", "contract.layout: expected one of ['embedded', 'rays', 'camera'"),
         ("output.shape", [1, 3, 8], "contract.output.shape: expected 4 values, found 3"),
         ("student.depth", 7, "contract.student: depth must be even and at least 4, found 7"),

@@ -48,6 +48,7 @@ def lens_contract(
         student=student,
         intrinsics=Intrinsics(12, 10, fx=14.0, fy=13.0, cx=6.25, cy=4.75),
         orbit=orbit,
+        ball_radius=1.25,
         background=(1.0, 1.0, 1.0),
         weights_sha256="0" * 64,
         min_psnr_db=60.0,
