@@ -19,7 +19,7 @@ from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, counted, silent
 
-__all__ = ["OrbitPosition", "render_still", "render_turn"]
+__all__ = ["TURN_SECONDS", "OrbitPosition", "Picture", "render_still", "render_turn", "write_film"]
 
 #: A turn takes as long whatever the number of frames.
 TURN_SECONDS = 4.0
@@ -122,6 +122,27 @@ def render_turn(
         OutputError: `output` exists, cannot be written or has another ending.
         MissingExtraError: MP4 without imageio and its ffmpeg.
     """
+    if frames < 1:
+        raise InputError(f"frames must be positive, found {frames}")
+    turn = _turn(checkpoint, frames, on_progress)
+    write_film(output, turn, frames / TURN_SECONDS, force=force)
+
+
+def write_film(
+    output: Path, pictures: Iterator[Picture], fps: float, *, force: bool = False
+) -> None:
+    """Writes pictures as they come; none is asked for before the destination was checked.
+
+    Args:
+        output: a file that ends in .gif or .mp4, or a folder for PNG files.
+        pictures: [height, width, 3 or 4] uint8 each, at least one, of the same size.
+        fps: pictures a second.
+        force: replace an existing file, or a folder that holds nothing but such frames.
+
+    Raises:
+        OutputError: `output` exists, cannot be written or has another ending.
+        MissingExtraError: MP4 without imageio and its ffmpeg.
+    """
     writers = {"": _write_folder, ".gif": _write_gif, ".mp4": _write_mp4}
     write = writers.get(output.suffix.lower())
     if write is None:
@@ -129,13 +150,11 @@ def render_turn(
             f"{output}: unknown ending {output.suffix!r}; expected .gif, .mp4, .png for a still, "
             "or none for a folder of frames"
         )
-    if frames < 1:
-        raise InputError(f"frames must be positive, found {frames}")
     if write is _write_mp4:
         import_extra("imageio_ffmpeg", "train")
     _check_output(output, force)
     with written_beside(output) as partial:
-        write(partial, _turn(checkpoint, frames, on_progress), frames / TURN_SECONDS)
+        write(partial, pictures, fps)
 
 
 def _turn(checkpoint: Checkpoint, frames: int, on_progress: Progress) -> Iterator[Picture]:

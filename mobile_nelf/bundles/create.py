@@ -12,7 +12,7 @@ from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
 from mobile_nelf.bundles.reference import Reference, in_window
-from mobile_nelf.bundles.report import REPORT_NAME, proves_artefact, render_report
+from mobile_nelf.bundles.report import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm, Contract
 from mobile_nelf.deploy.exporter import (
@@ -29,6 +29,8 @@ from mobile_nelf.deploy.parity import (
     Frame,
     ParityLeg,
     compare_frames,
+    leg_name,
+    proves_artefact,
     student_frame_function,
 )
 from mobile_nelf.errors import DeployError, OutputError, ParityError
@@ -198,7 +200,7 @@ def _artefact_legs(
         frames = [in_window(frame, runtime.window) for frame in frames]
         legs.append(
             compare_frames(
-                f"student → {runtime.name}",
+                leg_name(runtime),
                 rendered,
                 frames[:count],
                 min_psnr_db=runtime.min_psnr_db,

@@ -22,12 +22,12 @@ from mobile_nelf.bundles.report_pictures import (
     error_scale,
 )
 from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
-from mobile_nelf.deploy.parity import IDENTICAL_DB, Frame, ParityLeg
+from mobile_nelf.deploy.parity import IDENTICAL_DB, Frame, ParityLeg, proves_artefact
 from mobile_nelf.deploy.placement import UNIT_TITLES, PlacementReport
 from mobile_nelf.deploy.snapml_check import SnapmlReport
 from mobile_nelf.extras import import_extra
 
-__all__ = ["REPORT_NAME", "proves_artefact", "render_report"]
+__all__ = ["REPORT_NAME", "render_report"]
 
 REPORT_NAME = "report.html"
 
@@ -65,11 +65,6 @@ class Table:
     rows: tuple[TableRow, ...]
     numbers: int = 0
     notes: tuple[str, ...] = ()
-
-
-def proves_artefact(leg: ParityLeg) -> bool:
-    """Whether a leg executed a file of the bundle and had something to reach."""
-    return bool(leg.artefact and leg.tolerance)
 
 
 def render_report(

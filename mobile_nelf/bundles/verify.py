@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,19 @@ import numpy.typing as npt
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
 from mobile_nelf.bundles.reference import Reference, in_window, take_pixels, to_uint8
-from mobile_nelf.deploy.exporter import Exporter, find_exporter
-from mobile_nelf.deploy.parity import Frame, ParityLeg, compare_frames, required_psnr_db
+from mobile_nelf.deploy.exporter import Runtime, find_exporter
+from mobile_nelf.deploy.parity import (
+    Frame,
+    ParityLeg,
+    compare_frames,
+    leg_name,
+    proves_artefact,
+    required_psnr_db,
+)
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.progress import Progress, counted, silent
 
-__all__ = ["Verification", "verify_bundle"]
+__all__ = ["Verification", "read_bundle", "verify_bundle"]
 
 #: Whole frames are compared at 8 bits, where rounding alone decides: at the contract's 60 dB about
 #: one value in five lands on the next step, which is 55 dB.
@@ -35,6 +43,7 @@ class Verification:
         manifest: what it claims.
         problems: what does not hold, one sentence each; empty if everything holds.
         legs: parity as measured now.
+        not_repeated: legs of the manifest that this machine lacks a runtime for.
         unlisted: files that the bundle neither came with nor got from a device, such as Lens
             Studio's caches.
     """
@@ -43,6 +52,7 @@ class Verification:
     manifest: Manifest
     problems: tuple[str, ...]
     legs: tuple[ParityLeg, ...]
+    not_repeated: tuple[str, ...]
     unlisted: tuple[str, ...]
 
     @property
@@ -63,10 +73,7 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
         BundleError: there is no manifest, or it was edited.
         MissingExtraError: the target's optional dependencies are not installed.
     """
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder, expected a bundle")
-    manifest = read_manifest(path)
-    files, problems = _read_files(path, manifest)
+    manifest, files, problems = read_bundle(path)
     contract = manifest.contract
     required = required_psnr_db(
         contract.layout, contract.student.activation, contract.activation, manifest.target
@@ -77,6 +84,7 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
             f"{required:g} dB that its layout must reach"
         )
     legs: list[ParityLeg] = []
+    not_repeated: tuple[str, ...] = ()
     # A changed file is the whole answer; what it would render adds nothing and may not even load.
     if not problems:
         try:
@@ -85,7 +93,14 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
                 problems.append(
                     f"{MANIFEST_NAME}: operators or cost differ from those of the model"
                 )
-            legs = _replay(exporter, manifest, files, on_progress)
+            runtimes = exporter.runtimes(files, contract)
+            executed = {leg_name(runtime) for runtime in runtimes}
+            not_repeated = tuple(
+                leg.name
+                for leg in manifest.parity
+                if proves_artefact(leg) and leg.name not in executed
+            )
+            legs = _replay(runtimes, manifest, files, on_progress)
         except BundleError as error:
             problems.append(str(error))
     problems += [leg.summary for leg in legs if not leg.passed]
@@ -94,10 +109,19 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
     known = {*manifest.files, MANIFEST_NAME, *stored_names(path)}
     found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     unlisted = tuple(sorted(set(found) - known))
-    return Verification(path, manifest, tuple(problems), tuple(legs), unlisted)
+    return Verification(path, manifest, tuple(problems), tuple(legs), not_repeated, unlisted)
 
 
-def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[str]]:
+def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
+    """Returns the manifest of a bundle, its files by relative path, and which are not as listed.
+
+    Raises:
+        InputError: `path` is no folder.
+        BundleError: there is no manifest, or it was edited.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder, expected a bundle")
+    manifest = read_manifest(path)
     files: dict[str, bytes] = {}
     problems = []
     for name, record in manifest.files.items():
@@ -111,22 +135,22 @@ def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[
             files[name] = file.read_bytes()
             if FileRecord.of(files[name]) != record:
                 problems.append(f"{name}: was changed after the bundle was written")
-    return files, problems
+    return manifest, files, problems
 
 
 def _replay(
-    exporter: Exporter,
+    runtimes: Sequence[Runtime],
     manifest: Manifest,
     files: dict[str, bytes],
     on_progress: Progress,
 ) -> list[ParityLeg]:
-    contract = manifest.contract
+    scale = manifest.contract.student.scale
     legs = []
-    for runtime in exporter.runtimes(files, contract):
+    for runtime in runtimes:
         if runtime.min_psnr_db is None:
             continue
         reference = Reference.from_files(files, runtime.reference)
-        cameras = reference.ray_cameras(contract.student.scale)
+        cameras = reference.ray_cameras(scale)
         rendered = [
             runtime.frame(camera) for camera in counted(f"run {runtime.name}", cameras, on_progress)
         ]

@@ -22,6 +22,7 @@ COMMANDS = {
     "bundle": "Turn a checkpoint into a bundle for a target, checked and compared.",
     "check": "Say whether a target takes a checkpoint or an ONNX file.",
     "verify": "Prove a bundle again from its files alone.",
+    "preview": "Show what a bundle does, as a film rendered by its own artefact.",
     "train": "Train a student on photos through a teacher, in one go.",
     "teacher": "Train a teacher, a radiance field that renders views for students.",
     "distill": "Write views that a teacher renders to disk, as images and cameras.",

@@ -39,6 +39,7 @@ def command(ctx: click.Context, bundle: Path, as_json: bool) -> None:
                 "target": result.manifest.target,
                 "problems": list(result.problems),
                 "legs": [to_dict(leg) for leg in result.legs],
+                "not_repeated": list(result.not_repeated),
                 "unlisted": list(result.unlisted),
             }
         )
@@ -55,7 +56,10 @@ def command(ctx: click.Context, bundle: Path, as_json: bool) -> None:
             click.echo()
             parity_table(result.legs)
         click.echo()
+        for leg in result.not_repeated:
+            print_note("not repeated here", leg)
         for problem in result.problems:
             print_note("problem", problem)
-        click.echo("passed" if result.passed else "failed")
+        partly = ", but for what was not repeated here" if result.not_repeated else ""
+        click.echo(f"passed{partly}" if result.passed else "failed")
     ctx.exit(0 if result.passed else 1)

@@ -17,7 +17,7 @@ from torch import nn
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm, LayoutName
-from mobile_nelf.deploy.exporter import WeightForm
+from mobile_nelf.deploy.exporter import Runtime, WeightForm
 from mobile_nelf.deploy.form import changes_function
 from mobile_nelf.encoding import encode
 from mobile_nelf.metrics import psnr_db
@@ -31,6 +31,8 @@ __all__ = [
     "FP16_LIMIT",
     "ParityLeg",
     "compare_frames",
+    "leg_name",
+    "proves_artefact",
     "required_psnr_db",
     "student_frame_function",
 ]
@@ -123,6 +125,16 @@ class ParityLeg:
             + (f"largest activation {peak:.3g}, " if peak is not None else "")
             + f"demanded {self.tolerance}"
         )
+
+
+def proves_artefact(leg: ParityLeg) -> bool:
+    """Whether a leg executed a file of the bundle and had something to reach."""
+    return bool(leg.artefact and leg.tolerance)
+
+
+def leg_name(runtime: Runtime) -> str:
+    """Returns the name of the leg that compares a runtime with the student."""
+    return f"student → {runtime.name}"
 
 
 def required_psnr_db(

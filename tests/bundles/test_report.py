@@ -15,10 +15,11 @@ from PIL import Image
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import create_bundle
-from mobile_nelf.bundles.report import proves_artefact, render_report
+from mobile_nelf.bundles.report import render_report
 from mobile_nelf.bundles.report_pictures import ERROR_COLOURS, error_scale
 from mobile_nelf.deploy.exporter import ProgramRecord
 from mobile_nelf.deploy.operators_schema import BACKEND_TITLES
+from mobile_nelf.deploy.parity import proves_artefact
 from mobile_nelf.deploy.placement import PlacementReport, PlacementRow
 from mobile_nelf.deploy.snapml_check import Verdict
 

@@ -1,0 +1,96 @@
+"""A film of what a bundle shows, rendered by its own artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobile_nelf.bundles.manifest import Manifest
+from mobile_nelf.bundles.reference import to_uint8
+from mobile_nelf.bundles.verify import read_bundle
+from mobile_nelf.cameras import Camera
+from mobile_nelf.deploy.exporter import FILM_FPS, Runtime, find_exporter
+from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.progress import Progress, counted, silent
+from mobile_nelf.rendering import TURN_SECONDS, Picture, write_film
+
+__all__ = ["Preview", "preview_bundle"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a film shows.
+
+    Attributes:
+        path: of the film.
+        runtime: what rendered it.
+        interactive: whether it shows the experience, with someone's fingers or steps; else it is a
+            turn round the object.
+        frames: pictures in it.
+    """
+
+    path: Path
+    runtime: str
+    interactive: bool
+    frames: int
+
+
+def preview_bundle(
+    path: Path,
+    output: Path,
+    *,
+    frames: int,
+    screen: tuple[int, int],
+    force: bool = False,
+    on_progress: Progress = silent,
+) -> Preview:
+    """Writes a film of a bundle.
+
+    Args:
+        path: the bundle's folder.
+        output: a file that ends in .gif or .mp4, or a folder for PNG files.
+        frames: pictures in the film.
+        screen: columns and rows of the screen, for experiences that fill one.
+        force: replace an existing film.
+        on_progress: called with a stage's name, steps done and steps in all.
+
+    Raises:
+        InputError: `path` is no folder, or no frames are asked for.
+        BundleError: the bundle is damaged.
+        OutputError: `output` exists, cannot be written or has another ending.
+        MissingExtraError: the target's optional dependencies are not installed.
+    """
+    if frames < 1 or min(screen) < 1:
+        raise InputError(
+            f"a film of {frames} frames on a screen of {screen[0]}×{screen[1]}: expected positive "
+            "numbers"
+        )
+    manifest, files, problems = read_bundle(path)
+    if problems:
+        raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
+    runtimes = find_exporter(manifest.target).runtimes(files, manifest.contract)
+    shown = next((runtime for runtime in runtimes if runtime.film is not None), runtimes[0])
+    if shown.film is None:
+        fps = frames / TURN_SECONDS
+        pictures = _turn(shown, manifest, frames, on_progress)
+    else:
+        fps = FILM_FPS
+        pictures = _counted(shown.film(frames, screen), frames, on_progress)
+    write_film(output, pictures, fps, force=force)
+    return Preview(output, shown.name, shown.film is not None, frames)
+
+
+def _turn(
+    runtime: Runtime, manifest: Manifest, frames: int, on_progress: Progress
+) -> Iterator[Picture]:
+    contract = manifest.contract
+    student = contract.student
+    for pose in counted("render", contract.orbit.sweep(frames), on_progress):
+        camera = Camera(pose, contract.intrinsics)
+        yield to_uint8(runtime.frame(camera.resized(student.ray_width, student.ray_height)))
+
+
+def _counted(pictures: Iterator[Picture], frames: int, on_progress: Progress) -> Iterator[Picture]:
+    for _ in counted("render", range(frames), on_progress):
+        yield next(pictures)
