@@ -6,7 +6,7 @@ Built-in and third-party exporters come through the same door, the entry-point g
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,6 +24,7 @@ from mobile_nelf.deploy.snapml_check import SnapmlReport
 from mobile_nelf.errors import InputError
 
 __all__ = [
+    "FILM_FPS",
     "NO_OPTIONS",
     "REFERENCE",
     "Experience",
@@ -51,6 +52,9 @@ WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
 
 #: What people do with a lens: turn the object under the finger, or walk round it in the room.
 Experience = Literal["orbit", "world"]
+
+#: Pictures a second of a film.
+FILM_FPS = 15
 
 #: Folder of the reference frames in a bundle.
 REFERENCE = "reference"
@@ -108,6 +112,9 @@ class Runtime:
         reference: folder of the reference frames that it must reproduce.
         window: rows and columns of those frames that it shows as the student renders them; all if
             None.
+        film: shows the whole experience, as a user has it, given the number of pictures at FILM_FPS
+            and columns and rows of a screen; yields [rows, columns, 3] uint8. None where there is
+            nothing but the picture.
         emulates: whether this replays a device's arithmetic. Every pose exercises the same, so that
             a few frames do when the bundle is made; verifying runs all.
         largest_activation: after frames were rendered, name and magnitude of the largest result in
@@ -121,6 +128,7 @@ class Runtime:
     min_psnr_db: float | None
     reference: str = REFERENCE
     window: tuple[slice, slice] | None = None
+    film: Callable[[int, tuple[int, int]], Iterator[npt.NDArray[np.uint8]]] | None = None
     emulates: bool = False
     largest_activation: Callable[[], tuple[str, float]] | None = None
 
