@@ -7,7 +7,13 @@ import math
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["orbit_size", "smaller_checkpoint", "world_checkpoint"]
+__all__ = [
+    "PHONE_FOV_DEG",
+    "WORLD_DISTANCE_CM",
+    "orbit_size",
+    "smaller_checkpoint",
+    "world_checkpoint",
+]
 
 #: Columns to rows of the screen that Lens Studio's render targets are made for, 900×1600. On any
 #: other the rays are spaced to fit.
@@ -15,6 +21,9 @@ SCREEN_ASPECT = 9 / 16
 
 #: Vertical field of view of the phone's camera in Lens Studio's own scenes, in degrees.
 PHONE_FOV_DEG = 63.54
+
+#: How far in front of the phone the object appears, as far as the photos were taken from it.
+WORLD_DISTANCE_CM = 100.0
 
 #: Rays along each axis of the smaller picture against the full one: half of the work.
 SMALLER = 0.7
