@@ -11,6 +11,7 @@ __all__ = [
     "DeployError",
     "InputError",
     "MissingExtraError",
+    "MissingToolError",
     "MnelfError",
     "OutputError",
     "ParityError",
@@ -56,6 +57,10 @@ class DeployError(InputError):
 
 class MissingExtraError(InputError):
     """An optional dependency that is not installed."""
+
+
+class MissingToolError(InputError):
+    """A program that is no Python package is not installed."""
 
 
 class BundleError(MnelfError):

@@ -21,7 +21,7 @@ from mobile_nelf_exporters.onnx_lowering import GELU_SNAP
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["frame_function", "parse_model", "read_contract", "with_fp16_weights"]
+__all__ = ["frame_function", "open_session", "parse_model", "read_contract", "with_fp16_weights"]
 
 
 def parse_model(data: bytes, name: str) -> ModelProto:
@@ -54,20 +54,27 @@ def read_contract(model: ModelProto, name: str) -> Contract:
     raise BundleError(f"{name}: carries no contract; it was not written by mnelf")
 
 
-def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
-    """Returns a function that renders the student's picture through ONNX Runtime.
+def open_session(model: ModelProto) -> Any:
+    """Returns an ONNX Runtime session on the CPU.
 
     `GeluSnap` runs as the erf form of GELU, which is what its name suggests and nobody documents.
-    Padding is cut off. A composited picture is taken over its own background, which gives the
-    trained network's; a second one over another colour tells the alpha of students that have it.
     """
     onnxruntime = import_extra("onnxruntime", "lens")
     options = onnxruntime.SessionOptions()
     # Its arena never shrinks; several sessions of this size would add up to gigabytes.
     options.enable_cpu_mem_arena = False
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         _runnable(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
+    """Returns a function that renders the student's picture through ONNX Runtime.
+
+    Padding is cut off. A composited picture is taken over its own background, which gives the
+    trained network's; a second one over another colour tells the alpha of students that have it.
+    """
+    session = open_session(model)
     layout = find_layout(contract.layout)
     student = contract.student
     top, left = contract.picture_corner

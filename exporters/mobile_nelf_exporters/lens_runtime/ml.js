@@ -1,0 +1,265 @@
+// MLComponent and its placeholders. The model itself runs on the Python side.
+//
+// Each rule names its source: "declarations" are Lens Studio's own of its scripting API, "guide" is
+// its guide to MLComponent; "guess" has an entry in guesses.json.
+"use strict";
+const { LensApiError, documented, enumeration, secretOf } = require("./documented");
+const { vec3 } = require("./maths");
+const pipe = require("./pipe");
+const textures = require("./textures");
+
+// Declarations: names and order are theirs.
+const DataLayout = enumeration("DataLayout", ["NCHW", "NHWC"]);
+const FrameTiming = enumeration("FrameTiming", ["None", "Update", "LateUpdate", "OnRender"]);
+const InferenceMode = enumeration("InferenceMode",
+    ["CPU", "GPU", "Accelerator", "Auto", "NativeCPU", "NativeCPUAndNPU"]);
+const ModelState = enumeration("ModelState",
+    ["Loading", "Running", "Idle", "NotReady", "LoadingError"]);
+const OutputMode = enumeration("OutputMode", ["Data", "Texture"]);
+
+// Guess output-mode.
+const TEXTURE_CHANNELS = 4;
+
+function setters(name, built, keys, finish) {
+    const members = { build: () => finish(built) };
+    for (const key of keys) {
+        members["set" + key[0].toUpperCase() + key.slice(1)] = (value) => {
+            built[key] = value;
+            return proxy;
+        };
+    }
+    const proxy = documented(name, members);
+    return proxy;
+}
+
+function createTransformerBuilder() {
+    return setters("TransformerBuilder", { flipX: false, flipY: false }, ["flipX", "flipY"],
+        (built) => documented("Transformer", {}, { secret: { ...built } }));
+}
+
+function createOutputBuilder() {
+    return setters("OutputBuilder",
+        { name: "", shape: null, outputMode: OutputMode.Texture, transformer: null },
+        ["name", "shape", "outputMode", "transformer"],
+        (built) => documented("OutputPlaceholder", { name: built.name },
+            { readOnly: ["name"], secret: { ...built } }));
+}
+
+const MachineLearning = documented("MachineLearning", {
+    DataLayout, FrameTiming, InferenceMode, ModelState, OutputMode,
+    createOutputBuilder, createTransformerBuilder,
+}, { readOnly: ["DataLayout", "FrameTiming", "InferenceMode", "ModelState", "OutputMode"] });
+
+// Declarations: name, shape and data are read-only; the default layout is NHWC. Writing elements of
+// `data` is what guides and templates do; assigning `data` "is not permitted" (guide).
+function inputPlaceholder(spec, built) {
+    const [width, height, channels] = spec.shape;
+    const data = new Float32Array(width * height * channels);
+    const members = {
+        name: spec.name,
+        shape: new vec3(width, height, channels),
+        dataLayout: DataLayout.NHWC,
+        texture: textures.of(spec.texture),
+    };
+    Object.defineProperty(members, "data", { get() { built(); return data; } });
+    return documented(`InputPlaceholder ${spec.name}`, members,
+        { readOnly: ["name", "shape", "data"], secret: { spec, data, members } });
+}
+
+function outputPlaceholder(spec, built) {
+    const [width, height, channels] = spec.shape;
+    const state = { spec, data: new Float32Array(width * height * channels), texture: null,
+        flips: { flipX: spec.flipX, flipY: spec.flipY }, members: null };
+    const members = {
+        name: spec.name,
+        shape: new vec3(width, height, channels),
+        dataLayout: DataLayout.NHWC,
+        mode: channels <= TEXTURE_CHANNELS ? OutputMode.Texture : OutputMode.Data,
+    };
+    state.members = members;
+    const demandMode = (mode, name) => {
+        built();
+        if (members.mode !== mode) {
+            throw new LensApiError(
+                `OutputPlaceholder ${spec.name}: ${name} is usable only in mode ${name}`);
+        }
+    };
+    Object.defineProperty(members, "data", {
+        get() { demandMode(OutputMode.Data, "Data"); return state.data; },
+    });
+    // Declarations: the texture is not there before the first run.
+    Object.defineProperty(members, "texture", {
+        get() {
+            demandMode(OutputMode.Texture, "Texture");
+            if (state.texture === null) {
+                throw new LensApiError(`OutputPlaceholder ${spec.name}: its texture does not exist `
+                    + "before the first run");
+            }
+            return state.texture;
+        },
+    });
+    return documented(`OutputPlaceholder ${spec.name}`, members,
+        { readOnly: ["name", "shape", "data", "texture"], secret: state });
+}
+
+// One component. `schedule(fn)` runs a function after the scripts of this frame, as callbacks come.
+function createMLComponent(scene) {
+    let inputs = [];
+    let outputs = [];
+    let asset = null;
+    let isBuilt = false;
+    let state = ModelState.NotReady;
+    let request = null; // {recurring, timing}
+    const demandBuilt = () => {
+        if (!isBuilt) {
+            throw new LensApiError("placeholders have no data before the model is built");
+        }
+    };
+    const called = (name, ...args) => {
+        if (typeof members[name] === "function") {
+            members[name](...args);
+        }
+    };
+    const find = (list, name) => {
+        const found = list.find((item) => item.name === name);
+        if (!found) {
+            throw new LensApiError(`the model has no placeholder ${name}`);
+        }
+        return found;
+    };
+
+    function setModel(value) {
+        const secret = secretOf(value);
+        if (value !== null && !(secret && secret.kind === "MLAsset")) {
+            throw new LensApiError("MLComponent.model takes an MLAsset");
+        }
+        asset = value === null ? null : secret.model;
+        isBuilt = false;
+        state = ModelState.NotReady;
+        request = null;
+        inputs = asset ? asset.inputs.map((spec) => inputPlaceholder(spec, demandBuilt)) : [];
+        outputs = asset ? asset.outputs.map((spec) => outputPlaceholder(spec, demandBuilt)) : [];
+    }
+
+    // Guide: an empty list takes everything from the asset. Callbacks come later, never inside.
+    function build(placeholders) {
+        if (asset === null) {
+            throw new LensApiError("MLComponent.build: no model is set");
+        }
+        state = ModelState.Loading;
+        for (const item of placeholders) {
+            const target = outputs.find((output) => output.name === item.name);
+            const built = secretOf(item);
+            if (target && built && "transformer" in built) {
+                const { members: output, flips } = secretOf(target);
+                output.mode = built.outputMode;
+                Object.assign(flips, secretOf(built.transformer) || {});
+            }
+        }
+        scene.later(() => {
+            if (asset.problem) {
+                state = ModelState.LoadingError;
+                called("onLoadingFailed", asset.problem);
+            } else {
+                isBuilt = true;
+                state = ModelState.Idle;
+                called("onLoadingFinished");
+            }
+        });
+    }
+
+    function run() {
+        const sent = inputs.map((input) => {
+            const { spec, data, members: given } = secretOf(input);
+            const texture = textures.idOf(given.texture);
+            return {
+                name: spec.name,
+                shape: spec.shape,
+                layout: given.dataLayout === DataLayout.NCHW ? "NCHW" : "NHWC",
+                texture,
+                data: texture === null ? data : new Float32Array(0),
+            };
+        });
+        scene.countRun(sent.reduce((sum, item) => sum + item.data.byteLength, 0));
+        const begin = process.hrtime.bigint();
+        const { header, arrays } = pipe.ask({
+            request: "run",
+            asset: asset.id,
+            inputs: sent.map(({ data, ...rest }) => rest),
+        }, sent.map((item) => item.data));
+        scene.countModelTime(process.hrtime.bigint() - begin);
+        if (header.error) {
+            state = ModelState.Idle;
+            called("onRunningFailed", header.error);
+            return;
+        }
+        outputs.forEach((output, index) => {
+            const secret = secretOf(output);
+            const { width, height } = { width: secret.spec.shape[0], height: secret.spec.shape[1] };
+            if (secret.members.dataLayout === DataLayout.NCHW) {
+                throw new LensApiError("outputs in layout NCHW are not simulated");
+            }
+            secret.data.set(arrays[index]);
+            if (secret.members.mode === OutputMode.Texture) {
+                secret.texture = secret.texture || textures.create(width, height);
+                textures.fill(secret.texture, secret.data, secret.spec.shape[2], secret.flips);
+            }
+        });
+        state = ModelState.Idle;
+        called("onRunningFinished");
+    }
+
+    const runnable = (what) => {
+        if (!isBuilt) {
+            throw new LensApiError(`MLComponent.${what}: the model is not built`);
+        }
+    };
+    const members = {
+        onLoadingFinished: null, onLoadingFailed: null,
+        onRunningFinished: null, onRunningFailed: null,
+        inferenceMode: InferenceMode.Auto,
+        enabled: true,
+        getInputs: () => inputs.slice(),
+        getOutputs: () => outputs.slice(),
+        getInput: (name) => find(inputs, name),
+        getOutput: (name) => find(outputs, name),
+        build,
+        isRecurring: () => request !== null && request.recurring,
+        stop() { request = null; },
+        runImmediate(sync) {
+            runnable("runImmediate");
+            if (!sync) {
+                throw new LensApiError("MLComponent.runImmediate(false) is not simulated");
+            }
+            run();
+        },
+        // Guide: equal timings make the run synchronous.
+        runScheduled(recurring, start, end) {
+            runnable("runScheduled");
+            if (start !== end || start === FrameTiming.None) {
+                throw new LensApiError(
+                    "MLComponent.runScheduled is simulated only with equal start and end");
+            }
+            request = { recurring, timing: start };
+        },
+    };
+    Object.defineProperty(members, "model", {
+        get: () => (asset === null ? null : scene.asset(asset.id)),
+        set: setModel,
+        enumerable: true,
+    });
+    Object.defineProperty(members, "state", { get: () => state, enumerable: true });
+    scene.components.push({
+        atTiming(timing) {
+            if (members.enabled && request !== null && request.timing === timing) {
+                if (!request.recurring) {
+                    request = null;
+                }
+                run();
+            }
+        },
+    });
+    return documented("MLComponent", members, { readOnly: ["state"] });
+}
+
+module.exports = { FrameTiming, MachineLearning, createMLComponent };

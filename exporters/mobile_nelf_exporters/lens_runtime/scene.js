@@ -1,0 +1,233 @@
+// Scene objects, their components and the clock of frames.
+"use strict";
+const { LensApiError, documented, enumeration, secretOf } = require("./documented");
+const { quat, vec3, vec4 } = require("./maths");
+const ml = require("./ml");
+const textures = require("./textures");
+
+// Declarations: names and order are theirs.
+const ClearColorOption = enumeration("ClearColorOption",
+    ["None", "Background", "CustomColor", "CustomTexture"]);
+const DeviceTrackingMode = enumeration("DeviceTrackingMode", ["Rotation", "Surface", "World"]);
+const HorizontalOverflow = enumeration("HorizontalOverflow",
+    ["Overflow", "Truncate", "Wrap", "Shrink"]);
+
+const DEGREE = Math.PI / 180;
+
+class Scene {
+    constructor(project, screen) {
+        this.components = []; // what takes part in a frame: {atTiming}
+        this.handlers = []; // {type, handler}
+        this.pending = []; // callbacks that come after the scripts
+        this.texts = [];
+        this.assets = new Map();
+        this.trackingMode = null;
+        this.time = 0;
+        this.delta = 0;
+        this.device = { position: [0, 0, 0], rotation: [1, 0, 0, 0], fov: null };
+        this.cost = { runs: 0, writtenBytes: 0, modelNanos: 0n };
+        this.screen = screen;
+        for (const asset of project.assets) {
+            this.register(asset);
+        }
+        this.output = textures.of(project.renderOutput);
+        this.roots = project.objects.map((object) => this.sceneObject(object));
+    }
+
+    register(asset) {
+        if (asset.kind === "RenderTarget") {
+            // Declarations: a render target of the screen's resolution reports that size.
+            const size = asset.useScreenResolution ? this.screen : asset.resolution;
+            const control = documented("RenderTargetProvider", {
+                clearColorOption: ClearColorOption[asset.clearColorOption],
+                clearColor: new vec4(...asset.clearColor),
+                inputTexture: textures.of(asset.inputTexture),
+            });
+            this.assets.set(asset.id, textures.register(asset.id, size[0], size[1], control));
+        } else if (asset.kind === "Texture") {
+            const [width, height] = this.screen;
+            this.assets.set(asset.id, textures.register(asset.id, width, height));
+        } else if (asset.kind === "FileMLAsset") {
+            this.assets.set(asset.id,
+                documented("MLAsset", {}, { secret: { kind: "MLAsset", model: asset } }));
+        }
+    }
+
+    asset(id) {
+        return id === null ? null : this.assets.get(id);
+    }
+
+    later(callback) {
+        this.pending.push(callback);
+    }
+
+    countRun(bytes) {
+        this.cost.runs += 1;
+        this.cost.writtenBytes += bytes;
+    }
+
+    countModelTime(nanos) {
+        this.cost.modelNanos += nanos;
+    }
+
+    // Anything that a script can hold of the scene.
+    sceneObject({ name, components }) {
+        const attached = [];
+        const transform = documented("Transform", {
+            // Guess tracking: the device's pose appears on the object that holds DeviceTracking, in
+            // centimetres, x right, y up, looking along -z.
+            getWorldPosition: () => new vec3(...(object.tracked ? this.device.position : [0, 0, 0])),
+            getWorldRotation: () => new quat(...(object.tracked ? this.device.rotation : [1, 0, 0, 0])),
+        });
+        const object = { tracked: false };
+        const members = {
+            name,
+            layer: "layer",
+            enabled: true,
+            setParent() {},
+            getTransform: () => transform,
+            getComponent: (type) => {
+                const found = attached.find((item) => item.type === type);
+                return found ? found.component : null;
+            },
+            createComponent: (type) => {
+                const component = this.createComponent(type, object);
+                attached.push({ type, component });
+                return component;
+            },
+        };
+        const proxy = documented("SceneObject", members);
+        for (const spec of components) {
+            if (spec.kind === "Camera") {
+                attached.push({ type: "Component.Camera", component: this.camera(spec) });
+            }
+        }
+        object.proxy = proxy;
+        object.scripts = components.filter((spec) => spec.kind === "ScriptComponent");
+        return object;
+    }
+
+    camera(spec) {
+        const members = { renderTarget: textures.of(spec.renderTarget) };
+        // Declarations: radians. Guess device-lens: a camera whose device property is All has the
+        // vertical field of view of the phone and the aspect of its render target.
+        Object.defineProperty(members, "fov", {
+            get: () => (this.device.fov === null ? spec.fov : this.device.fov) * DEGREE,
+            set() { throw new LensApiError("Camera.fov: setting it is not simulated"); },
+        });
+        Object.defineProperty(members, "aspect", {
+            get: () => members.renderTarget.getWidth() / members.renderTarget.getHeight(),
+            set() { throw new LensApiError("Camera.aspect: setting it is not simulated"); },
+        });
+        return documented("Camera", members);
+    }
+
+    createComponent(type, object) {
+        switch (type) {
+            case "Component.MLComponent":
+                return ml.createMLComponent(this);
+            case "Component.Text": {
+                const text = documented("Text", {
+                    text: "",
+                    size: 48,
+                    enabled: true,
+                    horizontalOverflow: HorizontalOverflow.Overflow,
+                    textFill: documented("TextFill", { color: new vec4(1, 1, 1, 1) }),
+                });
+                this.texts.push(text);
+                return text;
+            }
+            case "Component.ScreenTransform":
+                return documented(type, { anchors: null, position: new vec3(0, 0, 0) });
+            case "Component.DeviceTracking":
+                object.tracked = true;
+                return documented("DeviceTracking", {
+                    isDeviceTrackingModeSupported: () => true,
+                    requestDeviceTrackingMode: (mode) => { this.trackingMode = mode; },
+                    getActualDeviceTrackingMode: () => this.trackingMode,
+                });
+            default:
+                throw new LensApiError(`SceneObject.createComponent: ${type} is not simulated`);
+        }
+    }
+
+    // What scripts call `script`.
+    scriptOf(object, inputs) {
+        const members = {
+            getSceneObject: () => object.proxy,
+            createEvent: (type) => {
+                if (!EVENTS.includes(type)) {
+                    throw new LensApiError(`ScriptComponent.createEvent: ${type} is not simulated`);
+                }
+                return documented(type, {
+                    bind: (handler) => { this.handlers.push({ type, handler }); },
+                });
+            },
+            ...inputs,
+        };
+        return documented("script", members);
+    }
+
+    dispatch(type, event) {
+        for (const item of this.handlers.slice()) {
+            if (item.type === type) {
+                item.handler(event);
+            }
+        }
+    }
+
+    runPending() {
+        const due = this.pending;
+        this.pending = [];
+        due.forEach((callback) => callback());
+    }
+
+    // Declarations: Update models run before the scripts' update, LateUpdate ones after it and before
+    // LateUpdateEvent, OnRender ones while the frame is drawn.
+    frame(delta) {
+        this.time += delta;
+        this.delta = delta;
+        const event = (name) => documented(name, { getDeltaTime: () => delta });
+        this.runPending();
+        this.runModels(ml.FrameTiming.Update);
+        this.dispatch("UpdateEvent", event("UpdateEvent"));
+        this.runModels(ml.FrameTiming.LateUpdate);
+        this.dispatch("LateUpdateEvent", event("LateUpdateEvent"));
+        this.runModels(ml.FrameTiming.OnRender);
+    }
+
+    runModels(timing) {
+        for (const component of this.components) {
+            component.atTiming(timing);
+        }
+    }
+
+    // What the render target is cleared with.
+    shown() {
+        const { control } = this.output;
+        if (control.clearColorOption === ClearColorOption.CustomTexture && control.inputTexture) {
+            const secret = secretOf(control.inputTexture);
+            if (secret.pixels) {
+                return { kind: "texture", size: secret.size, channels: secret.channels,
+                    pixels: secret.pixels };
+            }
+            // The device's camera, or a render target that nothing was drawn to.
+            return { kind: "camera" };
+        }
+        if (control.clearColorOption === ClearColorOption.Background) {
+            return { kind: "camera" };
+        }
+        const { x, y, z } = control.clearColor;
+        return { kind: "colour", colour: [x, y, z] };
+    }
+
+    status() {
+        return this.texts.filter((text) => text.enabled && text.text)
+            .map((text) => text.text).join("\n");
+    }
+}
+
+const EVENTS = ["OnStartEvent", "UpdateEvent", "LateUpdateEvent",
+    "TouchStartEvent", "TouchMoveEvent", "TouchEndEvent"];
+
+module.exports = { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene };
