@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from mobile_nelf.deploy.exporter import (
     FrameFunction,
     Inspection,
     ProgramRecord,
+    ProjectCheck,
     Runtime,
     WeightForm,
 )
@@ -158,6 +160,13 @@ class CoremlExporter:
                 )
                 for package in packages
             },
+        )
+
+    def check_project(self, folder: Path) -> ProjectCheck:
+        """See `Exporter.check_project`."""
+        raise InputError(
+            f"{folder}: is a directory, expected a checkpoint; target {self.target} has no "
+            "projects to check"
         )
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:

@@ -76,20 +76,20 @@ class LensModel:
         self.problem = self._load(content)
 
     def run(
-        self, inputs: list[Floats], layouts: list[str], camera_image: npt.NDArray[np.uint8] | None
+        self, inputs: list[Floats], layouts: list[str], images: list[npt.NDArray[np.uint8]]
     ) -> list[Floats]:
         """Returns the outputs as scripts see them: flat, channels innermost, scaled.
 
         Args:
-            inputs: flat, in the order of `inputs`; an empty one comes from `camera_image`.
+            inputs: flat, in the order of `inputs`; an empty one comes from its image.
             layouts: `NHWC` or `NCHW` of each.
-            camera_image: [rows, columns, 3] that textures of the device's camera hold.
+            images: [rows, columns, 3] uint8 of each, should it be fed by the camera's texture.
         """
         feeds = {}
-        for tensor, data, layout in zip(self.inputs, inputs, layouts, strict=True):
+        for tensor, data, layout, image in zip(self.inputs, inputs, layouts, images, strict=True):
             width, height, channels = tensor.shape
             if data.size == 0:
-                data, layout = _texture_values(tensor, camera_image), "NHWC"
+                data, layout = _texture_values(tensor, image), "NHWC"
             if layout == "NHWC":
                 values = data.reshape(height, width, channels)
             else:
@@ -104,8 +104,8 @@ class LensModel:
         results = []
         for tensor, value in zip(self.outputs, found, strict=True):
             width, height, channels = tensor.shape
-            image = value.reshape(channels, height, width).transpose(1, 2, 0)
-            scaled = image * tensor.scale + tensor.bias
+            values = value.reshape(channels, height, width).transpose(1, 2, 0)
+            scaled = values * tensor.scale + tensor.bias
             results.append(np.ascontiguousarray(scaled, dtype=np.float32).ravel())
         return results
 
@@ -186,13 +186,12 @@ def _whc(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return columns, rows, channels
 
 
-def _texture_values(tensor: LensTensor, image: npt.NDArray[np.uint8] | None) -> Floats:
+def _texture_values(tensor: LensTensor, image: npt.NDArray[np.uint8]) -> Floats:
     """The texture in [0, 255], stretched to the tensor."""
     width, height, channels = tensor.shape
-    if image is None or channels != image.shape[2]:
-        raise BundleError(f"input {tensor.name}: there is no camera image of {channels} channels")
+    if channels != image.shape[2]:
+        raise BundleError(f"input {tensor.name}: a camera's image has 3 channels, not {channels}")
     fitted = np.asarray(
         Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32
     )
-    fitted = fitted[:: -1 if tensor.flip_y else 1, :: -1 if tensor.flip_x else 1]
     return np.ascontiguousarray(fitted).ravel()

@@ -7,11 +7,13 @@ sees the same order of events as on a phone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import struct
 import subprocess
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +123,8 @@ class LensSession:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        # A session that is dropped must not leave its process behind.
+        self._end = weakref.finalize(self, _end, self._process)
         try:
             self._send(
                 "open", project=plain_project(self.project, self._models), screen=list(screen)
@@ -185,11 +189,7 @@ class LensSession:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+        self._end()
 
     def __enter__(self) -> LensSession:
         """Returns itself."""
@@ -250,9 +250,10 @@ class LensSession:
         self, header: dict[str, Any], arrays: list[Floats]
     ) -> tuple[dict[str, Any], Sequence[Floats]]:
         model = self._models[header["asset"]]
+        images = [_turned(self._camera_image, entry) for entry in header["inputs"]]
         layouts = [entry["layout"] for entry in header["inputs"]]
         try:
-            return {}, model.run(arrays, layouts, self._camera_image)
+            return {}, model.run(arrays, layouts, images)
         except BundleError as error:
             return {"error": str(error)}, ()
 
@@ -274,6 +275,18 @@ class LensSession:
         return header, arrays
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    # What was not sent cannot be sent any more.
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin is not None:
+            process.stdin.close()
+
+
 def _open(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise EOFError
@@ -285,6 +298,11 @@ def _exactly(pipe: IO[bytes], size: int) -> bytes:
     if len(data) != size:
         raise EOFError
     return data
+
+
+def _turned(image: Picture, entry: dict[str, Any]) -> Picture:
+    """The camera's image as the transformer of an input turns it over."""
+    return image[:: -1 if entry["flipY"] else 1, :: -1 if entry["flipX"] else 1]
 
 
 def _quaternion(rotation: npt.NDArray[np.float64]) -> list[float]:

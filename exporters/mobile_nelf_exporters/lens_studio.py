@@ -1,23 +1,45 @@
-"""Target `lens`: a Lens Studio project whose model fits SnapML."""
+"""Target `lens`: a Lens Studio project whose models fit SnapML."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.contract import ActivationForm, Contract
 from mobile_nelf.deploy.cost import model_cost
-from mobile_nelf.deploy.exporter import Exported, ExportOptions, Inspection, Runtime
+from mobile_nelf.deploy.exporter import (
+    REFERENCE,
+    Experience,
+    Exported,
+    ExportOptions,
+    Inspection,
+    ProjectCheck,
+    Runtime,
+)
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
-from mobile_nelf.deploy.make_contract import default_activation
+from mobile_nelf.deploy.make_contract import default_activation, shown_ball_radius
 from mobile_nelf.deploy.operators_schema import BACKEND_TITLES, BACKENDS
 from mobile_nelf.deploy.snapml_check import SnapmlReport, check_snapml
-from mobile_nelf.errors import BundleError
+from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.students import StudentConfig
-from mobile_nelf_exporters.lens_project import MODEL_PATH, check_lens_name, render_lens_project
+from mobile_nelf_exporters.lens_drive import lens_frame_function, trained_window
+from mobile_nelf_exporters.lens_film import film_lens
+from mobile_nelf_exporters.lens_lint import check_lens_folder
+from mobile_nelf_exporters.lens_project import (
+    MODEL_PATH,
+    PROJECT,
+    SMALL_MODEL_PATH,
+    check_lens_name,
+    project_files,
+    render_lens_project,
+)
+from mobile_nelf_exporters.lens_session import node_path
+from mobile_nelf_exporters.lens_view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
 from mobile_nelf_exporters.onnx_runtime import (
@@ -28,8 +50,19 @@ from mobile_nelf_exporters.onnx_runtime import (
 )
 from mobile_nelf_exporters.templates import render_readme
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 __all__ = ["LensStudioExporter"]
 
+#: Reference frames of the smaller picture.
+SMALL_REFERENCE = f"{REFERENCE}/small"
+
+#: The lens against the student. Its uploads are those that the ONNX leg has; what is left is the
+#: texture's range of [0, 255] and, in the room, 8 bits of the camera's image.
+LENS_MIN_PSNR_DB = 50.0
+
+LENS_RUNTIME = "the lens in Node.js"
 NOT_MEASURED = (
     "FPS, latency and memory on a phone",
     "that Lens Studio opens the project and imports the model",
@@ -47,22 +80,43 @@ class LensStudioExporter:
 
         Raises:
             InputError: `name` is no name for a lens.
+            DeployError: the layout cannot hold rays at the border of what was trained, which a
+                lens in the room needs.
         """
         options.refuse(self.target, "weights", "output_form", "ios", "second_opinion")
         check_lens_name(name)
-        chosen, reason = (
-            _choose_layout(checkpoint.student)
-            if options.layout is None
-            else (find_layout(options.layout), "asked for")
-        )
+        experience = options.experience or "orbit"
+        allowed = [layout for layout in LAYOUTS if experience == "orbit" or layout.name != "camera"]
+        deployed = world_checkpoint(checkpoint) if experience == "world" else checkpoint
+        if options.layout is None:
+            layout, reason = _choose_layout(deployed.student, allowed)
+        else:
+            layout, reason = find_layout(options.layout), "asked for"
+        if layout not in allowed:
+            raise DeployError(
+                f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
+                f" was trained, as --experience {experience} needs; expected one of "
+                f"{', '.join(allowed.name for allowed in allowed)}"
+            )
         form = options.activation or default_activation(checkpoint, "gelusnap")
-        model, contract = build_onnx(checkpoint, chosen, form, expand=True)
-        content = model.SerializeToString(deterministic=True)
+        ball_radius = shown_ball_radius(checkpoint)
+        models = [_build(deployed, layout, form, experience, ball_radius)]
+        small = _build(smaller_checkpoint(deployed), layout, form, experience, ball_radius)
+        if _import_bytes(models[0][0], small[0]) <= check_snapml(small[0]).budget_bytes:
+            models.append(small)
+        contract = models[0][1]
+        contents = [
+            (contract, model.SerializeToString(deterministic=True)) for model, contract in models
+        ]
         files = {
-            **render_lens_project(contract, content, name),
+            **render_lens_project(contents, name, experience),
             "README.md": render_readme("README.lens.md.j2", name, contract),
         }
-        return Exported(contract, files, reason, NOT_MEASURED)
+        references = {SMALL_REFERENCE: small[1]} if small in models else {}
+        not_measured: tuple[str, ...] = NOT_MEASURED
+        if node_path() is None:
+            not_measured += (f"{LENS_RUNTIME}, which is not installed here",)
+        return Exported(contract, files, reason, not_measured, references)
 
     def companions(
         self, files: dict[str, bytes], contract: Contract, name: str
@@ -71,42 +125,109 @@ class LensStudioExporter:
         return {}
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
-        """See `Exporter.inspect`."""
+        """See `Exporter.inspect`; the predicted size is that of all models together."""
         model = parse_model(_model_bytes(files), MODEL_PATH)
-        return Inspection(model_cost(model), check_snapml(model))
+        operators = check_snapml(model)
+        if SMALL_MODEL_PATH in files:
+            small = parse_model(files[SMALL_MODEL_PATH], SMALL_MODEL_PATH)
+            operators = replace(operators, import_bytes=_import_bytes(model, small))
+        return Inspection(model_cost(model), operators)
+
+    def check_project(self, folder: Path) -> ProjectCheck:
+        """See `Exporter.check_project`."""
+        return check_lens_folder(folder)
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`.
 
-        Lens Studio stores conv weights as fp16 on import, which the second runtime emulates.
+        Lens Studio stores conv weights as fp16 on import, which the last runtime emulates.
         """
         model = parse_model(_model_bytes(files), MODEL_PATH)
         if read_contract(model, MODEL_PATH) != contract:
             raise BundleError(f"{MODEL_PATH}: carries another contract than the manifest")
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
         assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
-        return (
+        runtimes = []
+        if node_path() is not None:
+            project = project_files(files)
+            runtimes.append(
+                Runtime(
+                    LENS_RUNTIME,
+                    PROJECT,
+                    "; ".join(filter(None, ("README.md lists what it guesses", assumes))),
+                    lens_frame_function(project, contract),
+                    LENS_MIN_PSNR_DB,
+                    window=trained_window(contract),
+                    film=lambda frames, screen: film_lens(project, contract, frames, screen),
+                )
+            )
+        runtimes.append(
             Runtime(
                 "ONNX Runtime",
                 MODEL_PATH,
                 assumes,
                 frame_function(model, contract),
                 contract.min_psnr_db,
-            ),
+            )
+        )
+        if SMALL_MODEL_PATH in files:
+            small = parse_model(files[SMALL_MODEL_PATH], SMALL_MODEL_PATH)
+            small_contract = read_contract(small, SMALL_MODEL_PATH)
+            if small_contract.weights_sha256 != contract.weights_sha256:
+                raise BundleError(
+                    f"{SMALL_MODEL_PATH}: was made of other weights than {MODEL_PATH}; bundle "
+                    "it again"
+                )
+            runtimes.append(
+                Runtime(
+                    "ONNX Runtime, smaller picture",
+                    SMALL_MODEL_PATH,
+                    assumes,
+                    frame_function(small, small_contract),
+                    contract.min_psnr_db,
+                    reference=SMALL_REFERENCE,
+                )
+            )
+        runtimes.append(
             Runtime(
                 "ONNX Runtime, conv weights as fp16",
                 MODEL_PATH,
                 "emulates how Lens Studio stores weights on import",
                 frame_function(with_fp16_weights(model), contract),
                 min_psnr_db=None,
-            ),
+            )
         )
+        return tuple(runtimes)
 
 
-def _choose_layout(student: StudentConfig) -> tuple[Layout, str]:
+def _build(
+    checkpoint: Checkpoint,
+    layout: Layout,
+    form: ActivationForm,
+    experience: Experience,
+    ball_radius: float,
+) -> tuple[ModelProto, Contract]:
+    """Builds the model of a lens on the grid of rays of `checkpoint`."""
+    world = experience == "world"
+    return build_onnx(
+        checkpoint,
+        layout,
+        form,
+        expand=True,
+        size=None if world else orbit_size(checkpoint),
+        composited=world,
+        ball_radius=ball_radius,
+    )
+
+
+def _import_bytes(*models: ModelProto) -> int:
+    return sum(check_snapml(model).import_bytes for model in models)
+
+
+def _choose_layout(student: StudentConfig, allowed: list[Layout]) -> tuple[Layout, str]:
     """Returns the layout that runs on most back-ends and then uploads least, and why."""
     candidates = []
-    for layout in LAYOUTS:
+    for layout in allowed:
         lacking = _check_encoder(student, layout).lacking
         missing = [BACKEND_TITLES[backend] for backend in BACKENDS if lacking[backend]]
         upload = sum(spec.bytes for spec in layout.inputs(student))

@@ -8,6 +8,7 @@ from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 
 __all__ = [
+    "DEGREES_A_SCREEN",
     "PHONE_FOV_DEG",
     "WORLD_DISTANCE_CM",
     "orbit_size",
@@ -21,6 +22,9 @@ SCREEN_ASPECT = 9 / 16
 
 #: Vertical field of view of the phone's camera in Lens Studio's own scenes, in degrees.
 PHONE_FOV_DEG = 63.54
+
+#: Turn of the object for a drag from one edge of the screen to the other.
+DEGREES_A_SCREEN = 180.0
 
 #: How far in front of the phone the object appears, as far as the photos were taken from it.
 WORLD_DISTANCE_CM = 100.0

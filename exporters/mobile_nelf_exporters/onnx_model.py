@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.cost import model_cost
-from mobile_nelf.deploy.exporter import Exported, ExportOptions, Inspection, Runtime
+from mobile_nelf.deploy.exporter import (
+    Exported,
+    ExportOptions,
+    Inspection,
+    ProjectCheck,
+    Runtime,
+)
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.make_contract import default_activation
-from mobile_nelf.errors import BundleError
+from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_runtime import frame_function, parse_model, read_contract
 from mobile_nelf_exporters.templates import render_readme
@@ -55,6 +62,13 @@ class OnnxExporter:
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`."""
         return Inspection(model_cost(parse_model(_model_bytes(files), MODEL)))
+
+    def check_project(self, folder: Path) -> ProjectCheck:
+        """See `Exporter.check_project`."""
+        raise InputError(
+            f"{folder}: is a directory, expected a checkpoint or an ONNX file; target "
+            f"{self.target} has no projects to check"
+        )
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`."""

@@ -19,6 +19,7 @@ from mobile_nelf.cli.output import print_fields, print_json, print_note, print_t
 
 if TYPE_CHECKING:
     from mobile_nelf.deploy.cost import Cost
+    from mobile_nelf.deploy.exporter import ExportOptions, ProjectCheck
     from mobile_nelf.deploy.placement import PlacementReport
     from mobile_nelf.deploy.snapml_check import SnapmlReport
     from mobile_nelf.inspection import CheckResult
@@ -32,9 +33,10 @@ __all__ = ["backend_fields", "command", "cost_fields", "print_placement"]
         "mnelf check mic.pt",
         "mnelf check mic.pt --target coreml --layout camera",
         "mnelf check model.onnx --target lens",
+        "mnelf check MyLens/ --target lens",
     ),
 )
-@click.argument("file", type=path_type, metavar="CHECKPOINT_OR_ONNX")
+@click.argument("file", type=path_type, metavar="CHECKPOINT_ONNX_OR_PROJECT")
 @click.option(
     "--target",
     default="lens",
@@ -63,14 +65,21 @@ def command(
     Lists the layers by back-end, the size after import against the budget, and the cost of a frame;
     for coreml, where each operation will run. Exits with 1 if the target refuses the network. Takes
     any ONNX file, also one that mnelf did not write.
+
+    A folder is checked as a Lens Studio project: ids and references, metas against the models,
+    scripts, the size of all models together. It may be a bundle, or a project made by hand.
     """
     from mobile_nelf.deploy.exporter import ExportOptions
     from mobile_nelf.inspection import check_path
 
+    options = ExportOptions(layout, activation, tuple(weights), output_form, ios)
+    if file.is_dir():
+        foreign = bool(camera or trained_activation)
+        ctx.exit(_check_project(file, target, options, foreign, as_json))
     result = check_path(
         file,
         target=target,
-        options=ExportOptions(layout, activation, tuple(weights), output_form, ios),
+        options=options,
         camera=camera_options(camera),
         trained_activation=trained_activation,
     )
@@ -81,6 +90,68 @@ def command(
     else:
         _print(file, result)
     ctx.exit(0 if result.passed else 1)
+
+
+def _check_project(
+    folder: Path, target: str, options: ExportOptions, foreign: bool, as_json: bool
+) -> int:
+    """Prints what is wrong with a project and returns the exit code."""
+    from mobile_nelf.deploy.exporter import NO_OPTIONS, find_exporter
+    from mobile_nelf.errors import InputError
+
+    exporter = find_exporter(target)
+    if options != NO_OPTIONS or foreign:
+        raise InputError(
+            f"{folder}: is a project and is checked as it is; layout, activation, camera and the "
+            "like are options for checkpoints"
+        )
+    check = exporter.check_project(folder)
+    if as_json:
+        from mobile_nelf.config import to_dict
+
+        data = {"path": str(folder), "target": target, "passed": check.passed, **to_dict(check)}
+        print_json(data)
+    else:
+        _print_project(folder, target, check)
+    return 0 if check.passed else 1
+
+
+def _print_project(folder: Path, target: str, check: ProjectCheck) -> None:
+    errors = sum(finding.severity == "error" for finding in check.findings)
+    warnings = len(check.findings) - errors
+    fields = {"project": str(folder / check.project), "target": target}
+    fields["found"] = f"{errors} error(s), {warnings} warning(s)"
+    print_fields(fields)
+    for path, report in check.models.items():
+        click.echo()
+        print_fields(
+            {
+                "model": path,
+                "upload": f"{size_text(report.upload_bytes)} a frame",
+                **cost_fields(report.cost),
+                "opset": str(report.opset),
+                **backend_fields(report),
+            }
+        )
+        click.echo()
+        _print_layers(report)
+    click.echo()
+    # Names within the project are short enough to stay whole in a column.
+    start = check.project.rpartition("/")[0]
+    for severity in ("error", "warning"):
+        rows = [
+            (
+                finding.path.removeprefix(start).lstrip("/") or "the project",
+                finding.problem,
+                finding.advice,
+            )
+            for finding in check.findings
+            if finding.severity == severity
+        ]
+        if rows:
+            print_table((f"{severity} in", "problem", "what to do"), rows)
+            click.echo()
+    click.echo("passed" if check.passed else "failed")
 
 
 def _print(file: Path, result: CheckResult) -> None:

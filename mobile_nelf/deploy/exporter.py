@@ -191,7 +191,8 @@ class Finding:
     """One thing that is wrong with a project.
 
     Attributes:
-        path: of the file, relative to the project's folder; empty for the project as a whole.
+        path: of the file, relative to the folder that was checked; that of the project for the
+            project as a whole.
         severity: with an error the project does not work, a warning may surprise.
         problem: what was found, and what was expected.
         advice: what to do about it.

@@ -45,9 +45,17 @@ function createOutputBuilder() {
             { readOnly: ["name"], secret: { ...built } }));
 }
 
+function createInputBuilder() {
+    return setters("InputBuilder",
+        { name: "", shape: null, inputTexture: null, transformer: null },
+        ["name", "shape", "inputTexture", "transformer"],
+        (built) => documented("InputPlaceholder", { name: built.name },
+            { readOnly: ["name"], secret: { ...built } }));
+}
+
 const MachineLearning = documented("MachineLearning", {
     DataLayout, FrameTiming, InferenceMode, ModelState, OutputMode,
-    createOutputBuilder, createTransformerBuilder,
+    createInputBuilder, createOutputBuilder, createTransformerBuilder,
 }, { readOnly: ["DataLayout", "FrameTiming", "InferenceMode", "ModelState", "OutputMode"] });
 
 // Declarations: name, shape and data are read-only; the default layout is NHWC. Writing elements of
@@ -63,7 +71,7 @@ function inputPlaceholder(spec, built) {
     };
     Object.defineProperty(members, "data", { get() { built(); return data; } });
     return documented(`InputPlaceholder ${spec.name}`, members,
-        { readOnly: ["name", "shape", "data"], secret: { spec, data, members } });
+        { readOnly: ["name", "shape", "data"], secret: { spec, data, members, flips: { flipX: spec.flipX, flipY: spec.flipY } } });
 }
 
 function outputPlaceholder(spec, built) {
@@ -148,12 +156,19 @@ function createMLComponent(scene) {
         }
         state = ModelState.Loading;
         for (const item of placeholders) {
-            const target = outputs.find((output) => output.name === item.name);
+            const target = [...inputs, ...outputs].find((known) => known.name === item.name);
             const built = secretOf(item);
-            if (target && built && "transformer" in built) {
-                const { members: output, flips } = secretOf(target);
-                output.mode = built.outputMode;
+            if (!target) {
+                throw new LensApiError(`MLComponent.build: the model has no tensor ${item.name}`);
+            }
+            if ("transformer" in built) {
+                const { members: own, flips } = secretOf(target);
                 Object.assign(flips, secretOf(built.transformer) || {});
+                if ("outputMode" in built) {
+                    own.mode = built.outputMode;
+                } else {
+                    own.texture = built.inputTexture;
+                }
             }
         }
         scene.later(() => {
@@ -170,13 +185,14 @@ function createMLComponent(scene) {
 
     function run() {
         const sent = inputs.map((input) => {
-            const { spec, data, members: given } = secretOf(input);
+            const { spec, data, members: given, flips } = secretOf(input);
             const texture = textures.idOf(given.texture);
             return {
                 name: spec.name,
                 shape: spec.shape,
                 layout: given.dataLayout === DataLayout.NCHW ? "NCHW" : "NHWC",
                 texture,
+                ...flips,
                 data: texture === null ? data : new Float32Array(0),
             };
         });
