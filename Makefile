@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
+APT := apt-get update -qq && apt-get install -qq -y --no-install-recommends
 
 .PHONY: demo test test-all lint clean
 .DELETE_ON_ERROR:
@@ -21,10 +22,10 @@ demo: $(VENV)/.ready
 	@echo "The ONNX bundle:          out/mic-onnx"
 	@echo "A turn around the mic:    out/mic.gif"
 
-test: $(VENV)/.ready lint
+test: $(VENV)/.tools lint
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.ready lint
+test-all: $(VENV)/.tools lint
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 lint: $(VENV)/.ready
@@ -40,5 +41,13 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[lens,coreml,train,dev]"
 	touch $@
 
+# What pip does not have: Node.js runs lenses, TypeScript checks their scripts, a browser opens
+# reports. Where they cannot be had, the tests that need them are skipped and named.
+$(VENV)/.tools: $(VENV)/.ready tests/lens/package-lock.json
+	command -v node >/dev/null || { $(APT) nodejs npm; } || true
+	command -v chromium >/dev/null || { $(APT) chromium; } || true
+	! command -v npm >/dev/null || npm ci --silent --ignore-scripts --prefix tests/lens
+	touch $@
+
 clean:
-	rm -rf $(VENV) out dist build
+	rm -rf $(VENV) out dist build tests/lens/node_modules

@@ -55,12 +55,11 @@ def film_lens(
             lens.set_device(_step(0.0), PHONE_FOV_DEG)
         lens.start()
         for index in range(frames):
-            moment = index / frames
             if world:
-                lens.set_device(_step(moment), PHONE_FOV_DEG)
+                lens.set_device(_step(index / frames), PHONE_FOV_DEG)
             else:
-                _finger(lens, SWIPE, SWIPE_PATH, moment, 1 / frames)
-                _finger(lens, DRAG, DRAG_PATH, moment, 1 / frames)
+                _finger(lens, SWIPE, SWIPE_PATH, index, frames)
+                _finger(lens, DRAG, DRAG_PATH, index, frames)
             lens.update(1 / FILM_FPS)
             yield lens.screen()
 
@@ -69,21 +68,16 @@ def _finger(
     lens: LensSession,
     span: tuple[float, float],
     path: tuple[tuple[float, float], tuple[float, float]],
-    moment: float,
-    step: float,
+    index: int,
+    frames: int,
 ) -> None:
     """Puts a finger down, moves it and lifts it, as far as the film has come."""
-    begin, end = span
-    if not begin <= moment < end + step:
-        return
-    way = min((moment - begin) / (end - begin), 1.0)
-    x, y = (a + way * (b - a) for a, b in zip(*path, strict=True))
-    if moment - begin < step:
-        lens.touch("start", 0, x, y)
-    elif moment >= end:
-        lens.touch("end", 0, x, y)
-    else:
-        lens.touch("move", 0, x, y)
+    begin, end = (round(part * frames) for part in span)
+    if begin <= index <= end:
+        way = (index - begin) / max(end - begin, 1)
+        x, y = (a + way * (b - a) for a, b in zip(*path, strict=True))
+        kind = "start" if index == begin else "end" if index == end else "move"
+        lens.touch(kind, 0, x, y)
 
 
 def _step(moment: float) -> npt.NDArray[np.float64]:

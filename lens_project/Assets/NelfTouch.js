@@ -37,12 +37,13 @@ function place(finger, id, position) {
 /** @param {Touch} touch @param {Orbit} orbit @param {TouchStartEvent} event @param {number} aspect
  * columns to rows of the screen */
 function onStart(touch, orbit, event, aspect) {
-    if (touch.first.id < 0) {
-        place(touch.first, event.getTouchId(), event.getTouchPosition());
+    var id = event.getTouchId();
+    if (touch.first.id < 0 || touch.first.id === id) {
+        place(touch.first, id, event.getTouchPosition());
         touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
         orbits.hold(orbit);
-    } else if (touch.second.id < 0) {
-        place(touch.second, event.getTouchId(), event.getTouchPosition());
+    } else if (touch.second.id < 0 || touch.second.id === id) {
+        place(touch.second, id, event.getTouchPosition());
         touch.span = spanOf(touch, aspect);
         touch.distance = orbit.distance;
     }

@@ -20,9 +20,10 @@ __all__ = ["LensPicture", "PicturedForm"]
 
 #: The matte of a student without alpha, by its distance from the background, summed over RGB: below
 #: MATTE_FLOOR clear, 1 / MATTE_SLOPE above that opaque. Students leave up to 0.01 a channel on a
-#: white background; a wider ramp would let the camera shine through pale parts of the object.
+#: white background. A narrower ramp leaves a brighter rim of background round dark objects, a wider
+#: one lets the camera shine through pale parts.
 MATTE_FLOOR = 0.03
-MATTE_SLOPE = 6.0
+MATTE_SLOPE = 2.0
 
 
 class LensPicture(nn.Module):

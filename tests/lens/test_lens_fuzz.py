@@ -1,0 +1,202 @@
+"""Seeded mutations of a bundle's project: each is reported by name or harmless, none is a crash."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lens.lens_mutations import KINDS, Mutation, mutations
+from students_for_tests import random_checkpoint
+
+import mobile_nelf
+from mobile_nelf.bundles.manifest import FileRecord, read_manifest
+from mobile_nelf.deploy.exporter import ExportOptions
+from mobile_nelf.errors import MnelfError
+from mobile_nelf_exporters import lens_lint_files
+from mobile_nelf_exporters.lens_lint import lint_lens_project
+from mobile_nelf_exporters.lens_yaml import parse_lens_yaml
+
+PROJECT = "lens_project"
+#: The smallest student with every kind of layer; its project has as many files as any other.
+TINY = {"depth": 4, "width": 8, "sr_widths": (8,), "ray_width": 4, "ray_height": 3}
+#: `rays` has one input of few channels, which keeps the metas short.
+LAYOUT = ExportOptions(layout="rays")
+
+#: Nothing of a bundle can change under its hashes.
+PLAIN_MUTATIONS = 520
+#: With the hashes made anew, all that is left is what the files say.
+SIGNED_MUTATIONS = 3 * len(KINDS)
+MANY_SIGNED_MUTATIONS = 2000
+
+#: Kinds of which a mutation may pass lint and replay of the model: they change how the script or
+#: the scene behaves, which shows only when the project runs, or nothing at all.
+LEFT_FOR_THE_RUNTIME = frozenset(
+    {
+        "clear id",
+        "double line",
+        "drop line of project",
+        "drop line of script",
+        "edit id",
+        "edit constant of script",
+        "edit contract",
+        "edit number",
+        "flip bit",
+        "foreign id",
+        "garbage",
+        "rename file",
+        "swap ids",
+        "toggle in scene",
+        "truncate",
+        "Windows line ends",
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("fuzz") / "thing"
+    checkpoint = random_checkpoint(**TINY)
+    mobile_nelf.bundle(checkpoint, target="lens", output=output, options=LAYOUT)
+    return output
+
+
+@pytest.fixture(scope="module")
+def other_models(tmp_path_factory) -> dict[str, bytes]:
+    """Models of other students, by what is different in them."""
+    folder = tmp_path_factory.mktemp("others")
+    models = {}
+    for name, seed, changes in (("weights", 7, {}), ("grid", 0, {"ray_width": 5})):
+        checkpoint = random_checkpoint(seed, **{**TINY, **changes})
+        path = mobile_nelf.bundle(
+            checkpoint, target="lens", output=folder / name, options=LAYOUT
+        ).path
+        models[name] = (path / PROJECT / "Assets/model.onnx").read_bytes()
+    return models
+
+
+@pytest.fixture(scope="module")
+def project_files(bundle) -> dict[str, bytes]:
+    """What Lens Studio reads; `.gitignore` is for Git alone."""
+    paths = [path for path in (bundle / PROJECT).rglob("[!.]*") if path.is_file()]
+    return {path.relative_to(bundle).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def mutated(bundle, project_files, tmp_path) -> Callable[[Mutation, bool], Path]:
+    """Makes a mutation in one copy of the bundle, which is put right again before the next."""
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    manifest = (copy / "manifest.json").read_bytes()
+    touched: set[str] = set()
+
+    def write(path: str, content: bytes | None) -> None:
+        if content is None:
+            (copy / path).unlink(missing_ok=True)
+        else:
+            (copy / path).write_bytes(content)
+
+    def make(mutation: Mutation, sign: bool) -> Path:
+        (copy / "manifest.json").write_bytes(manifest)
+        for path in touched:
+            write(path, project_files.get(path))
+        touched.clear()
+        touched.update(mutation.changed)
+        for path, content in mutation.changed.items():
+            write(path, content)
+        if sign:
+            _sign(copy)
+        return copy
+
+    return make
+
+
+def _sign(bundle: Path) -> None:
+    """Writes the manifest that a forger would: every record fits the files as they are."""
+    manifest = read_manifest(bundle)
+    listed = {name for name in manifest.files if not name.startswith(PROJECT)}
+    found = (path for path in (bundle / PROJECT).rglob("*") if path.is_file())
+    listed |= {path.relative_to(bundle).as_posix() for path in found}
+    records = {name: FileRecord.of((bundle / name).read_bytes()) for name in sorted(listed)}
+    (bundle / "manifest.json").write_bytes(replace(manifest, files=records).to_bytes())
+
+
+def _complaints(bundle: Path) -> list[str]:
+    """What `verify` says; a typed error is an answer like any other."""
+    try:
+        verification = mobile_nelf.verify(bundle)
+    except MnelfError as error:
+        return [str(error)]
+    return [*verification.problems, *(f"{name}: unlisted" for name in verification.unlisted)]
+
+
+def _lint(bundle: Path) -> list[str]:
+    paths = [path for path in (bundle / PROJECT).rglob("*") if path.is_file()]
+    files = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in paths}
+    return [f"{f.path}: {f.problem}" for f in lint_lens_project(files, PROJECT)]
+
+
+def _unseen(
+    made: Iterable[Mutation], make: Callable[[Mutation, bool], Path]
+) -> tuple[list[Mutation], Counter[str]]:
+    """Signed mutations that neither lint nor `verify` reports, and how often each kind was seen."""
+    unseen, seen = [], Counter[str]()
+    for mutation in made:
+        path = make(mutation, True)
+        if _lint(path) or _complaints(path):
+            seen[mutation.kind] += 1
+        else:
+            unseen.append(mutation)
+    return unseen, seen
+
+
+@pytest.fixture
+def quick_yaml(monkeypatch):
+    """Parses each text once: all files of a mutated project but one are as they were."""
+    monkeypatch.setattr(lens_lint_files, "parse_lens_yaml", functools.cache(parse_lens_yaml))
+
+
+def test_the_untouched_bundle_has_nothing_to_report(bundle):
+    assert _complaints(bundle) == []
+    assert _lint(bundle) == []
+
+
+def test_every_kind_finds_something_to_mutate(project_files, other_models):
+    made = mutations(project_files, other_models, range(PLAIN_MUTATIONS))
+    wanted = set(KINDS)
+    if not any(path.endswith("NelfContract.js") for path in project_files):
+        wanted.remove("edit contract")
+    assert {mutation.kind for mutation in made} == wanted
+
+
+def test_mutations_are_seeded(project_files, other_models):
+    made = [list(mutations(project_files, other_models, range(40, 80))) for _ in range(2)]
+    assert made[0] == made[1]
+
+
+def test_every_mutation_is_reported_with_its_file(project_files, other_models, mutated):
+    made = list(mutations(project_files, other_models, range(PLAIN_MUTATIONS)))
+    assert len(made) == PLAIN_MUTATIONS
+    for mutation in made:
+        text = "\n".join(_complaints(mutated(mutation, False)))
+        assert all(path in text for path in mutation.changed), (mutation.kind, text)
+
+
+def test_signed_mutations_are_reported_by_what_the_files_say(
+    project_files, other_models, mutated, quick_yaml
+):
+    made = mutations(project_files, other_models, range(SIGNED_MUTATIONS))
+    unseen, seen = _unseen(made, mutated)
+    assert {mutation.kind for mutation in unseen} <= LEFT_FOR_THE_RUNTIME
+    assert seen.keys() | {mutation.kind for mutation in unseen} >= KINDS.keys() - {"edit contract"}
+
+
+@pytest.mark.slow
+def test_many_signed_mutations(project_files, other_models, mutated, quick_yaml):
+    seeds = range(SIGNED_MUTATIONS, SIGNED_MUTATIONS + MANY_SIGNED_MUTATIONS)
+    unseen, _ = _unseen(mutations(project_files, other_models, seeds), mutated)
+    assert {mutation.kind for mutation in unseen} <= LEFT_FOR_THE_RUNTIME
