@@ -29,7 +29,7 @@ from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.students import StudentConfig
 from mobile_nelf_exporters.lens_drive import lens_frame_function, trained_window
 from mobile_nelf_exporters.lens_film import film_lens
-from mobile_nelf_exporters.lens_lint import check_lens_folder
+from mobile_nelf_exporters.lens_lint import check_lens_folder, lint_lens_project
 from mobile_nelf_exporters.lens_project import (
     MODEL_PATH,
     PROJECT,
@@ -38,7 +38,7 @@ from mobile_nelf_exporters.lens_project import (
     project_files,
     render_lens_project,
 )
-from mobile_nelf_exporters.lens_session import node_path
+from mobile_nelf_exporters.lens_session import guesses, node_path
 from mobile_nelf_exporters.lens_view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
@@ -110,7 +110,14 @@ class LensStudioExporter:
         ]
         files = {
             **render_lens_project(contents, name, experience),
-            "README.md": render_readme("README.lens.md.j2", name, contract),
+            "README.md": render_readme(
+                "README.lens.md.j2",
+                name,
+                contract,
+                experience=experience,
+                small=models[1][1] if len(models) > 1 else None,
+                guesses=guesses(),
+            ),
         }
         references = {SMALL_REFERENCE: small[1]} if small in models else {}
         not_measured: tuple[str, ...] = NOT_MEASURED
@@ -145,6 +152,10 @@ class LensStudioExporter:
         model = parse_model(_model_bytes(files), MODEL_PATH)
         if read_contract(model, MODEL_PATH) != contract:
             raise BundleError(f"{MODEL_PATH}: carries another contract than the manifest")
+        # A project of ours has none, so that even a warning means that something changed.
+        findings = lint_lens_project(files, folder=PROJECT)
+        if findings:
+            raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
         assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
         runtimes = []

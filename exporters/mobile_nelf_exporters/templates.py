@@ -28,8 +28,14 @@ def template_environment() -> Any:
     )
 
 
-def render_readme(template: str, name: str, contract: Contract) -> bytes:
-    """Returns the README of a bundle from a template that may name name, contract and version.
+def render_readme(template: str, name: str, contract: Contract, **more: Any) -> bytes:
+    """Returns the README of a bundle.
+
+    Args:
+        template: may name `name`, `contract`, `version` and what is in `more`.
+        name: of the project.
+        contract: of its artefact.
+        more: what only this target has.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
@@ -37,6 +43,6 @@ def render_readme(template: str, name: str, contract: Contract) -> bytes:
     text: str = (
         template_environment()
         .get_template(template)
-        .render(name=name, contract=contract, version=mobile_nelf.__version__)
+        .render(name=name, contract=contract, version=mobile_nelf.__version__, **more)
     )
     return text.encode()

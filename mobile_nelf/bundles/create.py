@@ -7,11 +7,14 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 import mobile_nelf
 from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
-from mobile_nelf.bundles.reference import Reference, in_window
+from mobile_nelf.bundles.reference import Reference, from_uint8, in_window
 from mobile_nelf.bundles.report import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import ActivationForm, Contract
@@ -102,7 +105,11 @@ def create_bundle(
         for folder, contract in {REFERENCE: exported.contract, **exported.references}.items()
     }
     artefact_legs, shown = _artefact_legs(exporter, exported, references, on_progress)
-    legs = [*_network_legs(checkpoint, exported, *references[REFERENCE]), *artefact_legs]
+    legs = [
+        *_network_legs(checkpoint, exported, *references[REFERENCE]),
+        *artefact_legs,
+        *_detail_legs({folder: reference for folder, (reference, _) in references.items()}),
+    ]
     failed = [leg for leg in legs if not leg.passed]
     if failed:
         raise ParityError("; ".join(leg.summary for leg in failed) + "; nothing was written")
@@ -212,6 +219,29 @@ def _artefact_legs(
         if not shown[1] and proves_artefact(legs[-1]):
             shown = (frames, rendered)
     return legs, shown
+
+
+def _detail_legs(references: dict[str, Reference]) -> list[ParityLeg]:
+    """Says what a smaller picture loses against the full one, once enlarged to its size."""
+    full = references[REFERENCE].frames
+    size = (full[0].shape[1], full[0].shape[0])
+    legs = []
+    for folder, reference in references.items():
+        if folder == REFERENCE:
+            continue
+        enlarged = [
+            np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
+            for frame in reference.frames
+        ]
+        legs.append(
+            compare_frames(
+                f"picture → {reference.frames[0].shape[1]}×{reference.frames[0].shape[0]} picture",
+                [from_uint8(frame) for frame in enlarged],
+                [from_uint8(frame) for frame in full],
+                note=f"detail that {folder} lacks, enlarged to {size[0]}×{size[1]}",
+            )
+        )
+    return legs
 
 
 def _check_output(output: Path, force: bool) -> None:

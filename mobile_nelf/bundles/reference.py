@@ -23,7 +23,7 @@ from mobile_nelf.deploy.parity import Frame, student_frame_function
 from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.progress import Progress, counted, silent
 
-__all__ = ["Reference", "in_window", "png_bytes", "take_pixels", "to_uint8"]
+__all__ = ["Reference", "from_uint8", "in_window", "png_bytes", "take_pixels", "to_uint8"]
 
 #: Pixels a frame that are kept in float32: 2 MB for eight RGB frames, whatever the image size.
 FLOAT_PIXELS = 20_000
@@ -133,6 +133,11 @@ def to_uint8(frame: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Rounds [0, 1] to 8 bits."""
     rounded: npt.NDArray[np.uint8] = np.rint(np.clip(frame, 0.0, 1.0) * 255.0).astype(np.uint8)
     return rounded
+
+
+def from_uint8(frame: npt.NDArray[np.uint8]) -> Frame:
+    """Returns 8-bit values in [0, 1]."""
+    return frame.astype(np.float32) / np.float32(255.0)
 
 
 def png_bytes(frame: npt.NDArray[np.uint8]) -> bytes:

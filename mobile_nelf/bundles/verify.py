@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
-from mobile_nelf.bundles.reference import Reference, in_window, take_pixels, to_uint8
+from mobile_nelf.bundles.reference import (
+    Reference,
+    from_uint8,
+    in_window,
+    take_pixels,
+    to_uint8,
+)
 from mobile_nelf.deploy.exporter import Runtime, find_exporter
 from mobile_nelf.deploy.parity import (
-    Frame,
     ParityLeg,
     compare_frames,
     leg_name,
@@ -169,8 +173,8 @@ def _replay(
             ),
             compare_frames(
                 f"{runtime.name}, whole frames at 8 bits",
-                [_at_8_bits(in_window(to_uint8(frame), runtime.window)) for frame in rendered],
-                [_at_8_bits(in_window(frame, runtime.window)) for frame in reference.frames],
+                [from_uint8(in_window(to_uint8(frame), runtime.window)) for frame in rendered],
+                [from_uint8(in_window(frame, runtime.window)) for frame in reference.frames],
                 min_psnr_db=min(
                     EIGHT_BIT_MIN_PSNR_DB, runtime.min_psnr_db - EIGHT_BIT_ALLOWANCE_DB
                 ),
@@ -179,7 +183,3 @@ def _replay(
             ),
         ]
     return legs
-
-
-def _at_8_bits(frame: npt.NDArray[np.uint8]) -> Frame:
-    return frame.astype(np.float32) / np.float32(255.0)
