@@ -27,9 +27,12 @@ from mobile_nelf.deploy.placement import UNIT_TITLES, PlacementReport
 from mobile_nelf.deploy.snapml_check import SnapmlReport
 from mobile_nelf.extras import import_extra
 
-__all__ = ["REPORT_NAME", "render_report"]
+__all__ = ["REPORT_NAME", "SIZE_NOTE", "render_report"]
 
 REPORT_NAME = "report.html"
+
+#: Of files that a Lens imports.
+SIZE_NOTE = "as a file; the budget counts what Lens Studio makes of it"
 
 #: Reference frames on the page, spread over all that there are.
 SHOWN_FRAMES = 4
@@ -167,13 +170,13 @@ def _sizes(manifest: Manifest) -> Table:
         note = f"weights as {program.weights}" if program else ""
         budget = "none"
         if report is not None:
-            note, budget = "as a file; the budget counts what Lens Studio makes of it", "-"
+            note, budget = SIZE_NOTE, "-"
         rows.append(TableRow((artefact, _megabytes(size), budget), (note,) if note else ()))
     notes: tuple[str, ...] = ()
     if report is not None:
         share = f"{report.import_bytes / report.budget_bytes:.0%}"
         budget = f"{_megabytes(report.budget_bytes)} ({share} used)"
-        rows.append(TableRow(("asset after import", _megabytes(report.import_bytes), budget)))
+        rows.append(TableRow(("models after import", _megabytes(report.import_bytes), budget)))
         notes = ("The size after import is predicted; Lens Studio shows the real one.",)
     return Table("Size against budget", ("what", "size", "budget"), tuple(rows), 2, notes)
 

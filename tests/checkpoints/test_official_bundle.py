@@ -26,4 +26,5 @@ def test_an_official_file_bundles(official, tmp_path, target, options):
     verification = verify_bundle(output)
     assert verification.passed, verification.problems
     assert verification.manifest.provenance["source"] in ("MobileR2L", "R2L")
-    assert all(60.0 <= leg.psnr_db <= IDENTICAL_DB for leg in verification.manifest.parity)
+    demanded = [leg for leg in verification.manifest.parity if leg.tolerance]
+    assert all(60.0 <= leg.psnr_db <= IDENTICAL_DB for leg in demanded)
