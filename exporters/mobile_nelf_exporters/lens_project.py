@@ -17,9 +17,10 @@ from mobile_nelf.deploy.contract import Contract, TensorSpec
 from mobile_nelf.deploy.exporter import Experience
 from mobile_nelf.errors import InputError
 from mobile_nelf.rays import sample_depths
+from mobile_nelf_exporters.lens_session import guesses
 from mobile_nelf_exporters.lens_view import DEGREES_A_SCREEN
 from mobile_nelf_exporters.lens_yaml import NIL
-from mobile_nelf_exporters.templates import template_environment
+from mobile_nelf_exporters.templates import render_readme, template_environment
 
 __all__ = [
     "MODEL_PATH",
@@ -28,6 +29,7 @@ __all__ = [
     "check_lens_name",
     "project_files",
     "render_lens_project",
+    "render_lens_readme",
 ]
 
 #: Every project of Snap's templates has these two; Lens Studio may know them by value.
@@ -126,6 +128,20 @@ def render_lens_project(
         text: str = environment.get_template("lens_parts/model.meta.j2").render(**meta)
         files[f"{target}.meta"] = text.encode()
     return dict(sorted(files.items()))
+
+
+def render_lens_readme(
+    models: Sequence[tuple[Contract, bytes]], name: str, experience: Experience = "orbit"
+) -> bytes:
+    """Returns the README of the bundle around a project (see `render_lens_project`)."""
+    return render_readme(
+        "README.lens.md.j2",
+        name,
+        models[0][0],
+        experience=experience,
+        small=models[1][0] if len(models) > 1 else None,
+        guesses=guesses(),
+    )
 
 
 def _static_files(contract: Contract) -> dict[str, bytes]:

@@ -37,8 +37,9 @@ from mobile_nelf_exporters.lens_project import (
     check_lens_name,
     project_files,
     render_lens_project,
+    render_lens_readme,
 )
-from mobile_nelf_exporters.lens_session import guesses, node_path
+from mobile_nelf_exporters.lens_session import node_path
 from mobile_nelf_exporters.lens_view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
@@ -48,7 +49,6 @@ from mobile_nelf_exporters.onnx_runtime import (
     read_contract,
     with_fp16_weights,
 )
-from mobile_nelf_exporters.templates import render_readme
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -110,14 +110,7 @@ class LensStudioExporter:
         ]
         files = {
             **render_lens_project(contents, name, experience),
-            "README.md": render_readme(
-                "README.lens.md.j2",
-                name,
-                contract,
-                experience=experience,
-                small=models[1][1] if len(models) > 1 else None,
-                guesses=guesses(),
-            ),
+            "README.md": render_lens_readme(contents, name, experience),
         }
         references = {SMALL_REFERENCE: small[1]} if small in models else {}
         not_measured: tuple[str, ...] = NOT_MEASURED

@@ -6,7 +6,7 @@
 // the screen; NelfRays spaces the rays so that the stretch cancels.
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
-//@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; may be empty"}
+//@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input bool flipY = false {"hint":"Tick this if the picture stands on its head"}
 //@input bool showFps = false {"hint":"Frames a second on the screen"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
-from mobile_nelf.deploy.contract import Contract, LayoutName, TensorSpec
+from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract, LayoutName, TensorSpec
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.students import EncoderConfig, StudentConfig
 
@@ -25,9 +27,15 @@ FULL_ORBIT = OrbitLimits(
 
 
 def lens_contract(
-    layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT, channels: int = 3
+    layout: LayoutName,
+    orbit: OrbitLimits = LIMITED_ORBIT,
+    channels: int = 3,
+    size: tuple[int, int] | None = None,
 ) -> Contract:
-    """The contract of a student on a 6×5 ray grid with one ×2 stage; no weights belong to it."""
+    """The contract of a student on a 6×5 ray grid with one ×2 stage; no weights belong to it.
+
+    `size` is that of a padded output, in rows and columns.
+    """
     student = StudentConfig(
         EncoderConfig(near=2.0, far=5.5, samples=4, frequencies=3),
         depth=6,
@@ -38,7 +46,7 @@ def lens_contract(
         out_channels=4 if channels == 4 else 3,
         activation="relu",
     )
-    shape = (1, channels, student.image_height, student.image_width)
+    shape = (1, channels, *(size or (student.image_height, student.image_width)))
     return Contract(
         layout=layout,
         activation="relu",
@@ -53,3 +61,10 @@ def lens_contract(
         weights_sha256="0" * 64,
         min_psnr_db=60.0,
     )
+
+
+def room_contract(layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT) -> Contract:
+    """The same student over the camera's picture."""
+    contract = lens_contract(layout, orbit)
+    camera = TensorSpec(CAMERA_IMAGE, contract.output.shape, "what the camera sees")
+    return replace(contract, inputs=(*contract.inputs, camera))

@@ -11,21 +11,25 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE.parents[1] / "e
 
 from lens.lens_contracts import lens_contract  # noqa: E402
 
-from mobile_nelf_exporters.lens_project import render_lens_project  # noqa: E402
-from mobile_nelf_exporters.templates import render_readme  # noqa: E402
+from mobile_nelf_exporters.lens_project import (  # noqa: E402
+    render_lens_project,
+    render_lens_readme,
+)
 
 GOLDEN = HERE / "golden"
 NAME = "Golden"
-README = "README.lens.md.j2"
 #: Stands for the ONNX file: the project carries it without looking into it.
 MODEL = b"stands for an ONNX file"
 
 
 def golden_files() -> dict[str, bytes]:
     """Project and README of a fixed contract."""
-    contract = lens_contract("factored")
-    files = render_lens_project(contract, MODEL, NAME)
-    return {**files, "README.md": render_readme(README, NAME, contract)}
+    models = [
+        (lens_contract("factored", size=(22, 12)), MODEL),
+        (lens_contract("factored"), MODEL),
+    ]
+    files = render_lens_project(models, NAME)
+    return {**files, "README.md": render_lens_readme(models, NAME)}
 
 
 def main() -> None:

@@ -6,101 +6,86 @@ import collections
 import re
 import sys
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import onnx
 import pytest
 import yaml
-from lens.lens_contracts import FULL_ORBIT, lens_contract
+from lens.lens_contracts import FULL_ORBIT, lens_contract, room_contract
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.deploy.exporter import ExportOptions
 from mobile_nelf.errors import InputError, MissingExtraError
+from mobile_nelf_exporters.lens_lint import lint_lens_project
 from mobile_nelf_exporters.lens_project import (
     LAYERS_ID,
     MODEL_PATH,
     SCENE_ID,
+    project_files,
     render_lens_project,
+    render_lens_readme,
 )
+from mobile_nelf_exporters.lens_session import guesses
 from mobile_nelf_exporters.lens_studio import LensStudioExporter
-from mobile_nelf_exporters.templates import render_readme
+from mobile_nelf_exporters.lens_yaml import NIL, Tagged, parse_lens_yaml, references, tagged_nodes
 
 LAYOUT_NAMES = ("factored", "rays", "camera", "embedded")
-README = "README.lens.md.j2"
 MODEL = b"stands for an ONNX file"
-NIL = "00000000-0000-0000-0000-000000000000"
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOT_YAML = (".js", ".onnx", ".gitignore")
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """A YAML node with a tag of Lens Studio's, such as `Camera/<uuid>`, `own` or `reference`."""
-
-    tag: str
-    value: Any
-
-
-class TaggedLoader(yaml.SafeLoader):
-    """Keeps unknown tags instead of refusing them."""
-
-
-def _keep_tag(loader: TaggedLoader, tag: str, node: yaml.Node) -> Tagged:
-    if isinstance(node, yaml.MappingNode):
-        return Tagged(tag, loader.construct_mapping(node, deep=True))
-    if isinstance(node, yaml.SequenceNode):
-        return Tagged(tag, loader.construct_sequence(node, deep=True))
-    return Tagged(tag, loader.construct_scalar(node))
-
-
-TaggedLoader.add_multi_constructor("", _keep_tag)
-
-
-def _nodes(value: Any) -> Iterator[Tagged]:
-    """Every tagged node below `value`."""
-    if isinstance(value, Tagged):
-        yield value
-        yield from _nodes(value.value)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
-
-
 def _defined(document: Any) -> list[str]:
-    return [node.tag.partition("/")[2] for node in _nodes(document) if "/" in node.tag]
+    return [node.id for node in tagged_nodes(document) if node.id]
 
 
-def _references(document: Any) -> list[str]:
-    return [
-        node.value
-        for node in _nodes(document)
-        if node.tag.split(".")[0] == "reference" and node.value != NIL
-    ]
+#: Layout and experience of a project, and how many models it has.
+PROJECTS = {
+    "factored": ("factored", "orbit", 2),
+    "rays": ("rays", "orbit", 1),
+    "camera": ("camera", "orbit", 1),
+    "embedded": ("embedded", "orbit", 1),
+    "factored, in the room": ("factored", "world", 1),
+    "rays, in the room": ("rays", "world", 2),
+}
 
 
-@pytest.fixture(scope="module", params=LAYOUT_NAMES)
-def contract(request):
-    return lens_contract(request.param)
+@pytest.fixture(scope="module", params=PROJECTS)
+def project(request):
+    """Models, as `render_lens_project` takes them, and experience."""
+    layout, experience, count = PROJECTS[request.param]
+    contract = room_contract(layout) if experience == "world" else lens_contract(layout)
+    return [(contract, MODEL), (contract, b"a smaller one")][:count], experience
 
 
 @pytest.fixture(scope="module")
-def files(contract):
-    return render_lens_project(contract, MODEL, "Mic")
+def contract(project):
+    return project[0][0][0]
+
+
+@pytest.fixture(scope="module")
+def files(project):
+    models, experience = project
+    return render_lens_project(models, "Mic", experience)
 
 
 @pytest.fixture(scope="module")
 def documents(files):
     return {
-        path.removeprefix("lens_project/"): yaml.load(content, TaggedLoader)
-        for path, content in files.items()
+        path: parse_lens_yaml(content, path)
+        for path, content in project_files(files).items()
         if not path.endswith(NOT_YAML)
     }
+
+
+def render(contract, name="Mic"):
+    """A project in orbit with one model."""
+    return render_lens_project([(contract, MODEL)], name)
+
+
+def _readme(contract, experience="orbit"):
+    return render_lens_readme([(contract, MODEL)], "Mic", experience).decode()
 
 
 def _asset_ids(documents: dict[str, Any]) -> dict[str, str]:
@@ -120,11 +105,24 @@ def test_required_files_are_there(files):
 
 def test_static_files_are_copied_verbatim(files):
     static = asset_dir("lens_project")
-    paths = [path for path in static.rglob("*") if path.is_file()]
-    assert paths
+    paths = list((static / "Assets").glob("*.js"))
+    assert len(paths) >= 8
     for path in paths:
-        relative = path.relative_to(static).as_posix()
-        assert files[f"lens_project/{relative}"] == path.read_bytes()
+        assert files[f"lens_project/Assets/{path.name}"] == path.read_bytes()
+
+
+def test_the_script_of_the_layout_fills_the_inputs(files, contract):
+    script = asset_dir("lens_project") / "uploads" / f"{contract.layout}.js"
+    assert files["lens_project/Assets/NelfUploads.js"] == script.read_bytes()
+    assert not any("uploads/" in path for path in files)
+
+
+def test_the_linter_finds_nothing_but_the_missing_models(files):
+    findings = lint_lens_project(files, folder="lens_project")
+    assert {finding.path for finding in findings} <= {
+        path for path in files if path.endswith(".onnx")
+    }
+    assert findings, "the bytes that stand for a model are none"
 
 
 def test_every_asset_has_a_meta_and_every_meta_an_asset(files):
@@ -135,15 +133,15 @@ def test_every_asset_has_a_meta_and_every_meta_an_asset(files):
 
 def test_owned_entities_are_in_the_same_file(documents):
     for path, document in documents.items():
-        owned = {n.value for n in _nodes(document) if n.tag == "own" and n.value != NIL}
+        owned = {n.value for n in tagged_nodes(document) if n.tag == "own" and n.value != NIL}
         assert owned <= set(_defined(document)), path
 
 
 def test_references_name_assets(documents):
     assets = set(_asset_ids(documents).values())
-    referenced = [ref for document in documents.values() for ref in _references(document)]
+    referenced = {found for document in documents.values() for _, found in references(document)}
     assert referenced
-    assert set(referenced) <= assets
+    assert referenced <= assets
 
 
 def test_file_and_asset_have_different_ids(documents):
@@ -181,9 +179,12 @@ def test_scene_draws_to_the_render_target_and_feeds_the_script(documents):
     assert scene["Camera"]["RenderTarget"].value == target
     script = scene["ScriptComponent"]
     assert script["ScriptAsset"].value == assets["Assets/NelfController.js"]
-    assert script["ScriptInputs"][""]["model"] == Tagged(
-        "reference.MLAsset", assets["Assets/model.onnx"]
-    )
+    inputs = script["ScriptInputs"][""]
+    assert inputs["model"] == Tagged("reference.MLAsset", assets["Assets/model.onnx"])
+    small = assets.get("Assets/small.onnx", assets["Assets/model.onnx"])
+    assert inputs["smallModel"] == Tagged("reference.MLAsset", small)
+    camera = assets["Assets/Device Camera Texture.deviceCameraTexture"]
+    assert inputs["cameraTexture"] == Tagged("reference.Texture", camera)
 
 
 def test_entities_below_the_scene_are_sorted(documents):
@@ -196,7 +197,7 @@ def test_script_inputs_are_the_same_everywhere(documents, files):
     names = re.findall(r"^//@input \S+ (\w+)", source, re.MULTILINE)
     data = documents["Assets/NelfController.js.meta"][1].value
     scene = {node.tag.partition("/")[0]: node.value for node in documents["Assets/Scene.scene"]}
-    assert names == ["model", "flipY"]
+    assert names == ["model", "smallModel", "cameraTexture", "flipY", "showFps"]
     assert list(data["DefaultScriptInputs"][0]) == names
     assert list(data["ScriptInputsHidden"]) == names
     assert list(scene["ScriptComponent"]["ScriptInputs"][""]) == names
@@ -227,9 +228,10 @@ def test_ids_are_hashes_not_patterns(files):
         assert len(set(identifier)) > 8, identifier
 
 
-def test_same_input_same_bytes_other_name_other_ids(contract, files):
-    assert render_lens_project(contract, MODEL, "Mic") == files
-    other = render_lens_project(contract, MODEL, "Chair")
+def test_same_input_same_bytes_other_name_other_ids(project, files):
+    models, experience = project
+    assert render_lens_project(models, "Mic", experience) == files
+    other = render_lens_project(models, "Chair", experience)
     own = set(UUID.findall(files["lens_project/Assets/Scene.scene"].decode()))
     others = set(UUID.findall(other["lens_project/Assets/Scene.scene"].decode()))
     assert own & others == {NIL, SCENE_ID, LAYERS_ID}
@@ -247,7 +249,13 @@ def test_model_meta_follows_the_contract(contract, documents):
         _, channels, rows, columns = spec.shape
         assert entry["Shape"] == {"x": columns, "y": rows, "z": channels}
         scale = 255.0 if spec is contract.output else 1.0
-        assert entry["Normalizations"] == [{"scale": scale, "bias": 0.0}] * channels
+        if spec is contract.camera_image:
+            scale = 1 / 255
+            assert entry["Texture"].value != NIL
+        scales = [entry["scale"] for entry in entry["Normalizations"]]
+        # Nine digits, which is what float32 holds.
+        assert scales == pytest.approx([scale] * channels, abs=5e-10)
+        assert [entry["bias"] for entry in entry["Normalizations"]] == [0.0] * channels
 
 
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
@@ -256,7 +264,7 @@ def test_meta_and_model_of_an_exported_student_agree(layout):
         random_checkpoint(sr_widths=(8,)), "Mic", ExportOptions(layout=layout)
     )
     graph = onnx.load_from_string(exported.files[MODEL_PATH]).graph
-    meta = yaml.load(exported.files[f"{MODEL_PATH}.meta"], TaggedLoader)
+    meta = parse_lens_yaml(exported.files[f"{MODEL_PATH}.meta"], "meta")
     settings = meta[0].value["ImporterSettings"].value
     described = {
         node.value["Name"]: node.value["Shape"] for node in settings["Inputs"] + settings["Outputs"]
@@ -272,15 +280,16 @@ def test_meta_and_model_of_an_exported_student_agree(layout):
 
 
 def test_four_channels_get_four_normalisations():
-    files = render_lens_project(lens_contract("rays", channels=4), MODEL, "Mic")
-    meta = yaml.load(files["lens_project/Assets/model.onnx.meta"], TaggedLoader)
+    files = render(lens_contract("rays", channels=4))
+    meta = parse_lens_yaml(files["lens_project/Assets/model.onnx.meta"], "meta")
     (output,) = meta[0].value["ImporterSettings"].value["Outputs"]
     assert output.value["Normalizations"] == [{"scale": 255.0, "bias": 0.0}] * 4
 
 
-def test_background_is_shown_until_the_model_has_run(documents):
+def test_background_is_shown_until_the_model_has_run(documents, project):
     target = documents["Assets/Render Target.renderTarget"][0].value
-    assert target["ClearColorOption"] == "CustomColor"
+    in_room = project[1] == "world"
+    assert target["ClearColorOption"] == ("BackgroundTexture" if in_room else "CustomColor")
     assert target["ClearColor"] == {"x": 1.0, "y": 1.0, "z": 1.0, "w": 1.0}
 
 
@@ -295,7 +304,7 @@ def test_text_files_have_unix_line_ends_and_end_in_one(files):
 
 @pytest.mark.parametrize("name", ["true", "null", "No", "a" * 64, "Mic-2_b"])
 def test_names_that_yaml_could_misread_stay_text(name):
-    files = render_lens_project(lens_contract("camera"), MODEL, name)
+    files = render(lens_contract("camera"), name)
     assert yaml.safe_load(files[f"lens_project/{name}.esproj"])["metaInfo"]["lensName"] == name
 
 
@@ -304,17 +313,18 @@ def test_names_that_yaml_could_misread_stay_text(name):
 )
 def test_other_names_are_refused(name):
     with pytest.raises(InputError, match="lens name"):
-        render_lens_project(lens_contract("camera"), MODEL, name)
+        render(lens_contract("camera"), name)
 
 
 def test_missing_jinja2_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"mobile-nelf\[lens\]"):
-        render_lens_project(lens_contract("camera"), MODEL, "Mic")
+        render(lens_contract("camera"))
 
 
-def test_readme_names_files_that_exist_and_every_tensor(contract, files):
-    readme = render_readme(README, "Mic", contract).decode()
+def test_readme_names_files_that_exist_and_every_tensor(project, contract, files):
+    models, experience = project
+    readme = render_lens_readme(models, "Mic", experience).decode()
     for path in re.findall(r"`(lens_project/[^`]+[^/`])`", readme):
         assert path in files
     for spec in (*contract.inputs, contract.output):
@@ -322,12 +332,18 @@ def test_readme_names_files_that_exist_and_every_tensor(contract, files):
     assert [int(n) for n in re.findall(r"^(\d)\. ", readme, re.MULTILINE)] == [1, 2, 3, 4, 5]
     assert "\n\n\n" not in readme
     assert "azimuth -40° to 75°" in readme
+    assert ("small.onnx" in readme) == (len(models) > 1)
+    assert all(guess in readme for guess in guesses())
 
 
 def test_readme_tells_what_depends_on_the_contract():
-    full = render_readme(README, "Mic", lens_contract("rays", FULL_ORBIT)).decode()
+    full = _readme(lens_contract("rays", FULL_ORBIT))
     assert "all the way round" in full
     assert "alpha" not in full
-    assert "alpha" in render_readme(README, "Mic", lens_contract("rays", channels=4)).decode()
-    assert "cut off" in render_readme(README, "Mic", lens_contract("camera")).decode()
+    assert "alpha" in _readme(lens_contract("rays", channels=4))
+    assert "cut off" in _readme(lens_contract("camera"))
     assert "cut off" not in full
+    room = _readme(room_contract("rays"), "world")
+    assert "walk round" in room
+    assert "1/255" in room
+    assert "walk round" not in full

@@ -1,0 +1,105 @@
+// Where the viewer is: azimuth and elevation in degrees, distance in world units, within what the
+// photos showed. Drags turn the object, let go it goes on turning, left alone it turns by itself.
+"use strict";
+var clamp = require("./NelfMath").clamp;
+
+var SPIN_SECONDS = 0.35; // in which inertia falls to a third
+var SLOWEST_SPIN = 2; // degrees a second; slower is standing still
+var IDLE_SECONDS = 4;
+var TURNTABLE = 15; // degrees a second
+// Beyond the distances of the photos the picture is enlarged or made smaller.
+var NEARER = 0.6;
+var FURTHER = 1.5;
+
+/** @param {any} contract */
+function createOrbit(contract) {
+    return {
+        azimuth: (contract.azimuth[0] + contract.azimuth[1]) / 2,
+        elevation: (contract.elevation[0] + contract.elevation[1]) / 2,
+        distance: (contract.radius[0] + contract.radius[1]) / 2,
+        limits: contract,
+        spinAzimuth: 0,
+        spinElevation: 0,
+        idle: 0,
+        turntable: TURNTABLE,
+        held: false,
+        changed: true
+    };
+}
+
+/** @typedef {ReturnType<typeof createOrbit>} Orbit */
+
+/** @param {Orbit} orbit @param {number} azimuth degrees @param {number} elevation degrees */
+function turn(orbit, azimuth, elevation) {
+    var low = orbit.limits.azimuth[0], high = orbit.limits.azimuth[1];
+    orbit.azimuth += azimuth;
+    if (high - low >= 360) {
+        orbit.azimuth -= 360 * Math.floor((orbit.azimuth - low) / 360);
+    } else {
+        orbit.azimuth = clamp(orbit.azimuth, low, high);
+    }
+    orbit.elevation = clamp(
+        orbit.elevation + elevation, orbit.limits.elevation[0], orbit.limits.elevation[1]);
+    orbit.changed = true;
+}
+
+/** A finger moved by a part of the screen. The object follows it, so the camera goes the other way
+ * round. @param {Orbit} orbit @param {number} dx @param {number} dy downwards */
+function drag(orbit, dx, dy) {
+    turn(orbit, -dx * orbit.limits.degreesAScreen, dy * orbit.limits.degreesAScreen);
+}
+
+/** Fingers touched the screen. @param {Orbit} orbit */
+function hold(orbit) {
+    orbit.held = true;
+    orbit.idle = 0;
+    orbit.spinAzimuth = 0;
+    orbit.spinElevation = 0;
+}
+
+/** The last finger left at a speed in screens a second. @param {Orbit} orbit @param {number} dx
+ * @param {number} dy */
+function release(orbit, dx, dy) {
+    orbit.held = false;
+    orbit.spinAzimuth = -dx * orbit.limits.degreesAScreen;
+    orbit.spinElevation = dy * orbit.limits.degreesAScreen;
+}
+
+/** @param {Orbit} orbit @param {number} distance world units */
+function zoom(orbit, distance) {
+    orbit.distance = clamp(
+        distance, NEARER * orbit.limits.radius[0], FURTHER * orbit.limits.radius[1]);
+    orbit.changed = true;
+}
+
+/** Lets time pass. @param {Orbit} orbit @param {number} seconds */
+function advance(orbit, seconds) {
+    if (orbit.held) {
+        return;
+    }
+    var speed = Math.abs(orbit.spinAzimuth) + Math.abs(orbit.spinElevation);
+    if (speed > SLOWEST_SPIN) {
+        turn(orbit, orbit.spinAzimuth * seconds, orbit.spinElevation * seconds);
+        var left = Math.exp(-seconds / SPIN_SECONDS);
+        orbit.spinAzimuth *= left;
+        orbit.spinElevation *= left;
+        return;
+    }
+    orbit.idle += seconds;
+    if (orbit.idle > IDLE_SECONDS) {
+        var before = orbit.azimuth;
+        turn(orbit, orbit.turntable * seconds, 0);
+        if (orbit.azimuth === before) { // at a limit of the photos
+            orbit.turntable = -orbit.turntable;
+        }
+    }
+}
+
+module.exports = {
+    advance: advance,
+    createOrbit: createOrbit,
+    drag: drag,
+    hold: hold,
+    release: release,
+    zoom: zoom
+};

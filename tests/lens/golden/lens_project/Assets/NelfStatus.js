@@ -1,0 +1,65 @@
+// Text on the screen: why nothing is shown, and frames a second for developers.
+"use strict";
+
+var FPS_SECONDS = 0.5; // between two readings
+
+/** @param {any} owner scene object of the camera @param {number[]} background */
+function createStatus(owner, background) {
+    return {
+        owner: owner,
+        shade: background[0] + background[1] + background[2] > 1.5 ? 0 : 1,
+        /** @type {any} */ text: null,
+        failed: false,
+        frames: 0,
+        seconds: 0,
+        note: ""
+    };
+}
+
+/** @typedef {ReturnType<typeof createStatus>} Status */
+
+/** @param {Status} status @param {string} message */
+function write(status, message) {
+    if (!status.text) {
+        var object = global.scene.createSceneObject("Status");
+        object.setParent(status.owner);
+        object.layer = status.owner.layer;
+        var place = object.createComponent("Component.ScreenTransform");
+        place.anchors = Rect.create(-0.9, 0.9, -0.9, 0.9);
+        place.position = new vec3(0, 0, -10); // between the camera's near and far planes
+        status.text = object.createComponent("Component.Text");
+        status.text.size = 40;
+        status.text.horizontalOverflow = HorizontalOverflow.Wrap;
+        status.text.textFill.color = new vec4(status.shade, status.shade, status.shade, 1);
+    }
+    status.text.text = message;
+}
+
+/** Says why the lens does not work; the Logger gets the same line. @param {Status} status
+ * @param {string} reason */
+function fail(status, reason) {
+    print("NelfController: " + reason);
+    status.failed = true;
+    write(status, reason);
+}
+
+/** Adds something to the line of frames a second. @param {Status} status @param {string} note */
+function remark(status, note) {
+    print("NelfController: " + note);
+    status.note = ", " + note;
+}
+
+/** Counts a frame and shows how many there are in a second. @param {Status} status
+ * @param {number} seconds */
+function count(status, seconds) {
+    status.frames += 1;
+    status.seconds += seconds;
+    if (status.seconds < FPS_SECONDS || status.failed) {
+        return;
+    }
+    write(status, Math.round(status.frames / status.seconds) + " FPS" + status.note);
+    status.frames = 0;
+    status.seconds = 0;
+}
+
+module.exports = { count: count, createStatus: createStatus, fail: fail, remark: remark };

@@ -1,0 +1,109 @@
+// Fingers to gestures: one drags, two pinch. Positions are fractions of the screen, y downwards.
+"use strict";
+var orbits = require("./NelfOrbit");
+
+var SPEED_SECONDS = 0.03; // over which the speed of a finger is averaged
+
+function createTouch() {
+    return {
+        first: { id: -1, x: 0, y: 0 },
+        second: { id: -1, x: 0, y: 0 },
+        span: 0, // between two fingers when the second came, in heights of the screen
+        distance: 0, // of the viewer then
+        movedX: 0, // since the last frame
+        movedY: 0,
+        speedX: 0, // screens a second
+        speedY: 0
+    };
+}
+
+/** @typedef {ReturnType<typeof createTouch>} Touch */
+/** @typedef {import("./NelfOrbit").createOrbit} CreateOrbit */
+/** @typedef {ReturnType<CreateOrbit>} Orbit */
+
+/** @param {Touch} touch @param {number} aspect */
+function spanOf(touch, aspect) {
+    var dx = (touch.second.x - touch.first.x) * aspect, dy = touch.second.y - touch.first.y;
+    return Math.max(Math.sqrt(dx * dx + dy * dy), 0.01);
+}
+
+/** @param {{id: number, x: number, y: number}} finger @param {number} id @param {vec2} position */
+function place(finger, id, position) {
+    finger.id = id;
+    finger.x = position.x;
+    finger.y = position.y;
+}
+
+/** @param {Touch} touch @param {Orbit} orbit @param {TouchStartEvent} event @param {number} aspect
+ * columns to rows of the screen */
+function onStart(touch, orbit, event, aspect) {
+    var id = event.getTouchId();
+    if (touch.first.id < 0 || touch.first.id === id) {
+        place(touch.first, id, event.getTouchPosition());
+        touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
+        orbits.hold(orbit);
+    } else if (touch.second.id < 0 || touch.second.id === id) {
+        place(touch.second, id, event.getTouchPosition());
+        touch.span = spanOf(touch, aspect);
+        touch.distance = orbit.distance;
+    }
+}
+
+/** @param {Touch} touch @param {Orbit} orbit @param {TouchMoveEvent} event @param {number} aspect */
+function onMove(touch, orbit, event, aspect) {
+    var id = event.getTouchId();
+    if (id !== touch.first.id && id !== touch.second.id) {
+        return;
+    }
+    var finger = id === touch.first.id ? touch.first : touch.second;
+    var position = event.getTouchPosition();
+    var dx = position.x - finger.x, dy = position.y - finger.y;
+    finger.x = position.x;
+    finger.y = position.y;
+    if (touch.second.id >= 0) {
+        orbits.zoom(orbit, touch.distance * touch.span / spanOf(touch, aspect));
+        return;
+    }
+    orbits.drag(orbit, dx, dy);
+    touch.movedX += dx;
+    touch.movedY += dy;
+}
+
+/** @param {Touch} touch @param {Orbit} orbit @param {TouchEndEvent} event */
+function onEnd(touch, orbit, event) {
+    var id = event.getTouchId();
+    if (id === touch.second.id) {
+        touch.second.id = -1;
+    } else if (id === touch.first.id && touch.second.id >= 0) {
+        // The other finger goes on as the only one.
+        touch.first.id = touch.second.id;
+        touch.first.x = touch.second.x;
+        touch.first.y = touch.second.y;
+        touch.second.id = -1;
+    } else if (id === touch.first.id) {
+        touch.first.id = -1;
+        orbits.release(orbit, touch.speedX, touch.speedY);
+    }
+    if (touch.first.id >= 0) {
+        touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
+    }
+}
+
+/** Measures the speed of a finger, so that one held still has none. @param {Touch} touch
+ * @param {number} seconds of this frame */
+function advance(touch, seconds) {
+    var kept = Math.exp(-seconds / SPEED_SECONDS);
+    if (seconds > 0) {
+        touch.speedX = kept * touch.speedX + (1 - kept) * touch.movedX / seconds;
+        touch.speedY = kept * touch.speedY + (1 - kept) * touch.movedY / seconds;
+    }
+    touch.movedX = touch.movedY = 0;
+}
+
+module.exports = {
+    advance: advance,
+    createTouch: createTouch,
+    onEnd: onEnd,
+    onMove: onMove,
+    onStart: onStart
+};
