@@ -1,339 +1,359 @@
-"""The controller script, run for real under Node against a stand-in for Lens Studio's API."""
+"""The scripts of a lens, run in Node.js with a real model: gestures, screens, failures."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
-import subprocess
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from lens.lens_contracts import FULL_ORBIT, LIMITED_ORBIT, lens_contract
+from lens.lenses_for_tests import Lens, make_lens
 
 from mobile_nelf.cameras import Camera, OrbitLimits
-from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.rays import sample_depths
-from mobile_nelf_exporters.lens_project import render_lens_project
+from mobile_nelf_exporters.lens_session import LensSession
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None,
-    reason="the controller script runs under Node, and there is no `node` on PATH",
+    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
 )
 
-STUB = Path(__file__).parent / "lens_stub.js"
-LAYOUT_NAMES = ("factored", "rays", "camera", "embedded")
+#: Seconds of a frame.
+FRAME = 1 / 30
+SCENE, CONTRACT = "Assets/Scene.scene", "Assets/NelfContract.js"
 
-#: Script and oracle compute in double and round to float32 once; they may round to neighbours.
-FLOAT32_RTOL = 2.0**-23
-#: Where the exact value is zero, double rounding of numbers below 100 is left.
-FLOAT32_ATOL = 1e-9
-#: The encoding put together from float32 tables: two products and a sum of numbers within 1.
-TABLES_ATOL = 3 * 2.0**-24
-#: A point put together from two float32 numbers below 8.
-POINTS_ATOL = 8 * 2.0**-23
-
-PORTRAIT = (1170, 2532)
-LANDSCAPE = (2532, 1170)
-SQUARE = (900, 900)
-#: Picture and screen have the same aspect: 6·13 to 5·14 on the ray grid.
-MATCHING = (780, 700)
-
-UPDATE = ["update"]
-
-
-def _script(contract: Contract) -> str:
-    files = render_lens_project(contract, b"", "Mic")
-    return files["lens_project/Assets/NelfController.js"].decode()
-
-
-def _placeholder(spec) -> dict[str, Any]:
-    _, channels, rows, columns = spec.shape
-    return {"name": spec.name, "shape": [columns, rows, channels]}
-
-
-def _run(contract: Contract, screen=MATCHING, events=(UPDATE,), **changes: Any) -> dict[str, Any]:
-    """What the script did: frames of uploads, status text, clear texture, …"""
-    scenario = {
-        "script": _script(contract),
-        "screen": screen,
-        "hasModel": True,
-        "flipY": False,
-        "inputs": [_placeholder(spec) for spec in contract.inputs],
-        "outputs": [_placeholder(contract.output)],
-        "events": list(events),
-        "reportsErrors": True,
-        **changes,
-    }
-    done = subprocess.run(
-        ["node", str(STUB)],
-        input=json.dumps(scenario),
-        encoding="utf-8",
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def _middle(limits: tuple[float, float]) -> float:
-    return (limits[0] + limits[1]) / 2
-
-
-def _host(contract: Contract, azimuth: float, elevation: float) -> dict[str, np.ndarray]:
-    """The uploads that Python computes, in the order of Lens Studio: channels innermost."""
-    student = contract.student
-    pose = contract.orbit.pose(azimuth, elevation, _middle(contract.orbit.radius))
-    camera = Camera(pose, contract.intrinsics).resized(student.ray_width, student.ray_height)
-    uploads = find_layout(contract.layout).host(camera, student.encoder)
-    return {name: value.transpose(0, 2, 3, 1).ravel() for name, value in uploads.items()}
-
-
-def _assert_frame(frame: dict[str, list[float]], expected: dict[str, np.ndarray]) -> None:
-    assert frame.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_allclose(
-            frame[name], values, rtol=FLOAT32_RTOL, atol=FLOAT32_ATOL, err_msg=name
-        )
-
-
-def _screen_rays(contract: Contract, screen, fit: str) -> np.ndarray:
-    """[rows, columns, 6] rays of a screen-filling picture at the middle of the orbit, one by one.
-
-    Works with the tangents of view angles on the screen, not with pixels of the ray grid.
-    """
-    student, orbit = contract.student, contract.orbit
-    lens = contract.intrinsics
-    azimuth, elevation = _middle(orbit.azimuth), _middle(orbit.elevation)
-    right, up, back, origin = orbit.pose(azimuth, elevation, _middle(orbit.radius)).T
-    picture = np.array([lens.width / lens.fx, lens.height / lens.fy])
-    pixel = {"contain": max, "cover": min}[fit](picture / screen)
-    seen = pixel * np.array(screen)
-    cells = np.array([student.ray_width, student.ray_height])
-    border = picture / 2 * (1 - 1 / cells)  # the outermost trained ray, from the picture's centre
-    off_axis = np.array([(lens.width / 2 - lens.cx), (lens.height / 2 - lens.cy)])
-    off_axis /= np.array([lens.fx, lens.fy])
-    rays = np.empty((student.ray_height, student.ray_width, 6))
-    for row in range(student.ray_height):
-        for column in range(student.ray_width):
-            tangent = ((np.array([column, row]) + 0.5) / cells - 0.5) * seen
-            if fit == "contain":
-                tangent = np.clip(tangent, -border, border)
-            x, y = tangent + off_axis
-            rays[row, column] = [*origin, *(x * right - y * up - back)]
-    return rays
-
-
-def _encode(contract: Contract, rays: np.ndarray) -> np.ndarray:
-    """[rows, columns, 2L+1, coords]: sines by level, cosines by level, the coordinates."""
-    encoder = contract.student.encoder
-    depths = sample_depths(encoder.near, encoder.far, encoder.samples)
-    points = np.concatenate([rays[..., :3] + z * rays[..., 3:] for z in depths], axis=-1)
-    phases = [2.0**level * points for level in range(encoder.frequencies)]
-    return np.stack([*map(np.sin, phases), *map(np.cos, phases), points], axis=-2)
-
-
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
-def test_script_is_valid_javascript(layout, tmp_path):
-    path = tmp_path / "NelfController.js"
-    path.write_text(_script(lens_contract(layout)), encoding="utf-8")
-    done = subprocess.run(
-        ["node", "--check", str(path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("orbit", [LIMITED_ORBIT, FULL_ORBIT], ids=["limited", "full"])
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
-def test_uploads_equal_pythons(layout, orbit):
-    contract = lens_contract(layout, orbit)
-    (frame,) = _run(contract)["frames"]
-    _assert_frame(frame, _host(contract, _middle(orbit.azimuth), _middle(orbit.elevation)))
-
-
-def test_camera_straight_above_equals_pythons():
-    above = OrbitLimits(
-        target=(0.1, 0.2, 0.3),
-        up=(0.0, 0.0, 1.0),
-        azimuth=(-90.0, 150.0),
-        elevation=(90.0, 90.0),
-        radius=(3.0, 3.0),
-    )
-    contract = lens_contract("rays", above)
-    (frame,) = _run(contract)["frames"]
-    _assert_frame(frame, _host(contract, 30.0, 90.0))
-
-
-@pytest.mark.parametrize("screen", [PORTRAIT, LANDSCAPE, SQUARE])
-def test_rays_fit_any_screen(screen):
-    contract = lens_contract("rays")
-    (frame,) = _run(contract, screen)["frames"]
-    expected = _screen_rays(contract, screen, "contain")
-    np.testing.assert_allclose(
-        frame["rays"], expected.ravel(), rtol=FLOAT32_RTOL, atol=FLOAT32_ATOL
-    )
-
-
-def test_rays_beyond_the_picture_repeat_its_border():
-    contract = lens_contract("rays")
-    (frame,) = _run(contract, PORTRAIT)["frames"]
-    rays = np.reshape(frame["rays"], (5, 6, 6))
-    trained = np.reshape(_host(contract, 17.5, 26.0)["rays"], (5, 6, 6)).astype(np.float32)
-    # A phone is so much taller than the picture that two rows of five lie in each margin.
-    for screen_row, trained_row in ((0, 0), (1, 0), (2, 2), (3, 4), (4, 4)):
-        np.testing.assert_allclose(
-            rays[screen_row], trained[trained_row], rtol=FLOAT32_RTOL, atol=FLOAT32_ATOL
-        )
-
-
-@pytest.mark.parametrize("screen", [PORTRAIT, LANDSCAPE, SQUARE])
-def test_tables_put_together_are_the_encoding_on_any_screen(screen):
-    contract = lens_contract("factored")
-    (frame,) = _run(contract, screen)["frames"]
-    encoder, student = contract.student.encoder, contract.student
-
-    def columns(name: str) -> np.ndarray:
-        return np.reshape(frame[name], (1, student.ray_width, -1, encoder.coords))
-
-    def rows(name: str) -> np.ndarray:
-        return np.reshape(frame[name], (student.ray_height, 1, -1, encoder.coords))
-
-    sin_u, cos_u = columns("sin_columns"), columns("cos_columns")
-    sin_v, cos_v = rows("sin_rows"), rows("cos_rows")
-    levels = encoder.frequencies
-    expected = _encode(contract, _screen_rays(contract, screen, "contain"))
-    np.testing.assert_allclose(
-        sin_u * cos_v + cos_u * sin_v, expected[:, :, :levels], rtol=0, atol=TABLES_ATOL
-    )
-    np.testing.assert_allclose(
-        cos_u * cos_v - sin_u * sin_v, expected[:, :, levels:-1], rtol=0, atol=TABLES_ATOL
-    )
-    np.testing.assert_allclose(
-        columns("point_columns") + rows("point_rows"), expected[:, :, -1:], atol=POINTS_ATOL
-    )
-
-
-@pytest.mark.parametrize("screen", [PORTRAIT, LANDSCAPE, SQUARE])
-def test_embedded_fits_any_screen(screen):
-    contract = lens_contract("embedded")
-    (frame,) = _run(contract, screen)["frames"]
-    encoded = _encode(contract, _screen_rays(contract, screen, "contain"))
-    expected = encoded.swapaxes(-1, -2)  # coord·(2L+1) + j
-    np.testing.assert_allclose(
-        frame["input"], expected.ravel(), rtol=FLOAT32_RTOL, atol=FLOAT32_ATOL
-    )
-
-
-@pytest.mark.parametrize("screen", [PORTRAIT, LANDSCAPE, SQUARE])
-def test_camera_layout_fills_any_screen(screen):
-    contract = lens_contract("camera")
-    (frame,) = _run(contract, screen)["frames"]
-    origin, d0, du, dv = np.reshape(frame["camera"], (4, 3))
-    expected = _screen_rays(contract, screen, "cover")
-    u = np.arange(contract.student.ray_width)[None, :, None]
-    v = np.arange(contract.student.ray_height)[:, None, None]
-    # Three float32 numbers, multiplied by at most 5 and added.
-    np.testing.assert_allclose(d0 + u * du + v * dv, expected[..., 3:], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(origin, expected[0, 0, :3], rtol=FLOAT32_RTOL)
-
-
-def test_drag_turns_the_object_under_the_finger():
-    contract = lens_contract("rays")
-    drag = [["start", 1, 0.5, 0.5], ["move", 1, 0.6, 0.55], UPDATE]
-    frames = _run(contract, events=[UPDATE, *drag])["frames"]
-    assert len(frames) == 2
-    # To the right and down by 0.1 and 0.05 of the screen: 18 degrees back, 9 degrees up.
-    _assert_frame(frames[1], _host(contract, 17.5 - 18.0, 26.0 + 9.0))
-
-
-@pytest.mark.parametrize(
-    ("towards", "azimuth", "elevation"),
-    [((-5.0, 5.0), 75.0, 62.0), ((5.0, -5.0), -40.0, -10.0)],
+#: Tells what the lens computed, which Lens Studio would show in its Logger.
+TELL = (
+    "print(JSON.stringify([orbit.azimuth, orbit.elevation, orbit.distance, Array.from(rays.map)]));"
 )
-def test_drag_stops_at_the_limits_of_the_photos(towards, azimuth, elevation):
-    contract = lens_contract("factored")
-    drag = [["start", 1, 0.5, 0.5], ["move", 1, 0.5 + towards[0], 0.5 + towards[1]], UPDATE]
-    done = _run(contract, events=drag)
-    assert done["view"] == {"azimuth": azimuth, "elevation": elevation}
-    _assert_frame(done["frames"][-1], _host(contract, azimuth, elevation))
 
 
-def test_full_turn_wraps_around():
-    contract = lens_contract("rays", FULL_ORBIT)
-    drag = [["start", 1, 0.0, 0.0], ["move", 1, 2.5, 0.0], UPDATE]  # 450 degrees back
-    done = _run(contract, events=drag)
-    assert done["view"]["azimuth"] == -90.0
-    _assert_frame(done["frames"][-1], _host(contract, -90.0, 40.0))
+def _telling(lens: Lens) -> Lens:
+    """The lens with a line in its controller that prints view and rays whenever it draws."""
+    return lens.edited(
+        "Assets/NelfController.js", "function draw() {", f"function draw() {{ {TELL}"
+    )
 
 
-def test_another_finger_does_not_turn():
-    events = [["start", 1, 0.5, 0.5], UPDATE, ["move", 2, 0.9, 0.9], UPDATE]
-    assert len(_run(lens_contract("rays"), events=events)["frames"]) == 1
+def _session(lens: Lens, screen: tuple[int, int] | None = None) -> LensSession:
+    _, _, rows, columns = lens.contract.output.shape
+    session = LensSession(lens.files, screen=screen or (columns, rows))
+    session.start()
+    session.update(FRAME)
+    return session
 
 
-def test_model_runs_only_when_the_view_changes():
-    assert len(_run(lens_contract("rays"), events=[UPDATE] * 5)["frames"]) == 1
+def _view(session: LensSession) -> list:
+    """Azimuth, elevation, distance and ray map of the last picture."""
+    return json.loads(session.printed[-1])
 
 
-def test_nothing_runs_while_the_screen_has_no_size():
-    assert _run(lens_contract("rays"), screen=(0, 0))["frames"] == []
+def _limited(lens: Lens) -> Lens:
+    """The lens with photos from one side only."""
+    text = re.sub(
+        r'"azimuth": \[[^]]*\]', '"azimuth": [-40.0, 75.0]', lens.files[CONTRACT].decode()
+    )
+    return lens.with_file(CONTRACT, text.encode())
 
 
-def test_output_becomes_the_clear_texture_after_the_first_run():
-    contract = lens_contract("rays")
-    before = _run(contract, events=[])
-    assert before["clear"] == {"texture": None, "option": None}
-    after = _run(contract)
-    assert after["clear"] == {"texture": "texture of output", "option": 3}
-    assert after["touchBlocking"] is True
-    assert after["status"] is None
-    assert after["built"] == []
+def _expected_map(lens: Lens, azimuth: float, elevation: float, distance: float) -> np.ndarray:
+    """Origin, d0, du, dv, ray by ray: the plane through the target looks as it should."""
+    orbit, student = lens.contract.orbit, lens.contract.student
+    radius = float(np.clip(distance, *orbit.radius))
+    here = orbit.pose(azimuth, elevation, distance)
+    camera = Camera(here, lens.contract.intrinsics).resized(student.ray_width, student.ray_height)
+    origin = orbit.pose(azimuth, elevation, radius)[:, 3]
+    right, up, back = here[:, :3].T
+    optics = camera.intrinsics
+
+    def through(column: float, row: float) -> np.ndarray:
+        x, y = (column + 0.5 - optics.cx) / optics.fx, -(row + 0.5 - optics.cy) / optics.fy
+        on_plane = here[:, 3] + distance * (x * right + y * up - back)
+        return (on_plane - origin) / radius
+
+    corner = through(0, 0)
+    return np.concatenate([origin, corner, through(1, 0) - corner, through(0, 1) - corner])
 
 
-def test_flip_turns_the_output_over_and_leaves_the_rays():
-    contract = lens_contract("rays")
-    plain, flipped = _run(contract), _run(contract, flipY=True)
-    assert flipped["frames"] == plain["frames"]
-    assert flipped["built"] == [
-        {"name": "rays", "flipY": False},
-        {"name": "output", "flipY": True},
-    ]
+def test_it_starts_in_the_middle_of_the_photos():
+    lens = make_lens("camera")
+    azimuth, elevation, distance, _ = _view(_session(_telling(lens)))
+    orbit: OrbitLimits = lens.contract.orbit
+    assert (azimuth, elevation) == (sum(orbit.azimuth) / 2, sum(orbit.elevation) / 2)
+    assert distance == sum(orbit.radius) / 2
 
 
-def test_older_lens_studio_without_error_callbacks():
-    assert len(_run(lens_contract("rays"), reportsErrors=False)["frames"]) == 1
+def test_the_object_follows_the_finger():
+    session = _session(_telling(make_lens("camera")))
+    session.touch("start", 3, 0.5, 0.5)
+    session.touch("move", 3, 0.6, 0.55)
+    session.update(FRAME)
+    azimuth, elevation, *_ = _view(session)
+    # A screen is 180 degrees: to the right and down by a tenth and a twentieth.
+    assert (azimuth, elevation) == pytest.approx((-18.0, 45.0 + 9.0))
 
 
-def test_missing_model_says_what_to_do():
-    done = _run(lens_contract("rays"), hasModel=False)
-    assert done["frames"] == []
-    assert "drag model.onnx" in done["status"]
-    assert done["printed"] == [f"NelfController: {done['status']}"]
+@pytest.mark.parametrize(("way", "azimuth", "elevation"), [(-9.0, 75.0, 10.0), (9.0, -40.0, 80.0)])
+def test_a_drag_stops_at_the_limits_of_the_photos(way, azimuth, elevation):
+    session = _session(_telling(_limited(make_lens("camera"))))
+    session.touch("start", 0, 0.5, 0.5)
+    session.touch("move", 0, 0.5 + way, 0.5 + way)
+    session.update(FRAME)
+    assert _view(session)[:2] == [azimuth, elevation]
 
 
-def test_model_with_another_shape_is_refused():
-    contract = lens_contract("rays")
-    wrong = [{"name": "rays", "shape": [6, 5, 7]}]
-    done = _run(contract, inputs=wrong)
-    assert done["frames"] == []
-    assert "'rays' is 6 x 5 x 7, expected 6 x 5 x 6" in done["status"]
+def test_a_full_turn_wraps_around():
+    session = _session(_telling(make_lens("camera")))
+    session.touch("start", 0, 0.0, 0.5)
+    session.touch("move", 0, 2.5, 0.5)  # 450 degrees back
+    session.update(FRAME)
+    assert _view(session)[0] == pytest.approx(-90.0)
 
 
-def test_model_with_another_output_is_refused():
-    done = _run(lens_contract("rays"), outputs=[{"name": "depth", "shape": [12, 10, 1]}])
-    assert done["frames"] == []
-    assert "no tensor 'output'" in done["status"]
+def test_a_finger_that_is_not_down_does_nothing():
+    session = _session(make_lens("camera"))
+    session.touch("move", 5, 0.9, 0.9)
+    session.touch("end", 5, 0.9, 0.9)
+    session.update(FRAME)
+    assert session.cost.runs == 0
 
 
-def test_model_that_does_not_load_says_why():
-    done = _run(lens_contract("rays"), loadingError="unsupported layer")
-    assert done["frames"] == []
-    assert "could not be loaded: unsupported layer" in done["status"]
+def _swipe(session: LensSession, hold: int) -> None:
+    session.touch("start", 0, 0.2, 0.5)
+    for step in range(1, 7):
+        session.touch("move", 0, 0.2 + 0.02 * step, 0.5)
+        session.update(FRAME)
+    for _ in range(hold):
+        session.update(FRAME)
+    session.touch("end", 0, 0.32, 0.5)
 
 
-def test_model_that_does_not_run_says_why():
-    done = _run(lens_contract("rays"), runningError="out of memory")
-    assert "could not run: out of memory" in done["status"]
-    assert done["clear"]["texture"] is None
+def test_inertia_dies_away_exponentially():
+    session = _session(_telling(make_lens("camera")))
+    _swipe(session, hold=0)
+    angles = []
+    for _ in range(12):
+        session.update(FRAME)
+        angles.append(_view(session)[0])
+    steps = np.diff(angles)
+    assert np.all(steps < 0), "the camera goes on the way it went"
+    np.testing.assert_allclose(steps[1:] / steps[:-1], np.exp(-FRAME / 0.35), rtol=1e-6)
+    for _ in range(60):
+        session.update(FRAME)
+    assert session.cost.runs == 0, "it comes to rest"
+
+
+def test_a_finger_that_rests_before_it_leaves_gives_no_inertia():
+    session = _session(_telling(make_lens("camera")))
+    _swipe(session, hold=5)
+    before = _view(session)[0]
+    session.update(FRAME)
+    assert session.cost.runs == 0 or abs(_view(session)[0] - before) < 0.2
+
+
+def test_left_alone_it_turns_by_itself_until_it_is_touched():
+    session = _session(_telling(make_lens("camera")))
+    for _ in range(118):
+        session.update(FRAME)
+    assert len(session.printed) == 1, "nothing moves for four seconds"
+    for _ in range(32):
+        session.update(FRAME)
+    azimuth = _view(session)[0]
+    assert azimuth == pytest.approx(15.0, abs=15.0 * 4 * FRAME)
+    session.touch("start", 0, 0.5, 0.5)
+    session.update(FRAME)
+    assert session.cost.runs == 0
+
+
+def test_the_turntable_turns_back_at_a_limit():
+    session = _session(_telling(_limited(make_lens("camera"))))
+    angles = []
+    for _ in range(200):  # 20 s
+        session.update(0.1)
+        angles.append(_view(session)[0])
+    assert max(angles) == 75.0
+    assert angles[-1] < 75.0 - 15.0
+
+
+@pytest.mark.parametrize("apart", [2.0, 0.5, 30.0, 0.01])
+def test_pinching_moves_the_camera_along_its_line(apart):
+    lens = make_lens("camera")
+    session = _session(_telling(lens), (400, 400))
+    session.touch("start", 0, 0.5, 0.4)
+    session.touch("start", 1, 0.5, 0.6)
+    session.touch("move", 1, 0.5, 0.4 + 0.2 * apart)
+    session.update(FRAME)
+    azimuth, elevation, distance, rays = _view(session)
+    low, high = lens.contract.orbit.radius
+    span = max(0.2 * apart, 0.01)
+    assert distance == pytest.approx(np.clip(4.1 * 0.2 / span, 0.6 * low, 1.5 * high))
+    np.testing.assert_allclose(rays, _expected_map(lens, azimuth, elevation, distance), atol=1e-12)
+
+
+def test_one_of_two_fingers_leaves_and_the_other_turns():
+    session = _session(_telling(make_lens("camera")))
+    session.touch("start", 0, 0.5, 0.4)
+    session.touch("start", 1, 0.5, 0.6)
+    session.touch("end", 0, 0.5, 0.4)
+    session.touch("move", 1, 0.6, 0.6)
+    session.update(FRAME)
+    azimuth, _, distance, _ = _view(session)
+    assert azimuth == pytest.approx(-18.0)
+    assert distance == pytest.approx(4.1)
+
+
+def test_the_model_runs_only_when_the_view_changes():
+    session = _session(make_lens("camera"))
+    assert session.cost.runs == 1
+    for _ in range(5):
+        session.update(FRAME)
+        assert session.cost.runs == 0
+
+
+def test_in_the_room_it_runs_in_every_frame_in_which_it_is_seen():
+    lens = make_lens("rays", "world")
+    session = LensSession(lens.files, screen=(90, 160))
+    here = np.hstack([np.eye(3), np.zeros((3, 1))])
+    session.set_device(here, 63.5)
+    session.start()
+    for _ in range(3):
+        session.update(FRAME)
+        assert session.cost.runs == 1
+    away = here * np.array([[-1.0], [1.0], [-1.0]])  # turned round
+    session.set_device(away, 63.5)
+    session.update(FRAME)
+    assert session.cost.runs == 0
+    assert session.texture() is None, "the camera's picture is shown as it is"
+    assert np.all(session.screen() == 128)
+    session.set_device(here, 63.5)
+    session.update(FRAME)
+    assert session.texture() is not None
+
+
+@pytest.mark.parametrize("screen", [(90, 160), (90, 195), (160, 90), (100, 100)])
+@pytest.mark.parametrize("layout", ["factored", "rays", "camera", "embedded"])
+def test_nothing_is_stretched_on_any_screen(layout, screen):
+    """Neighbouring pixels of the screen are as far apart in both directions."""
+    lens = make_lens(layout)
+    place = "print(JSON.stringify([rays.columns, rays.rows]));"
+    lens = lens.edited(
+        "Assets/NelfController.js", "function draw() {", f"function draw() {{ {place}"
+    )
+    columns, rows = json.loads(_session(lens, screen).printed[-1])
+    student, contract = lens.contract.student, lens.contract
+    grid = contract.intrinsics.resized(student.ray_width, student.ray_height)
+    # A ray draws scale × scale pixels of a texture that is stretched to the screen.
+    wide = student.scale * screen[0] / contract.output.shape[3]
+    high = student.scale * screen[1] / contract.output.shape[2]
+    across = columns["step"] / grid.fx / wide
+    down = rows["step"] / grid.fy / high
+    assert across == pytest.approx(down)
+    whole = (min if layout != "camera" else max)(columns["step"], rows["step"])
+    assert whole == pytest.approx(1.0), "the other direction is as in training"
+    for placement, count in ((columns, student.ray_width), (rows, student.ray_height)):
+        middle = placement["first"] + placement["step"] * (count - 1) / 2
+        assert middle == pytest.approx((count - 1) / 2), "centred"
+        assert (placement["low"], placement["high"]) == (0, count - 1)
+
+
+@pytest.mark.parametrize("layout", ["factored", "rays", "embedded"])
+def test_rays_beyond_the_picture_repeat_its_border(layout):
+    lens = make_lens(layout)
+    tell = "print(JSON.stringify(Object.values(model.inputs).map((a) => Array.from(a))));"
+    lens = lens.edited(
+        "Assets/NelfController.js", "    models.run(model);", f"    {tell}\n    models.run(model);"
+    )
+    found = json.loads(_session(lens, (160, 90)).printed[-1])
+    student, orbit = lens.contract.student, lens.contract.orbit
+    pose = orbit.pose(0.0, 45.0, 4.1)
+    camera = lens.image_camera(pose).resized(student.ray_width, student.ray_height)
+    host = find_layout(layout).host(camera, student.encoder)
+    for (name, wanted), values in zip(host.items(), found, strict=True):
+        _, channels, height, width = wanted.shape
+        values = np.reshape(values, (height, width, channels)).transpose(2, 0, 1)
+        if width > 1:  # the outermost columns of a wide screen lie beyond the picture
+            np.testing.assert_allclose(values[..., 0], wanted[0, ..., 0], atol=2e-6, err_msg=name)
+            np.testing.assert_allclose(values[..., -1], wanted[0, ..., -1], atol=2e-6)
+
+
+def test_a_model_of_another_shape_is_refused():
+    lens = make_lens("camera").edited(
+        CONTRACT, '"name": "camera", "shape": [1, 1, 12]', '"name": "camera", "shape": [1, 1, 13]'
+    )
+    session = _session(lens)
+    assert "'camera' is 1 x 1 x 12, expected 1 x 1 x 13" in session.status
+    assert session.printed == [f"NelfController: {session.status}"]
+    assert session.texture() is None
+
+
+def test_a_model_without_the_tensor_is_refused():
+    session = _session(
+        make_lens("camera").edited(CONTRACT, '"name": "output"', '"name": "picture"')
+    )
+    assert "no tensor 'picture'" in session.status
+
+
+def test_a_model_that_does_not_load_says_why():
+    session = _session(make_lens("camera").with_file("Assets/model.onnx", b"no model"))
+    assert "could not be loaded" in session.status
+
+
+def test_frames_a_second_are_shown_on_demand():
+    lens = make_lens("camera")
+    session = _session(lens)
+    for _ in range(40):
+        session.update(FRAME)
+    assert session.status == ""
+    session = _session(lens.edited(SCENE, "showFps: false", "showFps: true"))
+    for _ in range(40):
+        session.update(1 / 24)
+    assert session.status == "24 FPS"
+
+
+def _turn_for(session: LensSession, frames: int, seconds: float) -> None:
+    session.touch("start", 0, 0.5, 0.5)
+    for index in range(frames):
+        session.touch("move", 0, 0.5 + 0.001 * index, 0.5)
+        session.update(seconds)
+
+
+def test_a_slow_phone_goes_on_with_the_smaller_picture():
+    lens = make_lens("camera").edited(SCENE, "showFps: false", "showFps: true")
+    session = _session(lens)
+    full = session.texture().shape
+    _turn_for(session, 40, 0.1)
+    small = session.texture().shape
+    assert small[0] < full[0]
+    assert small[1] < full[1]
+    assert session.status == "10 FPS, slow: smaller picture"
+    assert "slow: smaller picture" in session.printed[-1]
+
+
+def test_a_fast_phone_keeps_the_whole_picture():
+    session = _session(make_lens("camera"))
+    full = session.texture().shape
+    _turn_for(session, 80, 1 / 20)
+    assert session.texture().shape == full
+
+
+def test_still_frames_say_nothing_about_speed():
+    session = _session(make_lens("camera"))
+    full = session.texture().shape
+    for _ in range(35):
+        session.update(0.1)  # the network does not run
+    assert session.texture().shape == full
+
+
+@pytest.mark.parametrize("experience", ["orbit", "world"])
+def test_flip_y_turns_the_picture_over(experience):
+    lens = make_lens("rays", experience)
+    image = np.random.default_rng(5).integers(0, 255, (160, 90, 3)).astype(np.uint8)
+    pictures = []
+    for wanted in (lens, lens.edited(SCENE, "flipY: false", "flipY: true")):
+        upside = image if wanted is lens else image[::-1]
+        session = LensSession(wanted.files, screen=(90, 160), camera_image=upside)
+        session.start()
+        session.update(FRAME)
+        pictures.append(session.texture())
+    # Where pictures stand on their heads, the camera's does too.
+    np.testing.assert_allclose(pictures[1], pictures[0][::-1], atol=1e-6)

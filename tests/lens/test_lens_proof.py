@@ -179,7 +179,5 @@ def test_a_script_without_meta_is_not_there():
 def test_no_model_says_what_to_do():
     lens = make_lens("camera")
     scene = lens.files["Assets/Scene.scene"].decode()
-    nil = re.sub(
-        r"(model: !<reference.MLAsset>) \S+", rf"\1 {'0' * 8}-0000-0000-0000-{'0' * 12}", scene
-    )
+    nil = re.sub(r"(model: !<reference.MLAsset>) \S+", rf"\1 {NIL}", scene)
     assert "drag model.onnx" in _seen(lens.with_file("Assets/Scene.scene", nil.encode()))
