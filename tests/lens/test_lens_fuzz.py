@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,9 +16,11 @@ import mobile_nelf
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.deploy.exporter import ExportOptions
 from mobile_nelf.errors import MnelfError
-from mobile_nelf_exporters import lens_lint_files
-from mobile_nelf_exporters.lens_lint import lint_lens_project
-from mobile_nelf_exporters.lens_yaml import parse_lens_yaml
+from mobile_nelf_exporters.lens_studio import LENS_MIN_PSNR_DB
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
+)
 
 PROJECT = "lens_project"
 #: The smallest student with every kind of layer; its project has as many files as any other.
@@ -29,32 +30,9 @@ LAYOUT = ExportOptions(layout="rays")
 
 #: Nothing of a bundle can change under its hashes.
 PLAIN_MUTATIONS = 520
-#: With the hashes made anew, all that is left is what the files say.
-SIGNED_MUTATIONS = 3 * len(KINDS)
-MANY_SIGNED_MUTATIONS = 2000
-
-#: Kinds of which a mutation may pass lint and replay of the model: they change how the script or
-#: the scene behaves, which shows only when the project runs, or nothing at all.
-LEFT_FOR_THE_RUNTIME = frozenset(
-    {
-        "clear id",
-        "double line",
-        "drop line of project",
-        "drop line of script",
-        "edit id",
-        "edit constant of script",
-        "edit contract",
-        "edit number",
-        "flip bit",
-        "foreign id",
-        "garbage",
-        "rename file",
-        "swap ids",
-        "toggle in scene",
-        "truncate",
-        "Windows line ends",
-    }
-)
+#: With the hashes made anew, all that is left is what the files say and what the lens draws.
+SIGNED_MUTATIONS = len(KINDS)
+MANY_SIGNED_MUTATIONS = 500
 
 
 @pytest.fixture(scope="module")
@@ -134,43 +112,29 @@ def _complaints(bundle: Path) -> list[str]:
     return [*verification.problems, *(f"{name}: unlisted" for name in verification.unlisted)]
 
 
-def _lint(bundle: Path) -> list[str]:
-    paths = [path for path in (bundle / PROJECT).rglob("*") if path.is_file()]
-    files = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in paths}
-    return [f"{f.path}: {f.problem}" for f in lint_lens_project(files, PROJECT)]
-
-
-def _unseen(
-    made: Iterable[Mutation], make: Callable[[Mutation, bool], Path]
-) -> tuple[list[Mutation], Counter[str]]:
-    """Signed mutations that neither lint nor `verify` reports, and how often each kind was seen."""
-    unseen, seen = [], Counter[str]()
+def _check(made: Iterable[Mutation], make: Callable[[Mutation, bool], Path]) -> Counter[str]:
+    """Signed mutations are reported, or the lens still draws the student's pictures."""
+    outcomes: Counter[str] = Counter()
     for mutation in made:
         path = make(mutation, True)
-        if _lint(path) or _complaints(path):
-            seen[mutation.kind] += 1
-        else:
-            unseen.append(mutation)
-    return unseen, seen
-
-
-@pytest.fixture
-def quick_yaml(monkeypatch):
-    """Parses each text once: all files of a mutated project but one are as they were."""
-    monkeypatch.setattr(lens_lint_files, "parse_lens_yaml", functools.cache(parse_lens_yaml))
+        if _complaints(path):
+            outcomes["reported"] += 1
+            continue
+        legs = mobile_nelf.verify(path).legs
+        drawn = [leg for leg in legs if leg.artefact == PROJECT]
+        assert drawn, (mutation.kind, "the lens did not run")
+        assert all(leg.passed and leg.psnr_db >= LENS_MIN_PSNR_DB - 1 for leg in drawn)
+        outcomes["harmless"] += 1
+    return outcomes
 
 
 def test_the_untouched_bundle_has_nothing_to_report(bundle):
     assert _complaints(bundle) == []
-    assert _lint(bundle) == []
 
 
 def test_every_kind_finds_something_to_mutate(project_files, other_models):
     made = mutations(project_files, other_models, range(PLAIN_MUTATIONS))
-    wanted = set(KINDS)
-    if not any(path.endswith("NelfContract.js") for path in project_files):
-        wanted.remove("edit contract")
-    assert {mutation.kind for mutation in made} == wanted
+    assert {mutation.kind for mutation in made} == set(KINDS)
 
 
 def test_mutations_are_seeded(project_files, other_models):
@@ -186,17 +150,16 @@ def test_every_mutation_is_reported_with_its_file(project_files, other_models, m
         assert all(path in text for path in mutation.changed), (mutation.kind, text)
 
 
-def test_signed_mutations_are_reported_by_what_the_files_say(
-    project_files, other_models, mutated, quick_yaml
-):
-    made = mutations(project_files, other_models, range(SIGNED_MUTATIONS))
-    unseen, seen = _unseen(made, mutated)
-    assert {mutation.kind for mutation in unseen} <= LEFT_FOR_THE_RUNTIME
-    assert seen.keys() | {mutation.kind for mutation in unseen} >= KINDS.keys() - {"edit contract"}
+@needs_node
+def test_signed_mutations_are_reported_or_change_no_picture(project_files, other_models, mutated):
+    made = list(mutations(project_files, other_models, range(SIGNED_MUTATIONS)))
+    outcomes = _check(made, mutated)
+    assert outcomes["reported"] > len(made) / 2
 
 
 @pytest.mark.slow
-def test_many_signed_mutations(project_files, other_models, mutated, quick_yaml):
+@needs_node
+def test_many_signed_mutations(project_files, other_models, mutated):
     seeds = range(SIGNED_MUTATIONS, SIGNED_MUTATIONS + MANY_SIGNED_MUTATIONS)
-    unseen, _ = _unseen(mutations(project_files, other_models, seeds), mutated)
-    assert {mutation.kind for mutation in unseen} <= LEFT_FOR_THE_RUNTIME
+    outcomes = _check(mutations(project_files, other_models, seeds), mutated)
+    assert outcomes["reported"] > MANY_SIGNED_MUTATIONS / 2

@@ -23,6 +23,7 @@ from mobile_nelf_exporters.lens_yaml import parse_lens_yaml
 ROOT = "lens_project/"
 NIL = "00000000-0000-0000-0000-000000000000"
 SCENE, MODEL, SCRIPT = "Assets/Scene.scene", "Assets/model.onnx", "Assets/NelfController.js"
+SMALL = "Assets/small.onnx"
 TARGET = "Assets/Render Target.renderTarget"
 TINY = {"depth": 4, "width": 8, "sr_widths": (8,), "ray_width": 4, "ray_height": 3}
 
@@ -31,10 +32,11 @@ needs_node = pytest.mark.skipif(
 )
 
 
-def _generated(layout: str, **student) -> dict[str, bytes]:
+def _generated(layout: str, experience: str = "orbit", **student) -> dict[str, bytes]:
     """A project as the exporter makes it, paths relative to its folder."""
     checkpoint = random_checkpoint(**{**TINY, **student})
-    exported = LensStudioExporter().export(checkpoint, "Thing", ExportOptions(layout=layout))
+    options = ExportOptions(layout=layout, experience=experience)
+    exported = LensStudioExporter().export(checkpoint, "Thing", options)
     return {
         path.removeprefix(ROOT): content
         for path, content in exported.files.items()
@@ -73,14 +75,20 @@ def _reports(files, path, problem, severity="error") -> None:
     assert all(f.advice for f in findings)
 
 
-@pytest.mark.parametrize("layout", ["factored", "rays", "camera", "embedded"])
+@pytest.mark.parametrize(
+    ("layout", "experience"),
+    [
+        *((layout, "orbit") for layout in ("factored", "rays", "camera", "embedded")),
+        *((layout, "world") for layout in ("factored", "rays", "embedded")),
+    ],
+)
 @pytest.mark.parametrize("channels", [3, 4])
-def test_a_generated_project_has_no_findings(layout, channels):
-    check = check_lens_files(_generated(layout, out_channels=channels))
+def test_a_generated_project_has_no_findings(layout, experience, channels):
+    check = check_lens_files(_generated(layout, experience, out_channels=channels))
     assert check.findings == ()
     assert check.passed
     assert check.project == "Thing.esproj"
-    assert check.models.keys() == {MODEL}
+    assert check.models.keys() == {MODEL, SMALL}
 
 
 def test_a_project_within_other_files(good):
@@ -491,7 +499,7 @@ def test_a_model_that_is_none(good, content):
             "'rays' is 3 × 4 × 6",
         ),
         (r"z: 6.000000", "z: 7.000000", "'rays' is 4 × 3 × 7, the model has 4 × 3 × 6"),
-        (r"          - scale: 1.000000\n.*\n", "", "'rays' has 5 normalisations"),
+        (r"          - scale: 1.000000000\n.*\n", "", "'rays' has 5 normalisations"),
         (r"scale: 255.000000", "scale: 1.000000", "'output' is scaled by 1 with bias 0"),
         (r"scale: 1.000000", "scale: 2.000000", "'rays' is scaled by 2"),
         (r"bias: 0.000000", "bias: 0.500000", "bias 0.5"),
@@ -560,13 +568,13 @@ def test_two_models_that_are_too_large_together(good):
     one = _with_asset(good, "Assets/A.onnx", content, "FileMLAsset", "FileMLAssetImporter")
     assert not any("MB" in finding.problem for finding in lint_lens_project(one))
     two = _with_asset(one, "Assets/B.onnx", content, "FileMLAsset", "FileMLAssetImporter", IDS[2:])
-    _reports(two, "", "3 models of 12.7 MB after import")
+    _reports(two, "", "4 models of 12.7 MB after import")
 
 
 def test_a_foreign_model_in_the_unit_range_should_be_scaled(good):
     files = _edited(good, f"{MODEL}.meta", r"scale: 255.000000", "scale: 1.000000", count=0)
     files = _edited(
-        files, f"{MODEL}.meta", r"Shape: {x: 8.000000, y: 6.0", "Shape: {x: 4.000000, y: 3.0"
+        files, f"{MODEL}.meta", r"Shape: {x: 8.000000, y: 14.0", "Shape: {x: 4.000000, y: 3.0"
     )
     graph = helper.make_graph(
         [
@@ -592,7 +600,7 @@ def _with_contract(files, **changes) -> dict[str, bytes]:
     entry = {
         "input": "model",
         "inputs": [{"name": "rays", "shape": [4, 3, 6]}],
-        "output": {"name": "output", "shape": [8, 6, 3]},
+        "output": {"name": "output", "shape": [8, 14, 3]},
         **changes,
     }
     source = "// Generated.\nmodule.exports = " + json.dumps({"models": [entry]}, indent=1) + ";\n"
