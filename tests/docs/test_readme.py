@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,9 @@ def workplace(tmp_path_factory):
     return folder
 
 
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="the README's lenses run in Node.js, which is not on PATH"
+)
 def test_the_sessions_print_what_the_readme_shows(workplace):
     """One test, because the sessions build on each other."""
     sessions = _blocks("console")
