@@ -119,7 +119,7 @@ def _artefact_row(path: Path, manifest: Manifest) -> Row:
     names = [name for name in manifest.files if name.endswith(".onnx")]
     weights, size, size_of = "", None, ""
     if isinstance(report, SnapmlReport):
-        weights, size, size_of = "fp16", report.import_bytes, "model after import, predicted"
+        weights, size, size_of = "fp16", report.import_bytes, "models after import, predicted"
     elif names:
         size = sum(manifest.files[name].size for name in names)
         weights, size_of = "fp32", "ONNX file"
