@@ -7,6 +7,7 @@ refuses unknown keys, missing keys and wrong types, and names the path to the ke
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from typing import Any, TypeVar
@@ -53,7 +54,7 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
     unknown = sorted(str(key) for key in data if key not in fields)
     if unknown:
         raise ConfigError(f"{where}: unknown key {unknown[0]!r}, expected one of {sorted(fields)}")
-    hints = typing.get_type_hints(cls)
+    hints = _type_hints(typing.cast(Any, cls))
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in data:
@@ -64,6 +65,12 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
         return cls(**values)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+@functools.cache
+def _type_hints(cls: type[Any]) -> dict[str, Any]:
+    # Annotations are text, which is evaluated anew at each call.
+    return typing.get_type_hints(cls)
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:

@@ -31,9 +31,6 @@ NATIVE_START = b"- !<"
 BOM = b"\xef\xbb\xbf"
 LFS_START = b"version https://git-lfs"
 
-#: Line breaks in YAML 1.1, which is what is read here, and plain text in Lens Studio's YAML.
-TEXT_BREAKS = ("\u2028".encode(), "\u2029".encode(), "\u0085".encode())
-
 PACKAGE_KEY = re.compile(r"[0-9a-f-]{36}")
 
 #: What a meta starts with.
@@ -189,11 +186,8 @@ def _not_native(path: str) -> Finding:
 
 
 def _parse(project: Project, path: str, content: bytes) -> None:
-    content = content.removeprefix(BOM)
-    for text_break in TEXT_BREAKS:
-        content = content.replace(text_break, b" ")
     try:
-        document = parse_lens_yaml(content, path)
+        document = parse_lens_yaml(content.removeprefix(BOM), path)
     except BundleError as problem:
         text = str(problem).removeprefix(f"{path}: ")
         project.unread.append(
