@@ -19,6 +19,11 @@ __all__ = ["lens_frame_function", "trained_window"]
 
 #: A finger that is lifted at once goes on turning the object; one that stays down does not.
 FINGER = 0
+#: The one that pinches, and how far it comes down below the other, in heights of the screen.
+SECOND_FINGER = 1
+SPAN = 0.25
+#: Poses at one distance have it up to rounding.
+SAME_DISTANCE = 1e-9
 
 #: The border ray of the trained ball is repeated beyond it, and the upsampling layers mix a ray
 #: with its neighbours; two rays inside of the border nothing of that is left.
@@ -67,7 +72,7 @@ def trained_window(contract: Contract) -> tuple[slice, slice] | None:
 
 
 def _touch(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
-    """Drags the object from view to view with a finger that stays on the screen."""
+    """Drags the object from view to view with a finger that stays down; a second one pinches."""
     _, _, rows, columns = contract.output.shape
     orbit = contract.orbit
     session = LensSession(files, screen=(columns, rows))
@@ -77,14 +82,25 @@ def _touch(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
     session.touch("start", FINGER, *finger)
     # Where a lens begins.
     view = [sum(orbit.azimuth) / 2, sum(orbit.elevation) / 2]
+    shown = [sum(orbit.radius) / 2]
+
+    def pinch(distance: float) -> None:
+        span = SPAN * shown[0] / distance
+        session.touch("start", SECOND_FINGER, finger[0], finger[1] + SPAN)
+        session.touch("move", SECOND_FINGER, finger[0], finger[1] + span)
+        session.touch("end", SECOND_FINGER, finger[0], finger[1] + span)
+        shown[0] = distance
 
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         azimuth, elevation = _angles(orbit, camera)
+        distance = float(np.linalg.norm(camera.position - np.array(orbit.target)))
         # The object follows the finger, so the camera goes the other way round it.
         finger[0] -= (azimuth - view[0]) / DEGREES_A_SCREEN
         finger[1] += (elevation - view[1]) / DEGREES_A_SCREEN
         view[:] = azimuth, elevation
         session.touch("move", FINGER, *finger)
+        if not math.isclose(distance, shown[0], rel_tol=SAME_DISTANCE):
+            pinch(distance)
         session.update()
         return _picture(session, contract)
 

@@ -19,6 +19,9 @@ __all__ = ["LensModel", "LensTensor"]
 
 Floats = npt.NDArray[np.float32]
 
+#: What a tensor's transformer must be for this runtime; flips it can do.
+SIMULATED_TRANSFORMER = {"stretch": True, "rotation": "None"}
+
 
 @dataclass(frozen=True)
 class LensTensor:
@@ -67,7 +70,7 @@ class LensModel:
         try:
             self.inputs = tuple(_tensor(node) for node in settings["Inputs"])
             self.outputs = tuple(_tensor(node) for node in settings["Outputs"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BundleError(
                 f"{asset.path}.meta: tensors are not as Lens Studio writes them ({error!r})"
             ) from error
@@ -84,6 +87,9 @@ class LensModel:
             inputs: flat, in the order of `inputs`; an empty one comes from its image.
             layouts: `NHWC` or `NCHW` of each.
             images: [rows, columns, 3] uint8 of each, should it be fed by the camera's texture.
+
+        Raises:
+            BundleError: the graph cannot run with these inputs.
         """
         feeds = {}
         for tensor, data, layout, image in zip(self.inputs, inputs, layouts, images, strict=True):
@@ -100,7 +106,10 @@ class LensModel:
             feeds[tensor.name] = np.ascontiguousarray(
                 values.transpose(2, 0, 1), dtype=np.float32
             ).reshape(shape)
-        found = self._session.run([tensor.name for tensor in self.outputs], feeds)
+        try:
+            found = self._session.run([tensor.name for tensor in self.outputs], feeds)
+        except _failures() as error:
+            raise BundleError(f"{self.asset.path}: {' '.join(str(error).split())}") from error
         results = []
         for tensor, value in zip(self.outputs, found, strict=True):
             width, height, channels = tensor.shape
@@ -115,18 +124,9 @@ class LensModel:
             model = parse_model(content, self.asset.path)
         except BundleError as error:
             return str(error)
-        runtime_error = import_extra("onnxruntime.capi.onnxruntime_pybind11_state", "lens")
-        failures = (
-            runtime_error.Fail,
-            runtime_error.InvalidGraph,
-            runtime_error.InvalidArgument,
-            runtime_error.InvalidProtobuf,
-            runtime_error.NotImplemented,
-            runtime_error.RuntimeException,
-        )
         try:
             self._session = open_session(model)
-        except failures as error:
+        except _failures() as error:
             return f"{self.asset.path}: {' '.join(str(error).split())}"
         problems = []
         for kind, tensors, values in (
@@ -150,10 +150,26 @@ class LensModel:
         return f"{self.asset.path}: {'; '.join(problems)}" if problems else ""
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for graphs and inputs that it cannot run."""
+    errors = import_extra("onnxruntime.capi.onnxruntime_pybind11_state", "lens")
+    return (
+        errors.Fail,
+        errors.InvalidGraph,
+        errors.InvalidArgument,
+        errors.InvalidProtobuf,
+        errors.NotImplemented,
+        errors.RuntimeException,
+    )
+
+
 def _tensor(node: Any) -> LensTensor:
     value = node.value
     shape = value["Shape"]
     transformer = value.get("Transformer") or {}
+    for key, simulated in SIMULATED_TRANSFORMER.items():
+        if transformer.get(key, simulated) != simulated:
+            raise ValueError(f"{key} {transformer[key]} of {value['Name']} is not simulated")
     size = (round(float(shape["x"])), round(float(shape["y"])), round(float(shape["z"])))
     if min(size) < 1 or max(size) > 100_000:
         raise ValueError(f"shape {size} of {value['Name']}")
@@ -180,14 +196,14 @@ def _static(shape: list[Any]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else 1 for size in shape)
 
 
-def _whc(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Width, height and channels of [1, channels, rows, columns]."""
-    _, channels, rows, columns = (1,) * (4 - len(shape)) + shape
-    return columns, rows, channels
+def _whc(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Width, height and channels of [1, channels, rows, columns]; other shapes stay as they are."""
+    full = (1,) * (4 - len(shape)) + shape
+    return full[:0:-1] if len(full) == 4 and full[0] == 1 else shape
 
 
 def _texture_values(tensor: LensTensor, image: npt.NDArray[np.uint8]) -> Floats:
-    """The texture in [0, 255], stretched to the tensor."""
+    """The texture in [0, 255], stretched to the tensor; guess `camera-image`: all of the screen."""
     width, height, channels = tensor.shape
     if channels != image.shape[2]:
         raise BundleError(f"input {tensor.name}: a camera's image has 3 channels, not {channels}")

@@ -52,6 +52,7 @@ def _text(project: LensProject, asset: Asset) -> str:
 
 def _asset(project: LensProject, asset: Asset, models: Mapping[str, LensModel]) -> dict[str, Any]:
     plain: dict[str, Any] = {"id": asset.id, "kind": asset.kind, "path": asset.path}
+    plain["isCamera"] = asset.path.endswith(".deviceCameraTexture")
     if asset.kind == "FileMLAsset":
         model = models[asset.id]
         plain["problem"] = model.problem
@@ -86,22 +87,30 @@ def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
         raise BundleError(f"{asset.path}: is no render target ({error!r})") from error
 
 
-def _objects(project: LensProject, root: SceneObject) -> list[dict[str, Any]]:
-    components = [_component(project, component) for component in root.components]
+def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> list[dict[str, Any]]:
+    """The object and all below it; `enabled` says whether its parents are."""
+    enabled = enabled and root.enabled
+    components = [_component(project, component, enabled) for component in root.components]
     plain = [{"name": root.name, "components": components}]
     for child in root.children:
-        plain += _objects(project, child)
+        plain += _objects(project, child, enabled)
     return plain
 
 
-def _component(project: LensProject, component: Component) -> dict[str, Any]:
+def _component(project: LensProject, component: Component, enabled: bool) -> dict[str, Any]:
     values = component.values
-    plain: dict[str, Any] = {"kind": component.kind}
+    plain: dict[str, Any] = {
+        "kind": component.kind,
+        "enabled": enabled and values.get("Enabled") is not False,
+    }
     if component.kind == "Camera":
         target = _known(project, _id(values.get("RenderTarget")), project.scene_path)
         if target is None:
             raise BundleError(f"{project.scene_path}: the camera draws to no render target")
-        plain |= {"renderTarget": target, "fov": float(values.get("Fov", 60.0))}
+        fov = values.get("Fov")
+        if not isinstance(fov, float | int):
+            raise BundleError(f"{project.scene_path}: the camera's Fov is {fov}, not a number")
+        plain |= {"renderTarget": target, "fov": fov}
     elif component.kind == "ScriptComponent":
         script = project.assets.get(_id(values.get("ScriptAsset")))
         if script is None:

@@ -1,6 +1,7 @@
 """Reads a Lens Studio project as Lens Studio would: assets by id, the scene, scripts and inputs.
 
-Stops at the first thing that does not resolve. `lens_lint` lists all of them.
+Guess `open`: one that Lens Studio never saved is read like one that it did. Stops at the first
+thing that does not resolve; `lens_lint` lists all of them.
 """
 
 from __future__ import annotations
@@ -56,12 +57,14 @@ class SceneObject:
     Attributes:
         id: its uuid.
         name: as shown in the Scene Hierarchy.
+        enabled: whether it takes part, as long as its parents do.
         components: in order.
         children: below it.
     """
 
     id: str
     name: str
+    enabled: bool
     components: tuple[Component, ...]
     children: tuple[SceneObject, ...]
 
@@ -142,9 +145,8 @@ def _assets(files: Mapping[str, bytes]) -> dict[str, Asset]:
         header = _entities(content, path)[0]
         ids = header.value.get("ImportedAssetIds")
         primary = _reference(header.value.get("PrimaryAsset"))
-        kind = next(
-            (key for key, value in (ids or {}).items() if _reference(value) == primary), None
-        )
+        named = ids.items() if isinstance(ids, dict) else ()
+        kind = next((str(key) for key, value in named if _reference(value) == primary), None)
         if header.kind != "AssetImportMetadata" or kind is None:
             raise BundleError(f"{path}: PrimaryAsset {primary} is not among ImportedAssetIds")
         if primary in (header.id, NIL, ""):
@@ -203,4 +205,10 @@ def _scene_object(by_id: dict[str, Tagged], node: Any, path: str, depth: int = 0
     children = tuple(
         _scene_object(by_id, child, path, depth + 1) for child in _list(entity, "Children", path)
     )
-    return SceneObject(entity.id, str(entity.value.get("Name", "")), tuple(components), children)
+    return SceneObject(
+        entity.id,
+        str(entity.value.get("Name", "")),
+        entity.value.get("Enabled") is not False,
+        tuple(components),
+        children,
+    )

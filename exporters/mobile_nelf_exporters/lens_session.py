@@ -7,18 +7,13 @@ sees the same order of events as on a phone.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import struct
-import subprocess
-import threading
-import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +22,7 @@ from PIL import Image
 from mobile_nelf.errors import BundleError, MissingToolError
 from mobile_nelf_exporters.lens_model import LensModel
 from mobile_nelf_exporters.lens_plain import plain_project
+from mobile_nelf_exporters.lens_process import LensProcess, Message
 from mobile_nelf_exporters.lens_scene import read_lens_project
 
 __all__ = ["LensCost", "LensSession", "guesses", "node_path"]
@@ -117,14 +113,7 @@ class LensSession:
         }
         self._shown: dict[str, Any] = {}
         self._pixels: Floats | None = None
-        self._process = subprocess.Popen(
-            [node, str(RUNTIME / "main.js")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        # A session that is dropped must not leave its process behind.
-        self._end = weakref.finalize(self, _end, self._process)
+        self._process = LensProcess(node, RUNTIME / "main.js")
         try:
             self._send(
                 "open", project=plain_project(self.project, self._models), screen=list(screen)
@@ -174,7 +163,10 @@ class LensSession:
         return None if self._pixels is None else np.clip(self._pixels / 255.0, 0.0, 1.0)
 
     def screen(self) -> Picture:
-        """Returns the [rows, columns, 3] screen without its text."""
+        """Returns the [rows, columns, 3] screen without its text.
+
+        Guess `stretch`: the texture fills it, interpolated between pixels.
+        """
         columns, rows = self._screen
         texture = self.texture()
         if texture is not None:
@@ -189,7 +181,7 @@ class LensSession:
 
     def close(self) -> None:
         """Ends the process."""
-        self._end()
+        self._process.close()
 
     def __enter__(self) -> LensSession:
         """Returns itself."""
@@ -210,26 +202,9 @@ class LensSession:
         Raises:
             BundleError: a script failed or hangs.
         """
-        timer = threading.Timer(TIMEOUT_SECONDS, self._process.kill)
-        timer.start()
-        try:
-            self._write({"command": command, **values})
-            while True:
-                header, arrays = self._read()
-                if "request" not in header:
-                    break
-                self._write(*self._run(header, arrays))
-        except (BrokenPipeError, EOFError, struct.error) as error:
-            hung = not timer.is_alive()
-            said = b"" if self._process.stderr is None else self._process.stderr.read()
-            reason = (
-                f"took longer than {TIMEOUT_SECONDS:g} s"
-                if hung
-                else f"ended Node.js: {' '.join(said.decode(errors='replace').split())[-300:]}"
-            )
-            raise BundleError(f"{self.project.name}: the lens {reason} at {command}") from error
-        finally:
-            timer.cancel()
+        header, arrays = self._process.exchange(
+            {"command": command, **values}, self._run, TIMEOUT_SECONDS
+        )
         if "error" in header:
             raise BundleError(f"the lens failed at {command}: {header['error']}")
         self.printed += header["printed"]
@@ -246,9 +221,7 @@ class LensSession:
             size = self._shown["size"]
             self._pixels = arrays[0].reshape(size["height"], size["width"], -1)
 
-    def _run(
-        self, header: dict[str, Any], arrays: list[Floats]
-    ) -> tuple[dict[str, Any], Sequence[Floats]]:
+    def _run(self, header: dict[str, Any], arrays: list[Floats]) -> Message:
         model = self._models[header["asset"]]
         images = [_turned(self._camera_image, entry) for entry in header["inputs"]]
         layouts = [entry["layout"] for entry in header["inputs"]]
@@ -256,48 +229,6 @@ class LensSession:
             return {}, model.run(arrays, layouts, images)
         except BundleError as error:
             return {"error": str(error)}, ()
-
-    def _write(self, header: dict[str, Any], arrays: Sequence[Floats] = ()) -> None:
-        pipe = _open(self._process.stdin)
-        text = json.dumps({**header, "arrays": [array.size for array in arrays]}).encode()
-        pipe.write(struct.pack("<I", len(text)) + text)
-        for array in arrays:
-            pipe.write(array.astype("<f4").tobytes())
-        pipe.flush()
-
-    def _read(self) -> tuple[dict[str, Any], list[Floats]]:
-        pipe = _open(self._process.stdout)
-        (size,) = struct.unpack("<I", pipe.read(4))
-        header = json.loads(_exactly(pipe, size))
-        arrays = [
-            np.frombuffer(_exactly(pipe, 4 * length), "<f4") for length in header.pop("arrays")
-        ]
-        return header, arrays
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-    # What was not sent cannot be sent any more.
-    with contextlib.suppress(BrokenPipeError):
-        if process.stdin is not None:
-            process.stdin.close()
-
-
-def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
-        raise EOFError
-    return pipe
-
-
-def _exactly(pipe: IO[bytes], size: int) -> bytes:
-    data = pipe.read(size)
-    if len(data) != size:
-        raise EOFError
-    return data
 
 
 def _turned(image: Picture, entry: dict[str, Any]) -> Picture:

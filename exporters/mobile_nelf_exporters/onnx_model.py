@@ -34,9 +34,7 @@ class OnnxExporter:
 
     def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
         """See `Exporter.export`."""
-        options.refuse(
-            self.target, "weights", "output_form", "ios", "experience", "second_opinion"
-        )
+        options.refuse(self.target, "weights", "output_form", "ios", "experience", "second_opinion")
         layout, reason = options.layout, "asked for"
         if layout is None:
             layout = "camera"

@@ -121,7 +121,10 @@ def _runnable(model: ModelProto) -> ModelProto:
 
 
 def with_fp16_weights(model: ModelProto) -> ModelProto:
-    """Returns a copy whose conv weights went through fp16, as Lens Studio's import stores them."""
+    """Returns a copy whose conv weights went through fp16, as Lens Studio's import stores them.
+
+    The lens's guess `weights`.
+    """
     numpy_helper: Any = import_extra("onnx.numpy_helper", "lens")
     rounded = type(model)()
     rounded.CopyFrom(model)

@@ -44,13 +44,13 @@ const commands = {
         scene = new Scene(project, screen);
         const scripts = new Scripts(project.sources, api());
         for (const object of scene.roots) {
-            for (const { script, inputs } of object.scripts) {
+            for (const { script, inputs, enabled } of object.scripts) {
                 const values = {};
                 for (const [name, input] of Object.entries(inputs)) {
                     values[name] = input.asset === undefined
                         ? input.value : scene.asset(input.asset);
                 }
-                scripts.component(script, scene.scriptOf(object, values));
+                scripts.component(script, scene.scriptOf(object, values, enabled));
             }
         }
     },
@@ -91,11 +91,13 @@ function report() {
     return [answer, pixels ? [pixels] : []];
 }
 
-// The first place in a script of the project that an error came from.
-function place(error) {
-    const line = (error.stack || "").split("\n").find((text) => text.includes("Assets/"));
-    const found = line && line.match(/(Assets\/[^):]*):(\d+)/);
-    return found ? `${found[1]}, line ${found[2]}: ` : "";
+// What a script threw, with the first place in the project that it came from.
+function described(error) {
+    if (!(error && typeof error.message === "string")) {
+        return `a script threw ${String(error)}`;
+    }
+    const found = String(error.stack).match(/(Assets\/[^):\n]*):(\d+)/);
+    return `${found ? `${found[1]}, line ${found[2]}: ` : ""}${error.message}`;
 }
 
 for (;;) {
@@ -106,6 +108,6 @@ for (;;) {
         scriptNanos = process.hrtime.bigint() - begin;
         pipe.write(...report());
     } catch (error) {
-        pipe.write({ error: `${place(error)}${error.message}` });
+        pipe.write({ error: described(error) });
     }
 }

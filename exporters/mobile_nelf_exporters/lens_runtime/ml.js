@@ -58,6 +58,17 @@ const MachineLearning = documented("MachineLearning", {
     createInputBuilder, createOutputBuilder, createTransformerBuilder,
 }, { readOnly: ["DataLayout", "FrameTiming", "InferenceMode", "ModelState", "OutputMode"] });
 
+function flipsOf({ flipX, flipY }) {
+    return { flipX, flipY };
+}
+
+// Declarations: a transformer applies to a placeholder's data; nobody says how to other than pictures.
+function refuseFlips(name, flips) {
+    if (flips.flipX || flips.flipY) {
+        throw new LensApiError(`${name}: flips are simulated only for textures`);
+    }
+}
+
 // Declarations: name, shape and data are read-only; the default layout is NHWC. Writing elements of
 // `data` is what guides and templates do; assigning `data` "is not permitted" (guide).
 function inputPlaceholder(spec, built) {
@@ -71,13 +82,13 @@ function inputPlaceholder(spec, built) {
     };
     Object.defineProperty(members, "data", { get() { built(); return data; } });
     return documented(`InputPlaceholder ${spec.name}`, members,
-        { readOnly: ["name", "shape", "data"], secret: { spec, data, members, flips: { flipX: spec.flipX, flipY: spec.flipY } } });
+        { readOnly: ["name", "shape", "data"], secret: { spec, data, members, flips: flipsOf(spec) } });
 }
 
 function outputPlaceholder(spec, built) {
     const [width, height, channels] = spec.shape;
     const state = { spec, data: new Float32Array(width * height * channels), texture: null,
-        flips: { flipX: spec.flipX, flipY: spec.flipY }, members: null };
+        flips: flipsOf(spec), members: null };
     const members = {
         name: spec.name,
         shape: new vec3(width, height, channels),
@@ -186,14 +197,17 @@ function createMLComponent(scene) {
     function run() {
         const sent = inputs.map((input) => {
             const { spec, data, members: given, flips } = secretOf(input);
-            const texture = textures.idOf(given.texture);
+            const isData = !given.texture;
+            if (isData) {
+                refuseFlips(`InputPlaceholder ${spec.name}`, flips);
+            } else if (!textures.isCamera(given.texture)) {
+                throw new LensApiError(`InputPlaceholder ${spec.name}: of the textures, only the `
+                    + "device camera's is simulated");
+            }
             return {
-                name: spec.name,
-                shape: spec.shape,
                 layout: given.dataLayout === DataLayout.NCHW ? "NCHW" : "NHWC",
-                texture,
                 ...flips,
-                data: texture === null ? data : new Float32Array(0),
+                data: isData ? data : new Float32Array(0),
             };
         });
         scene.countRun(sent.reduce((sum, item) => sum + item.data.byteLength, 0));
@@ -219,6 +233,8 @@ function createMLComponent(scene) {
             if (secret.members.mode === OutputMode.Texture) {
                 secret.texture = secret.texture || textures.create(width, height);
                 textures.fill(secret.texture, secret.data, secret.spec.shape[2], secret.flips);
+            } else {
+                refuseFlips(`OutputPlaceholder ${secret.spec.name}`, secret.flips);
             }
         });
         state = ModelState.Idle;

@@ -27,9 +27,11 @@ class Scene {
         this.device = { position: [0, 0, 0], rotation: [1, 0, 0, 0], fov: null };
         this.cost = { runs: 0, writtenBytes: 0, modelNanos: 0n };
         this.screen = screen;
-        for (const asset of project.assets) {
-            this.register(asset);
-        }
+        this.cameras = []; // {renderTarget, enabled}
+        // Render targets refer to other textures.
+        const isTarget = (asset) => asset.kind === "RenderTarget";
+        project.assets.filter((asset) => !isTarget(asset)).forEach((asset) => this.register(asset));
+        project.assets.filter(isTarget).forEach((asset) => this.register(asset));
         this.output = textures.of(project.renderOutput);
         this.roots = project.objects.map((object) => this.sceneObject(object));
     }
@@ -43,10 +45,11 @@ class Scene {
                 clearColor: new vec4(...asset.clearColor),
                 inputTexture: textures.of(asset.inputTexture),
             });
-            this.assets.set(asset.id, textures.register(asset.id, size[0], size[1], control));
+            this.assets.set(asset.id, textures.register(asset.id, size[0], size[1], { control }));
         } else if (asset.kind === "Texture") {
             const [width, height] = this.screen;
-            this.assets.set(asset.id, textures.register(asset.id, width, height));
+            this.assets.set(asset.id,
+                textures.register(asset.id, width, height, { isCamera: asset.isCamera }));
         } else if (asset.kind === "FileMLAsset") {
             this.assets.set(asset.id,
                 documented("MLAsset", {}, { secret: { kind: "MLAsset", model: asset } }));
@@ -108,7 +111,8 @@ class Scene {
     }
 
     camera(spec) {
-        const members = { renderTarget: textures.of(spec.renderTarget) };
+        const members = { renderTarget: textures.of(spec.renderTarget), enabled: spec.enabled };
+        this.cameras.push(members);
         // Declarations: radians. Guess device-lens: a camera whose device property is All has the
         // vertical field of view of the phone and the aspect of its render target.
         Object.defineProperty(members, "fov", {
@@ -127,6 +131,7 @@ class Scene {
             case "Component.MLComponent":
                 return ml.createMLComponent(this);
             case "Component.Text": {
+                // Guess text: it is visible without a font or a material.
                 const text = documented("Text", {
                     text: "",
                     size: 48,
@@ -151,8 +156,9 @@ class Scene {
         }
     }
 
-    // What scripts call `script`.
-    scriptOf(object, inputs) {
+    // What scripts call `script`. Declarations: a disabled component does not enact its behaviour;
+    // here no event reaches it.
+    scriptOf(object, inputs, enabled) {
         const members = {
             getSceneObject: () => object.proxy,
             createEvent: (type) => {
@@ -160,7 +166,14 @@ class Scene {
                     throw new LensApiError(`ScriptComponent.createEvent: ${type} is not simulated`);
                 }
                 return documented(type, {
-                    bind: (handler) => { this.handlers.push({ type, handler }); },
+                    bind: (handler) => {
+                        if (typeof handler !== "function") {
+                            throw new LensApiError(`${type}.bind takes a function`);
+                        }
+                        if (enabled) {
+                            this.handlers.push({ type, handler });
+                        }
+                    },
                 });
             },
             ...inputs,
@@ -202,20 +215,25 @@ class Scene {
         }
     }
 
-    // What the render target is cleared with.
+    // What the render target is cleared with. Declarations: the first camera that draws to it does;
+    // a custom texture that is null gives way to the colour.
     shown() {
+        const nothing = { kind: "colour", colour: [0, 0, 0] };
+        const drawing = (camera) => camera.enabled && camera.renderTarget === this.output;
         const { control } = this.output;
-        if (control.clearColorOption === ClearColorOption.CustomTexture && control.inputTexture) {
-            const secret = secretOf(control.inputTexture);
-            if (secret.pixels) {
-                return { kind: "texture", size: secret.size, channels: secret.channels,
-                    pixels: secret.pixels };
-            }
-            // The device's camera, or a render target that nothing was drawn to.
+        const option = control.clearColorOption;
+        if (!this.cameras.some(drawing) || option === ClearColorOption.None) {
+            return nothing;
+        }
+        if (option === ClearColorOption.Background) {
             return { kind: "camera" };
         }
-        if (control.clearColorOption === ClearColorOption.Background) {
-            return { kind: "camera" };
+        if (option === ClearColorOption.CustomTexture && control.inputTexture) {
+            if (textures.isCamera(control.inputTexture)) {
+                return { kind: "camera" };
+            }
+            const { size, channels, pixels } = secretOf(control.inputTexture);
+            return pixels ? { kind: "texture", size, channels, pixels } : nothing;
         }
         const { x, y, z } = control.clearColor;
         return { kind: "colour", colour: [x, y, z] };

@@ -9,6 +9,8 @@ class Scripts {
     constructor(sources, globals) {
         this.sources = sources;
         this.context = vm.createContext(globals, { codeGeneration: { strings: false, wasm: false } });
+        // V8's own console would swallow what Lens Studio's prints.
+        vm.runInContext("delete globalThis.console", this.context);
         this.modules = new Map();
     }
 
@@ -30,6 +32,7 @@ class Scripts {
         const file = this.resolve(from, name);
         if (!this.modules.has(file)) {
             const module = { exports: {} };
+            // In place before it runs: modules may require each other.
             this.modules.set(file, module);
             this.run(file, ["module", "exports"], [module, module.exports]);
         }

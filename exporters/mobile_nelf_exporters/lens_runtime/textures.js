@@ -9,13 +9,13 @@ function of(id) {
     return id === null || id === undefined ? null : byId.get(id);
 }
 
-function register(id, width, height, control = null) {
+function register(id, width, height, { control = null, isCamera = false } = {}) {
     const size = { width, height };
     const texture = documented("Texture", {
         control,
         getWidth: () => size.width,
         getHeight: () => size.height,
-    }, { readOnly: ["control"], secret: { kind: "Texture", id, size, pixels: null } });
+    }, { readOnly: ["control"], secret: { kind: "Texture", isCamera, size, pixels: null } });
     if (id !== null) {
         byId.set(id, texture);
     }
@@ -45,9 +45,10 @@ function fill(texture, data, channels, flips) {
     secret.channels = channels;
 }
 
-function idOf(texture) {
+// Whether this is what the device's camera sees.
+function isCamera(texture) {
     const secret = secretOf(texture);
-    return secret && secret.kind === "Texture" ? secret.id : null;
+    return secret !== undefined && secret.kind === "Texture" && secret.isCamera;
 }
 
-module.exports = { create, fill, idOf, of, register };
+module.exports = { create, fill, isCamera, of, register };

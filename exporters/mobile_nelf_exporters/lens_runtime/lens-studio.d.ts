@@ -1,0 +1,307 @@
+// The part of Lens Studio's scripting API that lenses of ours use and that this runtime simulates:
+// documented members only, in our words. `tsc --checkJs` holds the scripts of a lens against it.
+//
+// What Lens Studio lets be empty (an input of a script, a custom texture) is `| null`.
+
+declare class vec2 {
+    constructor(x: number, y: number);
+    x: number;
+    y: number;
+}
+
+declare class vec3 {
+    constructor(x: number, y: number, z: number);
+    x: number;
+    y: number;
+    z: number;
+}
+
+declare class vec4 {
+    constructor(x: number, y: number, z: number, w: number);
+    x: number;
+    y: number;
+    z: number;
+    w: number;
+}
+
+/** A rotation. */
+declare class quat {
+    constructor(w: number, x: number, y: number, z: number);
+    w: number;
+    x: number;
+    y: number;
+    z: number;
+    multiplyVec3(vector: vec3): vec3;
+}
+
+declare class Rect {
+    private constructor();
+    static create(left: number, right: number, bottom: number, top: number): Rect;
+    left: number;
+    right: number;
+    bottom: number;
+    top: number;
+}
+
+// ---- Assets ----
+
+/** What a texture's pixels come from. */
+declare class TextureProvider {
+    protected constructor();
+    private provides: "pixels";
+}
+
+declare class RenderTargetProvider extends TextureProvider {
+    clearColor: vec4;
+    clearColorOption: ClearColorOption;
+    /** What CustomTexture clears with. */
+    inputTexture: Texture | null;
+}
+
+declare enum ClearColorOption { None, Background, CustomColor, CustomTexture }
+
+declare class Texture {
+    private constructor();
+    readonly control: TextureProvider;
+    getWidth(): number;
+    getHeight(): number;
+}
+
+/** A model; empty to scripts. */
+declare class MLAsset {
+    private constructor();
+    private is: "model";
+}
+
+// ---- The scene ----
+
+declare class Transform {
+    private constructor();
+    /** Centimetres. */
+    getWorldPosition(): vec3;
+    getWorldRotation(): quat;
+}
+
+declare class Component {
+    protected constructor();
+    enabled: boolean;
+}
+
+declare class Camera extends Component {
+    /** Vertical, in radians. */
+    fov: number;
+    aspect: number;
+    renderTarget: Texture;
+}
+
+declare class DeviceTracking extends Component {
+    isDeviceTrackingModeSupported(mode: DeviceTrackingMode): boolean;
+    requestDeviceTrackingMode(mode: DeviceTrackingMode): void;
+    getActualDeviceTrackingMode(): DeviceTrackingMode;
+}
+
+declare enum DeviceTrackingMode { Rotation, Surface, World }
+
+declare class ScreenTransform extends Component {
+    /** Borders within the parent, from -1 to 1. */
+    anchors: Rect;
+    position: vec3;
+}
+
+declare class Text extends Component {
+    text: string;
+    size: number;
+    horizontalOverflow: HorizontalOverflow;
+    textFill: TextFill;
+}
+
+declare enum HorizontalOverflow { Overflow, Truncate, Wrap, Shrink }
+
+declare class TextFill {
+    private constructor();
+    color: vec4;
+}
+
+interface ComponentNameMap {
+    "Component.Camera": Camera;
+    "Component.DeviceTracking": DeviceTracking;
+    "Component.MLComponent": MLComponent;
+    "Component.ScreenTransform": ScreenTransform;
+    "Component.Text": Text;
+}
+
+/** One or more layers of the scene. */
+declare class LayerSet {
+    private constructor();
+    private is: "layers";
+}
+
+declare class SceneObject {
+    private constructor();
+    enabled: boolean;
+    layer: LayerSet;
+    name: string;
+    createComponent<Name extends keyof ComponentNameMap>(type: Name): ComponentNameMap[Name];
+    getComponent<Name extends keyof ComponentNameMap>(type: Name): ComponentNameMap[Name];
+    getTransform(): Transform;
+    setParent(parent: SceneObject): void;
+}
+
+// ---- Models ----
+
+declare class Transformer {
+    private constructor();
+    private turns: "pictures";
+}
+
+declare class BasePlaceholder {
+    protected constructor();
+    dataLayout: MachineLearning.DataLayout;
+    readonly name: string;
+    /** Width, height, channels. */
+    readonly shape: vec3;
+}
+
+declare class InputPlaceholder extends BasePlaceholder {
+    /** To be written, not replaced. */
+    readonly data: Float32Array;
+    texture: Texture | null;
+}
+
+declare class OutputPlaceholder extends BasePlaceholder {
+    readonly data: Float32Array;
+    mode: MachineLearning.OutputMode;
+    /** There from the first run on. */
+    readonly texture: Texture;
+}
+
+declare class TransformerBuilder {
+    private constructor();
+    setFlipX(flip: boolean): TransformerBuilder;
+    setFlipY(flip: boolean): TransformerBuilder;
+    build(): Transformer;
+}
+
+declare class InputBuilder {
+    private constructor();
+    setName(name: string): InputBuilder;
+    setShape(shape: vec3): InputBuilder;
+    setInputTexture(texture: Texture): InputBuilder;
+    setTransformer(transformer: Transformer): InputBuilder;
+    build(): InputPlaceholder;
+}
+
+declare class OutputBuilder {
+    private constructor();
+    setName(name: string): OutputBuilder;
+    setShape(shape: vec3): OutputBuilder;
+    setOutputMode(mode: MachineLearning.OutputMode): OutputBuilder;
+    setTransformer(transformer: Transformer): OutputBuilder;
+    build(): OutputPlaceholder;
+}
+
+declare namespace MachineLearning {
+    enum DataLayout { NCHW, NHWC }
+    enum FrameTiming { None, Update, LateUpdate, OnRender }
+    enum InferenceMode { CPU, GPU, Accelerator, Auto, NativeCPU, NativeCPUAndNPU }
+    enum ModelState { Loading, Running, Idle, NotReady, LoadingError }
+    enum OutputMode { Data, Texture }
+    function createInputBuilder(): InputBuilder;
+    function createOutputBuilder(): OutputBuilder;
+    function createTransformerBuilder(): TransformerBuilder;
+}
+
+declare class MLComponent extends Component {
+    inferenceMode: MachineLearning.InferenceMode;
+    model: MLAsset | null;
+    readonly state: MachineLearning.ModelState;
+    onLoadingFinished: () => void;
+    onLoadingFailed: (error: string) => void;
+    onRunningFinished: () => void;
+    onRunningFailed: (error: string) => void;
+    /** Takes from the asset what the list does not say. */
+    build(placeholders: BasePlaceholder[]): void;
+    getInput(name: string): InputPlaceholder;
+    getInputs(): InputPlaceholder[];
+    getOutput(name: string): OutputPlaceholder;
+    getOutputs(): OutputPlaceholder[];
+    isRecurring(): boolean;
+    runImmediate(sync: boolean): void;
+    runScheduled(
+        recurring: boolean,
+        start: MachineLearning.FrameTiming,
+        end: MachineLearning.FrameTiming,
+    ): void;
+    stop(): void;
+}
+
+// ---- Scripts ----
+
+declare class SceneEvent {
+    protected constructor();
+    private happens: "in the scene";
+}
+
+declare class OnStartEvent extends SceneEvent {}
+
+declare class UpdateEvent extends SceneEvent {
+    /** Seconds since the frame before. */
+    getDeltaTime(): number;
+}
+
+declare class LateUpdateEvent extends SceneEvent {
+    getDeltaTime(): number;
+}
+
+declare class TouchEvent extends SceneEvent {
+    getTouchId(): number;
+    /** Fractions of the screen from its top left. */
+    getTouchPosition(): vec2;
+}
+
+declare class TouchStartEvent extends TouchEvent {}
+declare class TouchMoveEvent extends TouchEvent {}
+declare class TouchEndEvent extends TouchEvent {}
+
+interface EventNameMap {
+    OnStartEvent: OnStartEvent;
+    UpdateEvent: UpdateEvent;
+    LateUpdateEvent: LateUpdateEvent;
+    TouchStartEvent: TouchStartEvent;
+    TouchMoveEvent: TouchMoveEvent;
+    TouchEndEvent: TouchEndEvent;
+}
+
+interface BoundEvent<Event> {
+    bind(handler: (event: Event) => void): void;
+}
+
+/** Inputs of a script are members of it too: whoever checks a script declares them. */
+interface ScriptComponent {
+    createEvent<Name extends keyof EventNameMap>(type: Name): BoundEvent<EventNameMap[Name]>;
+    getSceneObject(): SceneObject;
+}
+
+/** Only scripts of the scene have it, not modules that they require. */
+declare const script: ScriptComponent;
+
+declare class ScriptScene {
+    private constructor();
+    createSceneObject(name: string): SceneObject;
+}
+
+declare class TouchDataProvider {
+    private constructor();
+    /** Whether touches stay with the lens. */
+    touchBlocking: boolean;
+}
+
+declare namespace global {
+    const scene: ScriptScene;
+    const touchSystem: TouchDataProvider;
+}
+
+declare function getDeltaTime(): number;
+declare function getTime(): number;
+declare function isNull(value: unknown): boolean;
+declare function print(message: unknown): void;
