@@ -4,7 +4,7 @@
 
 /** @typedef {Float64Array} Numbers */
 
-var DEGREE = Math.PI / 180;
+const DEGREE = Math.PI / 180;
 
 /** @param {Numbers} a @param {number} i @param {Numbers} b @param {number} j */
 function dot(a, i, b, j) {
@@ -21,17 +21,17 @@ function combine(out, o, a, i, s, b, j, t) {
 
 /** @param {number} value @param {number} low @param {number} high */
 function clamp(value, low, high) {
-    return Math.min(Math.max(value, low), high);
+    return value < low ? low : value > high ? high : value;
 }
 
 /** The frame of a camera that looks at the target from a place on the orbit. @param {Numbers} out
  * @param {Numbers} axes of azimuth 0, of azimuth 90 degrees, up @param {number} azimuth degrees
  * @param {number} elevation degrees */
 function lookAtFrame(out, axes, azimuth, elevation) {
-    var a = azimuth * DEGREE, e = elevation * DEGREE;
-    var cosA = Math.cos(a), sinA = Math.sin(a), cosE = Math.cos(e), sinE = Math.sin(e);
-    for (var k = 0; k < 3; k++) {
-        var level = cosA * axes[k] + sinA * axes[3 + k];
+    const a = azimuth * DEGREE, e = elevation * DEGREE;
+    const cosA = Math.cos(a), sinA = Math.sin(a), cosE = Math.cos(e), sinE = Math.sin(e);
+    for (let k = 0; k < 3; k++) {
+        const level = cosA * axes[k] + sinA * axes[3 + k];
         out[k] = -sinA * axes[k] + cosA * axes[3 + k];
         out[3 + k] = cosE * axes[6 + k] - sinE * level;
         out[6 + k] = cosE * level + sinE * axes[6 + k];

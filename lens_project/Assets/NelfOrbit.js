@@ -1,17 +1,17 @@
 // Where the viewer is: azimuth and elevation in degrees, distance in world units, within what the
 // photos showed. Drags turn the object, let go it goes on turning, left alone it turns by itself.
 "use strict";
-var clamp = require("./NelfMath").clamp;
+const clamp = require("./NelfMath").clamp;
 
-var SPIN_SECONDS = 0.35; // in which inertia falls to a third
-var SLOWEST_SPIN = 2; // degrees a second; slower is standing still
-var IDLE_SECONDS = 4;
-var TURNTABLE = 15; // degrees a second
+const SPIN_SECONDS = 0.35; // in which inertia falls to a third
+const SLOWEST_SPIN = 2; // degrees a second; slower is standing still
+const IDLE_SECONDS = 4;
+const TURNTABLE = 15; // degrees a second
 // Beyond the distances of the photos the picture is enlarged or made smaller.
-var NEARER = 0.6;
-var FURTHER = 1.5;
+const NEARER = 0.6;
+const FURTHER = 1.5;
 
-/** @param {any} contract */
+/** @param {import("./NelfRays").Contract} contract */
 function createOrbit(contract) {
     return {
         azimuth: (contract.azimuth[0] + contract.azimuth[1]) / 2,
@@ -31,7 +31,8 @@ function createOrbit(contract) {
 
 /** @param {Orbit} orbit @param {number} azimuth degrees @param {number} elevation degrees */
 function turn(orbit, azimuth, elevation) {
-    var low = orbit.limits.azimuth[0], high = orbit.limits.azimuth[1];
+    const low = orbit.limits.azimuth[0], high = orbit.limits.azimuth[1];
+    const azimuthBefore = orbit.azimuth, elevationBefore = orbit.elevation;
     orbit.azimuth += azimuth;
     if (high - low >= 360) {
         orbit.azimuth -= 360 * Math.floor((orbit.azimuth - low) / 360);
@@ -40,7 +41,9 @@ function turn(orbit, azimuth, elevation) {
     }
     orbit.elevation = clamp(
         orbit.elevation + elevation, orbit.limits.elevation[0], orbit.limits.elevation[1]);
-    orbit.changed = true;
+    if (orbit.azimuth !== azimuthBefore || orbit.elevation !== elevationBefore) {
+        orbit.changed = true;
+    }
 }
 
 /** A finger moved by a part of the screen. The object follows it, so the camera goes the other way
@@ -67,9 +70,12 @@ function release(orbit, dx, dy) {
 
 /** @param {Orbit} orbit @param {number} distance world units */
 function zoom(orbit, distance) {
+    const before = orbit.distance;
     orbit.distance = clamp(
         distance, NEARER * orbit.limits.radius[0], FURTHER * orbit.limits.radius[1]);
-    orbit.changed = true;
+    if (orbit.distance !== before) {
+        orbit.changed = true;
+    }
 }
 
 /** Lets time pass. @param {Orbit} orbit @param {number} seconds */
@@ -77,17 +83,17 @@ function advance(orbit, seconds) {
     if (orbit.held) {
         return;
     }
-    var speed = Math.abs(orbit.spinAzimuth) + Math.abs(orbit.spinElevation);
+    const speed = Math.abs(orbit.spinAzimuth) + Math.abs(orbit.spinElevation);
     if (speed > SLOWEST_SPIN) {
         turn(orbit, orbit.spinAzimuth * seconds, orbit.spinElevation * seconds);
-        var left = Math.exp(-seconds / SPIN_SECONDS);
+        const left = Math.exp(-seconds / SPIN_SECONDS);
         orbit.spinAzimuth *= left;
         orbit.spinElevation *= left;
         return;
     }
     orbit.idle += seconds;
     if (orbit.idle > IDLE_SECONDS) {
-        var before = orbit.azimuth;
+        const before = orbit.azimuth;
         turn(orbit, orbit.turntable * seconds, 0);
         if (orbit.azimuth === before) { // at a limit of the photos
             orbit.turntable = -orbit.turntable;

@@ -2,9 +2,9 @@
 // direction d0 + u·du + v·dv, world frame. Pixel centres are at +0.5, rows go down. Which columns
 // and rows those are is a placement: position i is first + i·step, kept within low and high.
 "use strict";
-var math = require("./NelfMath");
+const math = require("./NelfMath");
 
-var ORIGIN = 0, D0 = 3, DU = 6, DV = 9;
+const ORIGIN = 0, D0 = 3, DU = 6, DV = 9;
 
 function createRays() {
     return {
@@ -18,6 +18,13 @@ function createRays() {
 
 /** @typedef {ReturnType<typeof createRays>} Rays */
 /** @typedef {{first: number, step: number, low: number, high: number}} Placement */
+/** @typedef {typeof import("./NelfContract")} Contract */
+/** @typedef {Contract["models"][number]} ModelSpec */
+/** @typedef {{fx: number, fy: number, cx: number, cy: number}} Lens in pixels of the ray grid */
+
+/** Writes the rays of a frame into the model's inputs, by name; each layout has its own.
+ * @typedef {(contract: Contract, rays: Rays, inputs: Object<string, Float32Array>,
+ *     spec: ModelSpec) => void} FillInputs */
 
 /** Sets the map for the camera `rays.frame` at a distance from the target.
  *
@@ -26,22 +33,22 @@ function createRays() {
  * target looks as it should. Directions are scaled to reach that plane at the camera's distance, as
  * those of the photos do, whose cameras look at the target.
  *
- * @param {Rays} rays @param {any} contract @param {number} distance world units
- * @param {{fx: number, fy: number, cx: number, cy: number}} lens in pixels of the ray grid */
+ * @param {Rays} rays @param {Contract} contract @param {number} distance world units
+ * @param {Lens} lens */
 function setMap(rays, contract, distance, lens) {
-    var map = rays.map, frame = rays.frame, back = rays.lookAt;
-    var radius = math.clamp(distance, contract.radius[0], contract.radius[1]);
-    var zoom = distance / radius;
-    var towards = math.dot(frame, 6, back, 6);
-    for (var k = 0; k < 3; k++) {
+    const map = rays.map, frame = rays.frame, back = rays.lookAt;
+    const radius = math.clamp(distance, contract.radius[0], contract.radius[1]);
+    const zoom = distance / radius;
+    const towards = math.dot(frame, 6, back, 6);
+    for (let k = 0; k < 3; k++) {
         map[ORIGIN + k] = contract.target[k] + radius * back[6 + k];
         map[DU + k] = frame[k] / lens.fx;
         map[DV + k] = -frame[3 + k] / lens.fy;
         map[D0 + k] = -frame[6 + k]
             + (0.5 - lens.cx) * map[DU + k] + (0.5 - lens.cy) * map[DV + k];
     }
-    for (var vector = D0; vector <= DV; vector += 3) {
-        var along = math.dot(map, vector, back, 6) * (1 - zoom);
+    for (let vector = D0; vector <= DV; vector += 3) {
+        const along = math.dot(map, vector, back, 6) * (1 - zoom);
         math.combine(map, vector, map, vector, zoom * towards, back, 6, along * towards);
     }
 }
@@ -50,14 +57,14 @@ function setMap(rays, contract, distance, lens) {
  * is repeated: no ray leaves what the network was trained on.
  *
  * The output, which may have a border of background, is `shape` pixels of which each ray draws
- * `scale` × `scale`. @param {Rays} rays @param {any} model @param {number} aspect columns to rows of
- * the screen @param {boolean} whole whether all of the picture must be visible */
-function placeForScreen(rays, model, aspect, whole) {
-    var shape = model.output.shape;
-    var ratio = aspect * shape[1] * model.fx / (shape[0] * model.fy);
-    var choose = whole ? Math.max : Math.min;
-    place(rays.columns, model.rayWidth, choose(ratio, 1));
-    place(rays.rows, model.rayHeight, choose(1 / ratio, 1));
+ * `scale` × `scale`. @param {Rays} rays @param {ModelSpec} spec @param {number} aspect columns to
+ * rows of the screen @param {boolean} whole whether all of the picture must be visible */
+function placeForScreen(rays, spec, aspect, whole) {
+    const shape = spec.output.shape;
+    const ratio = aspect * shape[1] * spec.fx / (shape[0] * spec.fy);
+    const choose = whole ? Math.max : Math.min;
+    place(rays.columns, spec.rayWidth, choose(ratio, 1));
+    place(rays.rows, spec.rayHeight, choose(1 / ratio, 1));
 }
 
 /** @param {Placement} placement @param {number} count @param {number} spacing */

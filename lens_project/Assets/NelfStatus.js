@@ -1,14 +1,14 @@
 // Text on the screen: why nothing is shown, and frames a second for developers.
 "use strict";
 
-var FPS_SECONDS = 0.5; // between two readings
+const FPS_SECONDS = 0.5; // between two readings
 
-/** @param {any} owner scene object of the camera @param {number[]} background */
+/** @param {SceneObject} owner of the camera @param {number[]} background */
 function createStatus(owner, background) {
     return {
         owner: owner,
         shade: background[0] + background[1] + background[2] > 1.5 ? 0 : 1,
-        /** @type {any} */ text: null,
+        /** @type {Text | null} */ text: null,
         failed: false,
         frames: 0,
         seconds: 0,
@@ -21,10 +21,10 @@ function createStatus(owner, background) {
 /** @param {Status} status @param {string} message */
 function write(status, message) {
     if (!status.text) {
-        var object = global.scene.createSceneObject("Status");
+        const object = global.scene.createSceneObject("Status");
         object.setParent(status.owner);
         object.layer = status.owner.layer;
-        var place = object.createComponent("Component.ScreenTransform");
+        const place = object.createComponent("Component.ScreenTransform");
         place.anchors = Rect.create(-0.9, 0.9, -0.9, 0.9);
         place.position = new vec3(0, 0, -10); // between the camera's near and far planes
         status.text = object.createComponent("Component.Text");

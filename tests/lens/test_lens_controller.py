@@ -7,12 +7,14 @@ import re
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 from lens.lenses_for_tests import Lens, make_lens
 
 from mobile_nelf.cameras import Camera, OrbitLimits
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf_exporters.lens_session import LensSession
+from mobile_nelf_exporters.lens_yaml import NIL
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
@@ -145,10 +147,9 @@ def test_inertia_dies_away_exponentially():
 
 def test_a_finger_that_rests_before_it_leaves_gives_no_inertia():
     session = _session(_telling(make_lens("camera")))
-    _swipe(session, hold=5)
-    before = _view(session)[0]
+    _swipe(session, hold=3)  # a tenth of a second
     session.update(FRAME)
-    assert session.cost.runs == 0 or abs(_view(session)[0] - before) < 0.2
+    assert session.cost.runs == 0
 
 
 def test_left_alone_it_turns_by_itself_until_it_is_touched():
@@ -208,6 +209,25 @@ def test_the_model_runs_only_when_the_view_changes():
     for _ in range(5):
         session.update(FRAME)
         assert session.cost.runs == 0
+
+
+def test_a_drag_at_the_limits_does_not_run_the_model():
+    session = _session(_limited(make_lens("camera")))
+    session.touch("start", 0, 0.5, 0.5)
+    for place, runs in ((-9.0, 1), (-9.5, 0)):
+        session.touch("move", 0, place, 0.5)
+        session.update(FRAME)
+        assert session.cost.runs == runs
+
+
+def test_a_pinch_at_the_limits_does_not_run_the_model():
+    session = _session(make_lens("camera"))
+    session.touch("start", 0, 0.5, 0.4)
+    session.touch("start", 1, 0.5, 0.5)
+    for place, runs in ((5.0, 1), (6.0, 0)):
+        session.touch("move", 1, 0.5, place)
+        session.update(FRAME)
+        assert session.cost.runs == runs
 
 
 def test_in_the_room_it_runs_in_every_frame_in_which_it_is_seen():
@@ -298,6 +318,44 @@ def test_a_model_that_does_not_load_says_why():
     assert "could not be loaded" in session.status
 
 
+def test_a_model_that_does_not_run_says_why():
+    """An index beyond the end, which nothing sees before the run."""
+    lens = make_lens("camera")
+    model = onnx.load_from_string(lens.files["Assets/model.onnx"])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1e6, np.float32), "big"))
+    model.graph.node[-1].output[0] = "picture"
+    model.graph.node.extend(
+        onnx.helper.make_node(kind, inputs, outputs, **more)
+        for kind, inputs, outputs, more in (
+            ("ReduceSum", ["picture"], ["sums"], {"axes": [0, 2, 3], "keepdims": 0}),
+            ("Add", ["sums", "big"], ["beyond"], {}),
+            ("Cast", ["beyond"], ["index"], {"to": onnx.TensorProto.INT64}),
+            ("Gather", ["picture", "index"], ["output"], {"axis": 1}),
+        )
+    )
+    broken = model.SerializeToString(deterministic=True)
+    session = _session(lens.with_file("Assets/model.onnx", broken))
+    assert "The model could not run: " in session.status
+    assert session.texture() is None
+
+
+def test_a_missing_camera_texture_says_what_to_do():
+    lens = make_lens("rays", "world")
+    scene = re.sub(r"(cameraTexture: !<\S+>) \S+", rf"\1 {NIL}", lens.files[SCENE].decode())
+    session = _session(lens.with_file(SCENE, scene.encode()))
+    assert "drag device camera texture" in session.status.lower()
+    assert session.cost.runs == 0
+
+
+def test_a_phone_that_cannot_be_tracked_is_told_so():
+    """The stand-in tracks every phone, so the question is turned round."""
+    asked = "!tracking.isDeviceTrackingModeSupported(DeviceTrackingMode.World)"
+    lens = make_lens("rays", "world").edited("Assets/NelfController.js", asked, asked[1:])
+    session = _session(lens)
+    assert "where it is in the room" in session.status
+    assert session.cost.runs == 0
+
+
 def test_frames_a_second_are_shown_on_demand():
     lens = make_lens("camera")
     session = _session(lens)
@@ -327,6 +385,25 @@ def test_a_slow_phone_goes_on_with_the_smaller_picture():
     assert small[1] < full[1]
     assert session.status == "10 FPS, slow: smaller picture"
     assert "slow: smaller picture" in session.printed[-1]
+
+
+def test_a_smaller_model_that_does_not_load_is_tried_once():
+    lens = make_lens("camera").with_file("Assets/small.onnx", b"no model")
+    session = _session(lens)
+    full = session.texture().shape
+    _turn_for(session, 100, 0.1)
+    assert session.texture().shape == full, "the other goes on"
+    assert "could not be loaded" in session.status
+    assert len([line for line in session.printed if "could not be loaded" in line]) == 1
+
+
+def test_a_smaller_model_of_another_project_is_tried_once():
+    lens = make_lens("camera")
+    small = '"input": "smallModel", "inputs": [{"name": "camera", "shape": [1, 1, 12]'
+    lens = lens.edited(CONTRACT, small, small.replace("12", "13"))
+    session = _session(lens)
+    _turn_for(session, 100, 0.1)
+    assert len([line for line in session.printed if "does not belong" in line]) == 1
 
 
 def test_a_fast_phone_keeps_the_whole_picture():

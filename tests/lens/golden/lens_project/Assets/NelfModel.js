@@ -2,11 +2,16 @@
 // smaller one when the phone is too slow.
 "use strict";
 
-var SLOW_FRAME = 1 / 15; // seconds; Lenses must reach 15 frames a second
-var WATCHED_FRAMES = 30;
+const SLOW_FRAME = 1 / 15; // seconds; Lenses must reach 15 frames a second
+const WATCHED_FRAMES = 30;
 
-/** @param {any} owner scene object that carries the components
- * @param {any} contract @param {{model: any, smallModel: any, flipY: boolean, cameraTexture: any}} assets
+/** @typedef {import("./NelfRays").Contract} Contract */
+/** @typedef {import("./NelfRays").ModelSpec} ModelSpec */
+/** @typedef {BasePlaceholder[]} Placeholders */
+/** @typedef {{model: MLAsset | null, smallModel: MLAsset | null, flipY: boolean,
+ *     cameraTexture: Texture | null}} Assets of the controller */
+
+/** @param {SceneObject} owner of the components @param {Contract} contract @param {Assets} assets
  * @param {{onReady: () => void, onDrawn: () => void, onFailed: (reason: string) => void}} callbacks */
 function createModel(owner, contract, assets, callbacks) {
     return {
@@ -14,11 +19,11 @@ function createModel(owner, contract, assets, callbacks) {
         contract: contract,
         assets: assets,
         callbacks: callbacks,
-        /** @type {any} */ component: null, // that draws
-        /** @type {any} */ spec: null, // its entry of CONTRACT.models
-        /** @type {any[]} */ placeholders: [], // of the inputs that scripts fill
+        /** @type {MLComponent | null} */ component: null, // that draws
+        spec: contract.models[0], // its entry of CONTRACT.models
+        /** @type {InputPlaceholder[]} */ placeholders: [], // of the inputs that scripts fill
         /** @type {Object<string, Float32Array>} */ inputs: {}, // their arrays, by name
-        /** @type {any} */ texture: null, // what it drew
+        /** @type {Texture | null} */ texture: null, // what it drew
         loading: false,
         frames: 0,
         seconds: 0
@@ -27,9 +32,9 @@ function createModel(owner, contract, assets, callbacks) {
 
 /** @typedef {ReturnType<typeof createModel>} Model */
 
-/** @param {any[]} placeholders @param {string} name */
+/** @param {Placeholders} placeholders @param {string} name */
 function find(placeholders, name) {
-    for (var i = 0; i < placeholders.length; i++) {
+    for (let i = 0; i < placeholders.length; i++) {
         if (placeholders[i].name === name) {
             return placeholders[i];
         }
@@ -37,23 +42,23 @@ function find(placeholders, name) {
     return null;
 }
 
-/** Says what is wrong with a tensor of the model, or nothing. @param {any[]} placeholders
+/** Says what is wrong with a tensor of the model, or nothing. @param {Placeholders} placeholders
  * @param {{name: string, shape: number[]}} spec */
 function mismatch(placeholders, spec) {
-    var placeholder = find(placeholders, spec.name);
+    const placeholder = find(placeholders, spec.name);
     if (!placeholder) {
         return "the model has no tensor '" + spec.name + "'";
     }
-    var found = [placeholder.shape.x, placeholder.shape.y, placeholder.shape.z].join(" x ");
-    var expected = spec.shape.join(" x ");
+    const found = [placeholder.shape.x, placeholder.shape.y, placeholder.shape.z].join(" x ");
+    const expected = spec.shape.join(" x ");
     return found === expected
         ? "" : "tensor '" + spec.name + "' is " + found + ", expected " + expected;
 }
 
-/** @param {any} component @param {any} spec */
+/** @param {MLComponent} component @param {ModelSpec} spec */
 function problemOf(component, spec) {
-    for (var i = 0; i < spec.inputs.length; i++) {
-        var problem = mismatch(component.getInputs(), spec.inputs[i]);
+    for (let i = 0; i < spec.inputs.length; i++) {
+        const problem = mismatch(component.getInputs(), spec.inputs[i]);
         if (problem) {
             return problem;
         }
@@ -61,23 +66,24 @@ function problemOf(component, spec) {
     return mismatch(component.getOutputs(), spec.output);
 }
 
-/** Placeholders that turn pictures over, on their way in and out. @param {Model} model
- * @param {any} spec */
-function flipped(model, spec) {
-    var turned = MachineLearning.createTransformerBuilder().setFlipY(true).build();
-    var shape = spec.output.shape;
-    var size = new vec3(shape[0], shape[1], shape[2]);
-    var placeholders = [MachineLearning.createOutputBuilder()
+/** Placeholders that turn pictures over, on their way in and out. @param {ModelSpec} spec
+ * @param {Texture | null} cameraTexture @returns {Placeholders} */
+function flipped(spec, cameraTexture) {
+    const turned = MachineLearning.createTransformerBuilder().setFlipY(true).build();
+    const shape = spec.output.shape;
+    const size = new vec3(shape[0], shape[1], shape[2]);
+    /** @type {Placeholders} */
+    const placeholders = [MachineLearning.createOutputBuilder()
         .setName(spec.output.name)
         .setShape(size)
         .setOutputMode(MachineLearning.OutputMode.Texture)
         .setTransformer(turned)
         .build()];
-    if (spec.cameraImage) {
+    if (spec.cameraImage && cameraTexture) {
         placeholders.push(MachineLearning.createInputBuilder()
             .setName(spec.cameraImage)
             .setShape(size)
-            .setInputTexture(model.assets.cameraTexture)
+            .setInputTexture(cameraTexture)
             .setTransformer(turned)
             .build());
     }
@@ -87,14 +93,18 @@ function flipped(model, spec) {
 /** Loads one of CONTRACT.models; the one before goes on drawing until it is there.
  * @param {Model} model @param {number} index */
 function load(model, index) {
-    var spec = model.contract.models[index];
-    var component = model.owner.createComponent("Component.MLComponent");
+    const spec = model.contract.models[index];
+    if (spec.cameraImage && !model.assets.cameraTexture) {
+        model.callbacks.onFailed("No camera picture. Drag Device Camera Texture from the Asset "
+            + "Browser onto the field Camera Texture of NelfController.");
+        return;
+    }
+    const component = model.owner.createComponent("Component.MLComponent");
     component.model = spec.input === "model" ? model.assets.model : model.assets.smallModel;
     component.inferenceMode = MachineLearning.InferenceMode.Accelerator;
     model.loading = true;
     component.onLoadingFinished = function () {
-        model.loading = false;
-        var problem = problemOf(component, spec);
+        const problem = problemOf(component, spec);
         if (problem) {
             model.callbacks.onFailed("This model does not belong to this project: " + problem
                 + ". Put the .onnx file of the same bundle into its field of NelfController.");
@@ -120,20 +130,21 @@ function load(model, index) {
         };
     }
     // An empty list takes names, shapes and normalisation from the asset.
-    component.build(model.assets.flipY ? flipped(model, spec) : []);
+    component.build(model.assets.flipY ? flipped(spec, model.assets.cameraTexture) : []);
 }
 
-/** @param {Model} model @param {any} component @param {any} spec */
+/** @param {Model} model @param {MLComponent} component @param {ModelSpec} spec */
 function use(model, component, spec) {
     if (model.component) {
         model.component.enabled = false;
     }
+    model.loading = false;
     model.component = component;
     model.spec = spec;
     model.placeholders = [];
     model.inputs = {};
-    for (var i = 0; i < spec.inputs.length; i++) {
-        var placeholder = component.getInput(spec.inputs[i].name);
+    for (let i = 0; i < spec.inputs.length; i++) {
+        const placeholder = component.getInput(spec.inputs[i].name);
         if (spec.inputs[i].name === spec.cameraImage) {
             placeholder.texture = model.assets.cameraTexture;
         } else {
@@ -148,16 +159,17 @@ function use(model, component, spec) {
 
 /** Returns the arrays to fill for the next run, by name. @param {Model} model */
 function inputsOf(model) {
-    for (var i = 0; i < model.placeholders.length; i++) {
+    for (let i = 0; i < model.placeholders.length; i++) {
         model.inputs[model.placeholders[i].name] = model.placeholders[i].data;
     }
     return model.inputs;
 }
 
-/** Draws in this frame, after the scripts and before it is on the screen. @param {Model} model */
+/** Draws in this frame, after the scripts and before it is on the screen; onReady comes before.
+ * @param {Model} model */
 function run(model) {
-    var timing = MachineLearning.FrameTiming.LateUpdate;
-    model.component.runScheduled(false, timing, timing);
+    const timing = MachineLearning.FrameTiming.LateUpdate;
+    /** @type {MLComponent} */ (model.component).runScheduled(false, timing, timing);
 }
 
 /** Takes the time of a frame in which the model ran, and changes to the smaller model once the mean is
@@ -172,7 +184,7 @@ function watch(model, seconds) {
     if (model.frames < WATCHED_FRAMES) {
         return false;
     }
-    var slow = model.seconds / model.frames > SLOW_FRAME;
+    const slow = model.seconds / model.frames > SLOW_FRAME;
     model.frames = 0;
     model.seconds = 0;
     if (slow) {

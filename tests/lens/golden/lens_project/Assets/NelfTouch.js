@@ -1,8 +1,9 @@
 // Fingers to gestures: one drags, two pinch. Positions are fractions of the screen, y downwards.
 "use strict";
-var orbits = require("./NelfOrbit");
+const orbits = require("./NelfOrbit");
 
-var SPEED_SECONDS = 0.03; // over which the speed of a finger is averaged
+const SPEED_SECONDS = 0.03; // over which the speed of a finger is averaged
+const STILL_SECONDS = 0.1; // a finger held for so long sets nothing in motion
 
 function createTouch() {
     return {
@@ -13,17 +14,17 @@ function createTouch() {
         movedX: 0, // since the last frame
         movedY: 0,
         speedX: 0, // screens a second
-        speedY: 0
+        speedY: 0,
+        still: 0 // seconds since a finger moved
     };
 }
 
 /** @typedef {ReturnType<typeof createTouch>} Touch */
-/** @typedef {import("./NelfOrbit").createOrbit} CreateOrbit */
-/** @typedef {ReturnType<CreateOrbit>} Orbit */
+/** @typedef {import("./NelfOrbit").Orbit} Orbit */
 
 /** @param {Touch} touch @param {number} aspect */
 function spanOf(touch, aspect) {
-    var dx = (touch.second.x - touch.first.x) * aspect, dy = touch.second.y - touch.first.y;
+    const dx = (touch.second.x - touch.first.x) * aspect, dy = touch.second.y - touch.first.y;
     return Math.max(Math.sqrt(dx * dx + dy * dy), 0.01);
 }
 
@@ -37,7 +38,7 @@ function place(finger, id, position) {
 /** @param {Touch} touch @param {Orbit} orbit @param {TouchStartEvent} event @param {number} aspect
  * columns to rows of the screen */
 function onStart(touch, orbit, event, aspect) {
-    var id = event.getTouchId();
+    const id = event.getTouchId();
     if (touch.first.id < 0 || touch.first.id === id) {
         place(touch.first, id, event.getTouchPosition());
         touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
@@ -51,13 +52,13 @@ function onStart(touch, orbit, event, aspect) {
 
 /** @param {Touch} touch @param {Orbit} orbit @param {TouchMoveEvent} event @param {number} aspect */
 function onMove(touch, orbit, event, aspect) {
-    var id = event.getTouchId();
+    const id = event.getTouchId();
     if (id !== touch.first.id && id !== touch.second.id) {
         return;
     }
-    var finger = id === touch.first.id ? touch.first : touch.second;
-    var position = event.getTouchPosition();
-    var dx = position.x - finger.x, dy = position.y - finger.y;
+    const finger = id === touch.first.id ? touch.first : touch.second;
+    const position = event.getTouchPosition();
+    const dx = position.x - finger.x, dy = position.y - finger.y;
     finger.x = position.x;
     finger.y = position.y;
     if (touch.second.id >= 0) {
@@ -71,7 +72,7 @@ function onMove(touch, orbit, event, aspect) {
 
 /** @param {Touch} touch @param {Orbit} orbit @param {TouchEndEvent} event */
 function onEnd(touch, orbit, event) {
-    var id = event.getTouchId();
+    const id = event.getTouchId();
     if (id === touch.second.id) {
         touch.second.id = -1;
     } else if (id === touch.first.id && touch.second.id >= 0) {
@@ -82,21 +83,23 @@ function onEnd(touch, orbit, event) {
         touch.second.id = -1;
     } else if (id === touch.first.id) {
         touch.first.id = -1;
-        orbits.release(orbit, touch.speedX, touch.speedY);
+        const moving = touch.still < STILL_SECONDS ? 1 : 0;
+        orbits.release(orbit, moving * touch.speedX, moving * touch.speedY);
     }
     if (touch.first.id >= 0) {
         touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
     }
 }
 
-/** Measures the speed of a finger, so that one held still has none. @param {Touch} touch
+/** Measures the speed of a finger, and for how long it has been still. @param {Touch} touch
  * @param {number} seconds of this frame */
 function advance(touch, seconds) {
-    var kept = Math.exp(-seconds / SPEED_SECONDS);
+    const kept = Math.exp(-seconds / SPEED_SECONDS);
     if (seconds > 0) {
         touch.speedX = kept * touch.speedX + (1 - kept) * touch.movedX / seconds;
         touch.speedY = kept * touch.speedY + (1 - kept) * touch.movedY / seconds;
     }
+    touch.still = touch.movedX === 0 && touch.movedY === 0 ? touch.still + seconds : 0;
     touch.movedX = touch.movedY = 0;
 }
 

@@ -1,11 +1,10 @@
 // Layout `factored`: sines and cosines of columns and of rows; the model multiplies and adds them.
 "use strict";
-var fillTables = require("./NelfTables").fillTables;
+const fillTables = require("./NelfTables").fillTables;
 
-var WHOLE_PICTURE = true; // can be shown on any screen
+const WHOLE_PICTURE = true; // can be shown on any screen
 
-/** @param {any} contract @param {import("./NelfRays").Rays} rays
- * @param {Object<string, Float32Array>} inputs */
+/** @type {import("./NelfRays").FillInputs} */
 function fillInputs(contract, rays, inputs) {
     fillTables(contract, rays.columns, rays.map, 0, 3, 6,
         inputs.point_columns, inputs.sin_columns, inputs.cos_columns);
