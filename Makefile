@@ -8,16 +8,21 @@ APT := apt-get update -qq && apt-get install -qq -y --no-install-recommends
 .PHONY: demo test test-all lint clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.ready
+demo: $(VENV)/.node
 	$(BIN)/mnelf bundle examples/mic.pt --target lens --output out/mic-lens --force
 	$(BIN)/mnelf verify out/mic-lens
+	$(BIN)/mnelf bundle examples/mic.pt --target lens --experience world --output out/mic-room --force
 	$(BIN)/mnelf bundle examples/mic.pt --target coreml --output out/mic-coreml --force
 	$(BIN)/mnelf verify out/mic-coreml
 	$(BIN)/mnelf bundle examples/mic.pt --target onnx --output out/mic-onnx --force
 	$(BIN)/mnelf eval examples/mic.pt examples/mic
 	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24 --force
+	$(BIN)/mnelf preview out/mic-lens --output out/mic-lens.gif --force
+	$(BIN)/mnelf preview out/mic-room --output out/mic-room.gif --force
 	@echo
-	@echo "The Lens Studio project:  out/mic-lens/lens_project"
+	@echo "Open this first:          out/mic-lens/report.html"
+	@echo "A lens in use:            out/mic-lens.gif, in the room out/mic-room.gif"
+	@echo "Its Lens Studio project:  out/mic-lens/lens_project"
 	@echo "The iPad app:             out/mic-coreml/ios_harness/mic-coreml.swiftpm"
 	@echo "The ONNX bundle:          out/mic-onnx"
 	@echo "A turn around the mic:    out/mic.gif"
@@ -41,10 +46,14 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[lens,coreml,train,dev]"
 	touch $@
 
-# What pip does not have: Node.js runs lenses, TypeScript checks their scripts, a browser opens
-# reports. Where they cannot be had, the tests that need them are skipped and named.
-$(VENV)/.tools: $(VENV)/.ready tests/lens/package-lock.json
+# What pip does not have. Where Node.js or a browser cannot be had, the tests that need them are
+# skipped and named, and `mnelf preview` says what to install.
+$(VENV)/.node: $(VENV)/.ready
 	command -v node >/dev/null || { $(APT) nodejs npm; } || true
+	touch $@
+
+# TypeScript checks the scripts of lenses, a browser opens reports.
+$(VENV)/.tools: $(VENV)/.node tests/lens/package-lock.json
 	command -v chromium >/dev/null || { $(APT) chromium; } || true
 	! command -v npm >/dev/null || npm ci --silent --ignore-scripts --prefix tests/lens
 	touch $@
