@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mobile_nelf.cameras import Camera, OrbitLimits
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.exporter import FrameFunction
-from mobile_nelf.errors import BundleError
+from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf_exporters.lens_session import LensSession
 from mobile_nelf_exporters.lens_view import DEGREES_A_SCREEN, WORLD_DISTANCE_CM
 
@@ -53,7 +53,11 @@ def lens_frame_function(files: Mapping[str, bytes], contract: Contract) -> Frame
 
 
 def trained_window(contract: Contract) -> tuple[slice, slice] | None:
-    """Returns rows and columns of a picture in the room that were trained; None for all."""
+    """Returns rows and columns of a picture in the room that were trained; None for all.
+
+    Raises:
+        DeployError: the rays are so far apart that no pixel is free of their border.
+    """
     if contract.camera_image is None:
         return None
     student, lens = contract.student, contract.intrinsics
@@ -63,7 +67,15 @@ def trained_window(contract: Contract) -> tuple[slice, slice] | None:
 
     def span(centre: float, focal: float, size: int) -> slice:
         begin, end = centre - focal * tangent, centre + focal * tangent
-        return slice(max(math.ceil(begin), 0) + margin, min(math.floor(end), size) - margin)
+        trained = slice(max(math.ceil(begin), 0) + margin, min(math.floor(end), size) - margin)
+        if trained.start >= trained.stop:
+            raise DeployError(
+                f"{student.ray_width}×{student.ray_height} rays in the room: the object covers "
+                f"{2 * focal * tangent / student.scale:.1f} of them along one axis, expected more "
+                f"than {2 * BORDER_RAYS}; train a student with more rays, or export --experience "
+                "orbit"
+            )
+        return trained
 
     return (
         span(lens.cy, lens.fy, student.image_height),

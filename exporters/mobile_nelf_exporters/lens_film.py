@@ -76,8 +76,9 @@ def _finger(
     if begin <= index <= end:
         way = (index - begin) / max(end - begin, 1)
         x, y = (a + way * (b - a) for a, b in zip(*path, strict=True))
-        kind = "start" if index == begin else "end" if index == end else "move"
-        lens.touch(kind, 0, x, y)
+        lens.touch("start" if index == begin else "move", 0, x, y)
+        if index == end:
+            lens.touch("end", 0, x, y)
 
 
 def _step(moment: float) -> npt.NDArray[np.float64]:

@@ -151,6 +151,7 @@ class LensStudioExporter:
             raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
         assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
+        window = trained_window(contract)
         runtimes = []
         if node_path() is not None:
             project = project_files(files)
@@ -161,7 +162,7 @@ class LensStudioExporter:
                     "; ".join(filter(None, ("README.md lists what it guesses", assumes))),
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
-                    window=trained_window(contract),
+                    window=window,
                     film=lambda frames, screen: film_lens(project, contract, frames, screen),
                 )
             )

@@ -17,7 +17,7 @@ from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits
 from mobile_nelf.deploy.exporter import ExportOptions
 from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.encoding import encode
-from mobile_nelf.errors import BundleError
+from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf_exporters.lens_drive import lens_frame_function, trained_window
@@ -113,6 +113,16 @@ def test_only_lenses_in_the_room_have_a_window():
     rows, columns = trained_window(_lens("rays", WIDE, "world").contract)
     assert rows.stop - rows.start > 8
     assert columns.stop - columns.start > 8
+
+
+def test_a_room_of_too_few_rays_is_refused():
+    few = random_checkpoint(sr_widths=(8, 8, 8), ray_width=2, ray_height=2)
+    exporter = LensStudioExporter()
+    exported = exporter.export(few, "few", ExportOptions(experience="world"))
+    with pytest.raises(
+        DeployError, match=r"covers 1\.\d of them along one axis, expected more than 4"
+    ):
+        exporter.runtimes(exported.files, exported.contract)
 
 
 def _turned(yaw: float, pitch: float, roll: float) -> np.ndarray:
