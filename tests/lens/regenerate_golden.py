@@ -11,6 +11,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE.parents[1] / "e
 
 from lens.lens_contracts import lens_contract  # noqa: E402
 
+from mobile_nelf.assets import asset_dir  # noqa: E402
 from mobile_nelf_exporters.lens_project import (  # noqa: E402
     render_lens_project,
     render_lens_readme,
@@ -23,13 +24,14 @@ MODEL = b"stands for an ONNX file"
 
 
 def golden_files() -> dict[str, bytes]:
-    """Project and README of a fixed contract."""
+    """Project and README of a fixed contract, without what is copied from `lens_project/`."""
     models = [
         (lens_contract("factored", size=(22, 12)), MODEL),
         (lens_contract("factored"), MODEL),
     ]
-    files = render_lens_project(models, NAME)
-    return {**files, "README.md": render_lens_readme(models, NAME)}
+    copied = {path.read_bytes() for path in asset_dir("lens_project").rglob("*") if path.is_file()}
+    files = {**render_lens_project(models, NAME), "README.md": render_lens_readme(models, NAME)}
+    return {path: content for path, content in files.items() if content not in copied}
 
 
 def main() -> None:

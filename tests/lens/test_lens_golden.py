@@ -1,4 +1,4 @@
-"""The generated project against a tree of files; `regenerate_golden.py` says how to renew it."""
+"""What templates make of a project against a tree of files; `regenerate_golden.py` renews it."""
 
 from __future__ import annotations
 
