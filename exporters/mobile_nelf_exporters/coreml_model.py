@@ -52,9 +52,9 @@ from mobile_nelf_exporters.coreml_package import Package, canonical_dump, read_p
 from mobile_nelf_exporters.ios_bench import (
     APP_IOS,
     HarnessModel,
-    check_app_name,
     render_ios_harness,
 )
+from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
 __all__ = ["CoremlExporter", "frame_function"]
@@ -179,7 +179,7 @@ class CoremlExporter:
 
 
 def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:
-    check_app_name(name)
+    check_name(name, "app")
     if ios not in IOS_VERSIONS:
         raise InputError(
             f"iOS {ios} is no target; expected --ios {', '.join(map(str, IOS_VERSIONS))}"

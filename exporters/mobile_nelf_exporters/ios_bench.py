@@ -25,16 +25,14 @@ from mobile_nelf.config import to_dict
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.exporter import WeightForm
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.errors import BundleError
+from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
-__all__ = ["APP_IOS", "HarnessModel", "check_app_name", "render_ios_harness"]
+__all__ = ["APP_IOS", "HarnessModel", "render_ios_harness"]
 
 #: Raised when an older app would misread a newer file.
 BENCH_SCHEMA = 1
-
-#: Stands in a Swift string, a file name and (with `-` for `_`) a bundle identifier.
-NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 #: The app's own code needs this version of iOS.
 APP_IOS = 17
@@ -68,19 +66,6 @@ class HarnessModel:
     min_psnr_db: float
 
 
-def check_app_name(name: str) -> None:
-    """Refuses what cannot be the name of an app.
-
-    Raises:
-        InputError: `name` is not up to 64 ASCII letters, digits, `_` and `-` after a letter.
-    """
-    if NAME_PATTERN.fullmatch(name) is None:
-        raise InputError(
-            f"app name {name!r}: expected up to 64 ASCII letters, digits, '_' or '-' that start "
-            "with a letter; choose another name for the bundle"
-        )
-
-
 def render_ios_harness(
     contract: Contract,
     models: Sequence[HarnessModel],
@@ -107,7 +92,7 @@ def render_ios_harness(
         BundleError: `files` lacks a package or the reference.
         MissingExtraError: jinja2 is not installed.
     """
-    check_app_name(name)
+    check_name(name, "app")
     app = f"{HARNESS}/{name}.swiftpm"
     reference = _reference(files)
     rendered = {

@@ -6,7 +6,6 @@ output path, file names included; names, shapes and constants in it come from th
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,18 +14,17 @@ from typing import Any
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.deploy.contract import Contract, TensorSpec
 from mobile_nelf.deploy.exporter import Experience
-from mobile_nelf.errors import InputError
 from mobile_nelf.rays import sample_depths
 from mobile_nelf_exporters.lens_session import guesses
 from mobile_nelf_exporters.lens_view import DEGREES_A_SCREEN
 from mobile_nelf_exporters.lens_yaml import NIL
+from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import render_readme, template_environment
 
 __all__ = [
     "MODEL_PATH",
     "PROJECT",
     "SMALL_MODEL_PATH",
-    "check_lens_name",
     "project_files",
     "render_lens_project",
     "render_lens_readme",
@@ -38,9 +36,6 @@ LAYERS_ID = "267ee9a7-aff2-4f9d-9a49-f71214747d03"
 
 #: All other ids are uuid5 of project and role in this namespace: the same input, the same bytes.
 ID_NAMESPACE = uuid.UUID("adf052ba-5270-43e3-be33-f82abff7d745")
-
-#: Lens Studio's own rule is not published; this is what every known project name satisfies.
-NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 PROJECT = "lens_project"
 #: Where the ONNX files lie in the bundle.
@@ -61,19 +56,6 @@ SCRIPT_INPUTS = {
 }
 
 
-def check_lens_name(name: str) -> None:
-    """Refuses what Lens Studio might not take as the name of project and lens.
-
-    Raises:
-        InputError: `name` is not up to 64 ASCII letters, digits, `_` and `-` after a letter.
-    """
-    if NAME_PATTERN.fullmatch(name) is None:
-        raise InputError(
-            f"lens name {name!r}: expected up to 64 ASCII letters, digits, '_' or '-' that start "
-            "with a letter; choose another name for the bundle"
-        )
-
-
 def render_lens_project(
     models: Sequence[tuple[Contract, bytes]], name: str, experience: Experience = "orbit"
 ) -> dict[str, bytes]:
@@ -92,7 +74,7 @@ def render_lens_project(
         InputError: `name` is not a valid lens name.
         MissingExtraError: jinja2 is not installed.
     """
-    check_lens_name(name)
+    check_name(name, "lens")
     environment = template_environment()
     contract = models[0][0]
     context = {

@@ -34,13 +34,13 @@ from mobile_nelf_exporters.lens_project import (
     MODEL_PATH,
     PROJECT,
     SMALL_MODEL_PATH,
-    check_lens_name,
     project_files,
     render_lens_project,
     render_lens_readme,
 )
 from mobile_nelf_exporters.lens_session import node_path
 from mobile_nelf_exporters.lens_view import orbit_size, smaller_checkpoint, world_checkpoint
+from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.onnx_build import build_onnx
 from mobile_nelf_exporters.onnx_lowering import GELU_SNAP, lower_to_onnx
 from mobile_nelf_exporters.onnx_runtime import (
@@ -84,7 +84,7 @@ class LensStudioExporter:
                 lens in the room needs.
         """
         options.refuse(self.target, "weights", "output_form", "ios", "second_opinion")
-        check_lens_name(name)
+        check_name(name, "lens")
         experience = options.experience or "orbit"
         allowed = [layout for layout in LAYOUTS if experience == "orbit" or layout.name != "camera"]
         deployed = world_checkpoint(checkpoint) if experience == "world" else checkpoint
