@@ -8,8 +8,8 @@ from mobile_nelf.errors import InputError
 
 __all__ = ["check_name"]
 
-#: Stands in a Swift string, a file name and (with `-` for `_`) a bundle identifier. Lens Studio's own
-#: rule is not published; every known project name satisfies this.
+#: Stands in a Swift string, a file name and (with `-` for `_`) a bundle identifier. Lens Studio's
+#: own rule is not published; every known project name satisfies this.
 NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
