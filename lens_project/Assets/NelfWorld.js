@@ -78,7 +78,8 @@ function toWorld(world, out, o, x, y, z) {
  * Seen from where no photo was taken, the object turns with the viewer and shows the nearest side.
  *
  * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
- * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians @param {number} aspect columns to rows of the screen */
+ * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians
+ * @param {number} aspect columns to rows of the screen */
 function look(world, rays, contract, spec, position, rotation, fov, aspect) {
     const away = world.away, unit = world.unitsPerCm, phone = world.phone, local = world.local;
     toWorld(world, away, 0, unit * (position.x - world.place[0]),

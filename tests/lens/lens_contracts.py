@@ -68,3 +68,8 @@ def room_contract(layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT) -> Con
     contract = lens_contract(layout, orbit)
     camera = TensorSpec(CAMERA_IMAGE, contract.output.shape, "what the camera sees")
     return replace(contract, inputs=(*contract.inputs, camera))
+
+
+def middle_of(orbit: OrbitLimits) -> tuple[float, float, float]:
+    """Azimuth and elevation in degrees and distance."""
+    return sum(orbit.azimuth) / 2, sum(orbit.elevation) / 2, sum(orbit.radius) / 2
