@@ -45,6 +45,7 @@ EXTRAS = (
             "onnx": "onnx",
             "onnxruntime": "onnxruntime",
             "onnxsim": "onnxsim",
+            "pyyaml": "yaml",
         },
         "mnelf bundle, check and verify",
     ),
@@ -164,7 +165,7 @@ def diagnose() -> Diagnosis:
         tools=(
             Tool("tinycudann", _version("tinycudann"), TINYCUDANN_HELP),
             Tool("tensorboard", _version("tensorboard"), TENSORBOARD_HELP),
-            Tool("node", _node_version(), "runs the tests of the Lens Studio script"),
+            Tool("node", _node_version(), "18 or later runs lenses: bundle, verify and preview"),
         ),
     )
 
