@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mobile_nelf.cameras import Camera, OrbitLimits
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.exporter import FrameFunction
+from mobile_nelf.deploy.picture import student_picture
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf_exporters.lens_session import LensSession
 from mobile_nelf_exporters.lens_view import DEGREES_A_SCREEN, WORLD_DISTANCE_CM
@@ -120,28 +121,39 @@ def _touch(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
 
 
 def _walk(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
-    """Carries the phone to each camera, in front of a wall of the background's colour."""
-    _, _, rows, columns = contract.output.shape
+    """Carries phones to each camera, in front of walls of plain colours."""
     orbit = contract.orbit
-    colour = np.rint(np.array(contract.background) * 255.0).astype(np.uint8)
-    wall = np.tile(colour, (rows, columns, 1))
-    session = LensSession(files, screen=(columns, rows), camera_image=wall)
     lens = contract.intrinsics
     fov = math.degrees(2.0 * math.atan(lens.height / (2.0 * lens.fy)))
     # The lens puts the object in front of where the phone is at first: there the photos' middle is.
     room_to_world = _room_to_world(orbit)
-    session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), fov)
-    session.start()
-    session.update()
+    sessions: dict[bytes, LensSession] = {}
+
+    def opened(colour: npt.NDArray[np.float32]) -> LensSession:
+        _, _, rows, columns = contract.output.shape
+        wall = np.tile(np.rint(colour * 255.0).astype(np.uint8), (rows, columns, 1))
+        session = LensSession(files, screen=(columns, rows), camera_image=wall)
+        session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), fov)
+        session.start()
+        session.update()
+        return session
 
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         pose = camera.cam_to_world
         place = room_to_world.T @ (pose[:, 3] - np.array(orbit.target))
         place *= WORLD_DISTANCE_CM / (sum(orbit.radius) / 2)
         place += [0.0, 0.0, -WORLD_DISTANCE_CM]
-        session.set_device(np.column_stack([room_to_world.T @ pose[:, :3], place]), fov)
-        session.update()
-        return _picture(session, contract)
+
+        def composite(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            behind = colour.tobytes()
+            if behind not in sessions:
+                sessions[behind] = opened(colour)
+            session = sessions[behind]
+            session.set_device(np.column_stack([room_to_world.T @ pose[:, :3], place]), fov)
+            session.update()
+            return _picture(session, contract)
+
+        return student_picture(composite, contract)
 
     return frame
 

@@ -13,6 +13,7 @@ from mobile_nelf.config import from_dict
 from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract
 from mobile_nelf.deploy.exporter import FrameFunction
 from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.picture import student_picture
 from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.onnx_build import CONTRACT_KEY
@@ -71,8 +72,7 @@ def open_session(model: ModelProto) -> Any:
 def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
     """Returns a function that renders the student's picture through ONNX Runtime.
 
-    Padding is cut off. A composited picture is taken over its own background, which gives the
-    trained network's; a second one over another colour tells the alpha of students that have it.
+    Padding is cut off; a composited picture is taken apart again.
     """
     session = open_session(model)
     layout = find_layout(contract.layout)
@@ -95,14 +95,9 @@ def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
         }
         if contract.camera_image is None:
             return shown(uploads)
-        background = np.array(contract.background, np.float32)
-        colour = shown({**uploads, CAMERA_IMAGE: filled(background)})
-        if contract.student.out_channels == 3:
-            return colour
-        other = np.where(background < 0.5, np.float32(1.0), np.float32(0.0))
-        change = shown({**uploads, CAMERA_IMAGE: filled(other)}) - colour
-        alpha = 1.0 - (change / (other - background)).mean(axis=-1, keepdims=True)
-        return np.concatenate([colour, alpha], axis=-1)
+        return student_picture(
+            lambda colour: shown({**uploads, CAMERA_IMAGE: filled(colour)}), contract
+        )
 
     return frame
 

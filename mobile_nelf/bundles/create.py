@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 import mobile_nelf
@@ -229,10 +230,7 @@ def _detail_legs(references: dict[str, Reference]) -> list[ParityLeg]:
     for folder, reference in references.items():
         if folder == REFERENCE:
             continue
-        enlarged = [
-            np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-            for frame in reference.frames
-        ]
+        enlarged = [_enlarged(frame, size) for frame in reference.frames]
         legs.append(
             compare_frames(
                 f"picture → {reference.frames[0].shape[1]}×{reference.frames[0].shape[0]} picture",
@@ -242,6 +240,19 @@ def _detail_legs(references: dict[str, Reference]) -> list[ParityLeg]:
             )
         )
     return legs
+
+
+def _enlarged(frame: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Returns a frame at `size` columns and rows.
+
+    Each channel by itself, since Pillow weighs colours by their alpha, and ours are over the
+    background already.
+    """
+    channels = [
+        np.asarray(Image.fromarray(channel).resize(size, Image.Resampling.BILINEAR))
+        for channel in np.moveaxis(frame, 2, 0)
+    ]
+    return np.stack(channels, axis=2)
 
 
 def _check_output(output: Path, force: bool) -> None:

@@ -8,15 +8,17 @@ needed, which SnapML's table lists for all four back-ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mobile_nelf.deploy.contract import Contract
 
-__all__ = ["LensPicture", "PicturedForm"]
+__all__ = ["LensPicture", "PicturedForm", "student_picture"]
 
 #: The matte of a student without alpha, by its distance from the background, summed over RGB: below
 #: MATTE_FLOOR clear, 1 / MATTE_SLOPE above that opaque. Students leave up to 0.01 a channel on a
@@ -24,6 +26,10 @@ __all__ = ["LensPicture", "PicturedForm"]
 #: one lets the camera shine through pale parts.
 MATTE_FLOOR = 0.03
 MATTE_SLOPE = 2.0
+
+#: Between the two colours behind a picture that tell its alpha: 51 of 255, which 8 bits hold, and
+#: little enough that no mixture leaves [0, 1].
+BEHIND_STEP = 0.2
 
 
 class LensPicture(nn.Module):
@@ -89,6 +95,32 @@ class PicturedForm(nn.Module):
             return composited
         padded: Tensor = self.picture(self.form(*uploads))
         return padded
+
+
+def student_picture(
+    composite: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], contract: Contract
+) -> npt.NDArray[np.float32]:
+    """Returns the network's own picture, from what is shown over plain colours.
+
+    Over its background a composite is the network's colour; what another colour behind it changes
+    is 1 − alpha.
+
+    Args:
+        composite: takes a colour [3] in [0, 1] that the camera sees everywhere; gives the
+            composited picture [rows, columns, 3].
+        contract: of the composited picture.
+
+    Returns:
+        [rows, columns, 3], or 4 if the student has alpha.
+    """
+    background = np.array(contract.background, np.float32)
+    colour = composite(background)
+    if contract.student.out_channels == 3:
+        return colour
+    step = np.where(background < 0.5, np.float32(BEHIND_STEP), np.float32(-BEHIND_STEP))
+    change = composite(background + step) - colour
+    alpha = 1.0 - (change / step).mean(axis=-1, keepdims=True)
+    return np.concatenate([colour, alpha], axis=-1)
 
 
 def _affine(matrix: Tensor, offset: Sequence[float]) -> nn.Conv2d:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
@@ -186,3 +188,46 @@ def test_provenance_and_metrics_reach_the_manifest(checkpoint, tmp_path):
     bundle = create_bundle(known, target="onnx", output=tmp_path / "b")
     assert bundle.manifest.metrics == {"test_psnr_db": 21.5}
     assert bundle.manifest.provenance == {"scene": "mic"}
+
+
+@pytest.mark.parametrize("out_channels", [3, 4])
+def test_a_lens_in_the_room_proves_itself(tmp_path, out_channels):
+    """The composite is taken apart again into colour and, where there is one, alpha."""
+    student = random_checkpoint(
+        sr_widths=(8,), ray_width=12, ray_height=10, out_channels=out_channels, activation="relu"
+    )
+    options = ExportOptions(experience="world", layout="rays")
+    bundle = create_bundle(student, target="lens", output=tmp_path / "room", options=options)
+    assert bundle.manifest.contract.output.shape[1] == 3
+    verification = verify_bundle(bundle.path)
+    assert verification.passed, verification.problems
+    files = {path.name: path.read_bytes() for path in (bundle.path / "reference").glob("*.*")}
+    reference = Reference.from_files({f"reference/{name}": files[name] for name in files})
+    assert reference.frames[0].shape[2] == out_channels
+
+
+def test_what_a_smaller_picture_loses_is_measured_over_the_background(tmp_path):
+    """Colours are enlarged as they are, whatever their alpha."""
+    student = random_checkpoint(sr_widths=(8,), out_channels=4, activation="relu")
+    bundle = create_bundle(student, target="lens", output=tmp_path / "thing")
+    (leg,) = (leg for leg in bundle.manifest.parity if leg.name.startswith("picture →"))
+    full, small = (
+        Reference.from_files(
+            {
+                f"{folder}/{path.name}": path.read_bytes()
+                for path in (bundle.path / folder).iterdir()
+                if path.is_file()
+            },
+            folder,
+        )
+        for folder in ("reference", "reference/small")
+    )
+    worst = math.inf
+    for one, other in zip(full.frames, small.frames, strict=True):
+        planes = torch.tensor(other, dtype=torch.float64).permute(2, 0, 1)[None]
+        enlarged = torch.nn.functional.interpolate(planes, one.shape[:2], mode="bilinear")
+        wanted = torch.tensor(one, dtype=torch.float64).permute(2, 0, 1)[None]
+        error = ((enlarged - wanted) / 255.0).square().mean().item()
+        worst = min(worst, -10.0 * math.log10(error))
+    # Pillow rounds to 8 bits in between.
+    assert leg.psnr_db == pytest.approx(worst, abs=0.1)
