@@ -11,7 +11,7 @@ APT := apt-get update -qq && apt-get install -qq -y --no-install-recommends
 demo: $(VENV)/.node
 	$(BIN)/mnelf bundle examples/mic.pt --target lens --output out/mic-lens --force
 	$(BIN)/mnelf verify out/mic-lens
-	$(BIN)/mnelf bundle examples/mic.pt --target lens --experience world --output out/mic-room --force
+	$(BIN)/mnelf bundle examples/mic-alpha.pt --target lens --experience world --output out/mic-room --force
 	$(BIN)/mnelf bundle examples/mic.pt --target coreml --output out/mic-coreml --force
 	$(BIN)/mnelf verify out/mic-coreml
 	$(BIN)/mnelf bundle examples/mic.pt --target onnx --output out/mic-onnx --force
