@@ -1,26 +1,27 @@
-"""The script behind the figures on lenses runs, and counts the bytes that its sides write."""
+"""The scripts behind the figures on lenses run, and measure what they say."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from node_for_tests import needs_node
 from students_for_tests import random_checkpoint
 
+from benchmarks import ray_spacing
 from mobile_nelf.checkpoints import save_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "lens_frame.py"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
+#: A bicubic filter that changes no size leaves the rounding of float32.
+UNCHANGED_DB = 100.0
 
 
+@needs_node
 def test_every_arrangement_is_measured(tmp_path):
     """It also compares the pictures of all, and ends with an error where they differ."""
     checkpoint = random_checkpoint(sr_widths=(), activation="relu", ray_width=9, ray_height=7)
@@ -48,3 +49,15 @@ def test_every_arrangement_is_measured(tmp_path):
     for name, row in rows.items():
         assert row["script_compiled_ms"] > 0.0
         assert (row["helpers_compiled_ms"] > 0.0) == (name == "template chain")
+
+
+def test_a_stretch_of_one_loses_nothing(tmp_path, monkeypatch):
+    """Without a stretch both pictures are the student's own."""
+    path = tmp_path / "tiny.pt"
+    save_checkpoint(random_checkpoint(sr_widths=(8,), activation="relu"), path)
+    monkeypatch.setattr(ray_spacing, "STRETCHES", (1.0, 16 / 9))
+    rows = ray_spacing.measure(path, 2)
+    assert rows["1.00"]["spaced_worst_db"] > UNCHANGED_DB
+    assert rows["1.00"]["shrunken_median_db"] > UNCHANGED_DB
+    assert all(math.isfinite(value) for value in rows["1.78"].values())
+    assert rows["1.78"]["spaced_median_db"] < UNCHANGED_DB
