@@ -9,16 +9,13 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from node_for_tests import needs_node
 from PIL import Image, ImageSequence
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.checkpoints import Checkpoint
 from mobile_nelf.deploy.exporter import FILM_FPS, ExportOptions
-
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
 
 FRAMES = 4
 SCREEN = "36x64"

@@ -6,8 +6,12 @@ from dataclasses import replace
 
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract, LayoutName, TensorSpec
-from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.layouts import LAYOUTS, find_layout
 from mobile_nelf.students import EncoderConfig, StudentConfig
+
+LAYOUT_NAMES = tuple(layout.name for layout in LAYOUTS)
+#: Those whose rays can be held at the border of what was trained.
+HELD_LAYOUTS = tuple(name for name in LAYOUT_NAMES if name != "camera")
 
 #: Nothing is symmetric, centred or a unit, so that a swapped axis shows.
 LIMITED_ORBIT = OrbitLimits(

@@ -13,23 +13,25 @@ from mobile_nelf_exporters.lens_studio import LensStudioExporter
 __all__ = [
     "IDS",
     "MODEL",
-    "NIL",
     "SCENE",
     "SCRIPT",
     "SMALL",
     "TARGET",
+    "TINY",
     "assert_reported",
+    "asset_id",
     "edited",
+    "file_id",
     "generated_project",
     "with_asset",
     "without",
 ]
 
 ROOT = "lens_project/"
-NIL = "00000000-0000-0000-0000-000000000000"
 SCENE, MODEL, SCRIPT = "Assets/Scene.scene", "Assets/model.onnx", "Assets/NelfController.js"
 SMALL = "Assets/small.onnx"
 TARGET = "Assets/Render Target.renderTarget"
+#: The smallest student with every kind of layer; its project has as many files as any other.
 TINY = {"depth": 4, "width": 8, "sr_widths": (8,), "ray_width": 4, "ray_height": 3}
 
 META = """- !<AssetImportMetadata/{file}>
@@ -90,3 +92,11 @@ def assert_reported(files, path, problem, severity="error") -> None:
 def with_asset(files, path, content, kind, importer, ids=IDS[:2]) -> dict[str, bytes]:
     meta = META.format(file=ids[0], asset=ids[1], kind=kind, importer=importer)
     return {**files, path: content, f"{path}.meta": meta.encode()}
+
+
+def asset_id(files, path) -> str:
+    return re.search(r"PrimaryAsset: !<reference> (\S+)", files[f"{path}.meta"].decode())[1]
+
+
+def file_id(files, path) -> str:
+    return re.search(r"AssetImportMetadata/([^>]+)", files[f"{path}.meta"].decode())[1]

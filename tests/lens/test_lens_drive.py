@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import replace
 from functools import cache
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from lens.lenses_for_tests import Lens, make_lens
+from node_for_tests import needs_node
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits
@@ -25,9 +25,7 @@ from mobile_nelf_exporters.lens_project import project_files
 from mobile_nelf_exporters.lens_session import LensSession
 from mobile_nelf_exporters.lens_studio import LensStudioExporter
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
+pytestmark = needs_node
 
 #: A random network amplifies what float32 does to phases; on these students it leaves 100 dB.
 PROVED_DB = 70.0

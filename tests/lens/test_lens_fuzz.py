@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from lens.lens_mutations import KINDS, Mutation, mutations
+from lens.lint_projects import TINY
+from node_for_tests import needs_node
 from students_for_tests import random_checkpoint
 
 import mobile_nelf
@@ -19,13 +21,7 @@ from mobile_nelf.deploy.parity import ParityLeg
 from mobile_nelf.errors import MnelfError
 from mobile_nelf_exporters.lens_studio import LENS_MIN_PSNR_DB
 
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
-
 PROJECT = "lens_project"
-#: The smallest student with every kind of layer; its project has as many files as any other.
-TINY = {"depth": 4, "width": 8, "sr_widths": (8,), "ray_width": 4, "ray_height": 3}
 #: `rays` has one input of few channels, which keeps the metas short.
 LAYOUT = ExportOptions(layout="rays")
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from lens.lens_contracts import lens_contract, room_contract
+from lens.lens_contracts import LAYOUT_NAMES, lens_contract, room_contract
 from lens.lens_modules import Modules
+from node_for_tests import needs_node
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="scripts run in Node.js, and there is no `node` on PATH"
-)
-
-LAYOUTS = ("factored", "rays", "camera", "embedded")
+pytestmark = needs_node
 
 #: Frames of which the memory is measured, and the smallest object that each could leave behind.
 FRAMES, OBJECT_BYTES = 5000, 16
@@ -65,7 +60,10 @@ for (let round = 0; round < 5; round++) {
 }
 tell(grown);
 """
-PROJECTS = [(layout, "orbit") for layout in LAYOUTS] + [("factored", "world"), ("rays", "world")]
+PROJECTS = [(layout, "orbit") for layout in LAYOUT_NAMES] + [
+    ("factored", "world"),
+    ("rays", "world"),
+]
 
 
 @pytest.mark.parametrize(("layout", "experience"), PROJECTS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import onnx
 import pytest
 from lens.runtime_projects import (
@@ -12,13 +10,10 @@ from lens.runtime_projects import (
     error_of,
     runtime_project,
 )
+from node_for_tests import needs_node
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.lens_session import LensSession
-
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
 
 
 @needs_node

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from lens.runtime_projects import (
@@ -17,12 +15,9 @@ from lens.runtime_projects import (
     expected_picture,
     printed_by,
 )
+from node_for_tests import needs_node
 
 from mobile_nelf.errors import BundleError
-
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
 
 
 @needs_node

@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 import pytest
 import yaml
-from lens.lens_contracts import FULL_ORBIT, lens_contract, room_contract
+from lens.lens_contracts import FULL_ORBIT, LAYOUT_NAMES, lens_contract, room_contract
 from students_for_tests import random_checkpoint
 
 from mobile_nelf.assets import asset_dir
@@ -30,7 +30,6 @@ from mobile_nelf_exporters.lens_session import guesses
 from mobile_nelf_exporters.lens_studio import LensStudioExporter
 from mobile_nelf_exporters.lens_yaml import NIL, Tagged, parse_lens_yaml, references, tagged_nodes
 
-LAYOUT_NAMES = ("factored", "rays", "camera", "embedded")
 MODEL = b"stands for an ONNX file"
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOT_YAML = (".js", ".onnx", ".gitignore")

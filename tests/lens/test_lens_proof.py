@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import numpy as np
 import onnx
 import pytest
+from lens.lens_contracts import HELD_LAYOUTS, LAYOUT_NAMES
 from lens.lenses_for_tests import make_lens
+from node_for_tests import needs_node
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters import lens_session
 from mobile_nelf_exporters.lens_yaml import NIL
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
+pytestmark = needs_node
 
 #: A random network amplifies what float32 does to phases; trained ones reach 138 dB.
 PROVED_DB = 70.0
@@ -29,13 +28,13 @@ MODEL = "Assets/model.onnx"
 
 
 @pytest.mark.parametrize("out_channels", [3, 4])
-@pytest.mark.parametrize("layout", ["factored", "rays", "camera", "embedded"])
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_touch_brings_the_lens_to_the_students_pictures(layout, out_channels):
     assert make_lens(layout, out_channels=out_channels).worst_db() > PROVED_DB
 
 
 @pytest.mark.parametrize("out_channels", [3, 4])
-@pytest.mark.parametrize("layout", ["factored", "rays", "embedded"])
+@pytest.mark.parametrize("layout", HELD_LAYOUTS)
 def test_walking_brings_the_lens_to_the_students_pictures(layout, out_channels):
     assert make_lens(layout, "world", out_channels).worst_db() > PROVED_DB
 
@@ -90,7 +89,7 @@ def test_a_scale_that_is_missing_is_seen():
     assert _seen(lens) == "frames"
 
 
-@pytest.mark.parametrize("layout", ["factored", "rays", "embedded"])
+@pytest.mark.parametrize("layout", HELD_LAYOUTS)
 def test_channels_before_columns_are_seen(layout):
     lens = make_lens(layout).edited(
         "Assets/NelfModel.js",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -18,14 +17,11 @@ from lens.runtime_projects import (
     printed_by,
     runtime_project,
 )
+from node_for_tests import needs_node
 
 from mobile_nelf.errors import BundleError, MissingToolError
 from mobile_nelf_exporters import lens_session
 from mobile_nelf_exporters.lens_session import LensSession, guesses
-
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
 
 #: For a machine that is busy; a process that nobody ends stays for good.
 LONG_AFTER_SECONDS = 15.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -14,13 +13,10 @@ from lens.runtime_projects import (
     open_lens,
     runtime_project,
 )
+from node_for_tests import needs_node
 
 from mobile_nelf_exporters import lens_session
 from mobile_nelf_exporters.lens_session import LensSession
-
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="lenses run in Node.js, and there is no `node` on PATH"
-)
 
 
 @needs_node

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lens.lens_contracts import lens_contract, room_contract
+from lens.lens_contracts import LAYOUT_NAMES, lens_contract, room_contract
 from lens.lenses_for_tests import make_lens
 
 from mobile_nelf_exporters.lens_project import project_files, render_lens_project
@@ -50,7 +50,7 @@ INPUT = re.compile(r"^//@input (\S+) (\w+)", re.MULTILINE)
 #: Layout and experience by folder.
 PROJECTS = {
     f"{layout}-{experience}": (layout, experience)
-    for layout in ("factored", "rays", "camera", "embedded")
+    for layout in LAYOUT_NAMES
     for experience in ("orbit", "world")
     if (layout, experience) != ("camera", "world")  # which is refused
 }

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lens.lens_contracts import FULL_ORBIT, LIMITED_ORBIT, lens_contract, middle_of
+from lens.lens_contracts import (
+    FULL_ORBIT,
+    LAYOUT_NAMES,
+    LIMITED_ORBIT,
+    lens_contract,
+    middle_of,
+)
 from lens.lens_modules import Modules
+from node_for_tests import needs_node
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.rays import sample_depths
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="scripts run in Node.js, and there is no `node` on PATH"
-)
+pytestmark = needs_node
 
-LAYOUTS = ("factored", "rays", "camera", "embedded")
 #: Script and oracle compute in double and round to float32 once; they may round to neighbours.
 FLOAT32_RTOL = 2.0**-23
 #: Where the exact value is zero, double rounding of numbers below 100 is left.
@@ -48,7 +51,7 @@ def _image(contract: Contract, name: str, values: list[float]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("orbit", [LIMITED_ORBIT, FULL_ORBIT], ids=["limited", "full"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_uploads_equal_pythons(layout, orbit, tmp_path):
     contract = lens_contract(layout, orbit, size=(22, 12))
     student, lens = contract.student, contract.intrinsics

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ import numpy as np
 import pytest
 from lens.lens_contracts import middle_of, room_contract
 from lens.lens_modules import Modules
+from node_for_tests import needs_node
 
 from mobile_nelf.cameras import OrbitLimits
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf_exporters.lens_view import WORLD_DISTANCE_CM
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="scripts run in Node.js, and there is no `node` on PATH"
-)
+pytestmark = needs_node
 
 #: Angle sums over a hundred positions, doubled five times.
 RECURRENCE_ATOL = 1e-9
