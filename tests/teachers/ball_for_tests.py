@@ -169,3 +169,8 @@ def train_ball(photos: Path, state: Path, kill_at: int | None = None) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     train_teacher(saved_scene(photos), RUN, state, torch.device("cpu"), on_progress)
+
+
+def random_mask(share: float) -> Tensor:
+    rng = torch.Generator().manual_seed(round(1e6 * share))
+    return torch.rand(CELLS**3, generator=rng) < share
