@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image
 
 from mobile_nelf.bundles.manifest import read_manifest
-from mobile_nelf.bundles.reference import to_uint8
-from mobile_nelf.deploy.exporter import find_exporter
-from mobile_nelf.evaluation import on_white
+from mobile_nelf.export.exporter import find_exporter
+from mobile_nelf.pictures import on_white, to_uint8
 from mobile_nelf.scenes import read_scene
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
-from mobile_nelf.students.config import Activation
+from mobile_nelf.vocabulary import Activation
 
 __all__ = ["ConvBlock", "HeadBodyTail", "LinearBlock", "activation_layer"]
 
@@ -51,7 +53,13 @@ class LinearBlock(nn.Module):
 
 
 class HeadBodyTail(nn.Module):
-    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network."""
+    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network.
+
+    Attributes:
+        FIRST_LAYER: name of the layer that reads the encoding, also in what `as_conv` returns.
+    """
+
+    FIRST_LAYER: ClassVar[str] = "head.0"
 
     def __init__(self, head: nn.Module, body: nn.Module, tail: nn.Module) -> None:
         """Takes the three parts as they are."""
@@ -59,6 +67,15 @@ class HeadBodyTail(nn.Module):
         self.head = head
         self.body = body
         self.tail = tail
+
+    def as_conv(self) -> HeadBodyTail:
+        """Returns the same function as convs on [N, C, h, w] alone."""
+        return self
+
+    @property
+    def output_layer(self) -> nn.Module:
+        """The last layer with a weight, whose rows are colours."""
+        return [m for m in self.tail.modules() if getattr(m, "weight", None) is not None][-1]
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps encoded rays to colours."""

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Activation", "EncoderConfig", "StudentConfig"]
+from mobile_nelf.vocabulary import Activation, Architecture
 
-Activation = Literal["gelu", "relu"]
+__all__ = ["EncoderConfig", "StudentConfig"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class StudentConfig:
     """
 
     encoder: EncoderConfig
-    architecture: Literal["mobiler2l", "r2l"] = "mobiler2l"
+    architecture: Architecture = "mobiler2l"
     depth: int = 60
     width: int = 256
     sr_widths: tuple[int, ...] = (64, 64, 16)

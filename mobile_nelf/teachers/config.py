@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["Backend", "TeacherConfig"]
+from mobile_nelf.vocabulary import TeacherBackend
 
-Backend = Literal["torch", "tinycudann"]
+__all__ = ["TeacherConfig"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class TeacherConfig:
         save_every: steps between two saved states.
     """
 
-    backend: Backend = "torch"
+    backend: TeacherBackend = "torch"
     resolutions: tuple[int, ...] = (24, 56, 128)
     channels: int = 8
     steps: int = 1500

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mobile_nelf.cli import COMMANDS
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
