@@ -49,7 +49,7 @@ FrameFunction = Callable[[Camera], npt.NDArray[np.float32]]
 def test_psnr_db(frame: FrameFunction, views: tuple[View, ...], rays: tuple[int, int]) -> float:
     """Returns the mean over views, as `mnelf eval` computes it."""
     return statistics.mean(
-        psnr_db(np.clip(frame(view.camera.resized(*rays)), 0.0, 1.0), on_white(view))
+        psnr_db(np.clip(frame(view.camera.resized(*rays)), 0.0, 1.0), on_white(view.rgba()))
         for view in views
     )
 

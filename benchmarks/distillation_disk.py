@@ -78,7 +78,9 @@ def folder_bytes(folder: Path) -> int:
 def npy_bytes(view: View, folder: Path) -> int:
     """Bytes of a view and its position as the research code's teacher writes them."""
     folder.mkdir()
-    np.save(folder / "rendered_rgb_00000.npy", on_white(view).reshape(-1, 3).astype(np.float32))
+    np.save(
+        folder / "rendered_rgb_00000.npy", on_white(view.rgba()).reshape(-1, 3).astype(np.float32)
+    )
     np.save(folder / "c2w_00000.npy", view.camera.position.astype(np.float32))
     return folder_bytes(folder)
 

@@ -32,7 +32,9 @@ def main() -> None:
     columns = []
     for index in np.linspace(0, len(test) - 1, options.views).astype(int):
         camera = test[index].camera.resized(student.ray_width, student.ray_height)
-        columns.append(np.concatenate([runtime.frame(camera)[..., :3], on_white(test[index])]))
+        columns.append(
+            np.concatenate([runtime.frame(camera)[..., :3], on_white(test[index].rgba())])
+        )
     Image.fromarray(to_uint8(np.concatenate(columns, axis=1))).save(options.output, optimize=True)
 
 

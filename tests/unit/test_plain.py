@@ -189,7 +189,7 @@ def change_at(plain: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     ("path", "value", "message"),
     [
         ("version", 1, "contract: contract version 1, this mnelf reads version 3"),
-        ("layout", "ray", "contract.layout: expected one of ['embedded', 'rays', 'camera'"),
+        ("layout", "ray", "contract.layout: expected one of ['factored', 'rays', 'camera'"),
         ("output.shape", [1, 3, 8], "contract.output.shape: expected 4 values, found 3"),
         ("student.depth", 7, "contract.student: depth must be even and at least 4, found 7"),
         ("student.depth", 2, "contract.student: depth must be even and at least 4, found 2"),

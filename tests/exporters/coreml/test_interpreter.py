@@ -307,8 +307,8 @@ from pathlib import Path
 sys.modules["coremltools"] = None
 sys.path[:] = {sys.path!r}
 import torch
-from mobile_nelf_exporters.coreml_interpreter import Interpreter
-from mobile_nelf_exporters.coreml_package import read_package
+from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
+from mobile_nelf_exporters.coreml.package.package import read_package
 root = Path({str(tmp_path)!r})
 files = {{p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}}
 package = read_package(files, {NAME!r})

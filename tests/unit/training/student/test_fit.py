@@ -282,7 +282,7 @@ def test_photos_make_a_student_better_on_photos_it_does_not_see(
     # What was measured is what was returned, by an independent way through the checkpoint.
     frame = student_frame_function(checkpoint(result.weights))
     scores = [
-        psnr_db(np.clip(frame(view.camera.resized(6, 6)), 0, 1), on_white(view))
+        psnr_db(np.clip(frame(view.camera.resized(6, 6)), 0, 1), on_white(view.rgba()))
         for view in read_scene(tmp_path / "scene").train[-2:]
     ]
     assert np.mean(scores) == pytest.approx(result.photo_psnr_db, abs=1e-3)

@@ -261,7 +261,7 @@ def test_each_test_view_is_judged_through_its_own_lens(scene: Scene, tmp_path: P
     measured = evaluate(student, mixed)
     for view in views:
         image = np.clip(frame(view.camera.resized(6, 6)), 0.0, 1.0)
-        expected = psnr_db(image, on_white(view))
+        expected = psnr_db(image, on_white(view.rgba()))
         assert measured.views[view.path.name].psnr_db == pytest.approx(expected, abs=1e-9)
 
 
