@@ -9,9 +9,12 @@ import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
 
-__all__ = ["Rendering", "Teacher"]
+__all__ = ["ALPHA_FLOOR", "Rendering", "Teacher"]
 
 Image = npt.NDArray[np.float32]
+
+#: Least opacity by which premultiplied colour is divided.
+ALPHA_FLOOR = 1e-3
 
 
 class Rendering(NamedTuple):
@@ -33,7 +36,7 @@ class Rendering(NamedTuple):
 
     def rgba8(self) -> npt.NDArray[np.uint8]:
         """Returns [height, width, 4] 8-bit pixels with straight alpha, as PNG stores them."""
-        straight = self.rgb / np.maximum(self.alpha[..., None], 1e-3)
+        straight = self.rgb / np.maximum(self.alpha[..., None], ALPHA_FLOOR)
         pixels = np.concatenate([straight, self.alpha[..., None]], axis=-1)
         rounded: npt.NDArray[np.uint8] = np.rint(255.0 * np.clip(pixels, 0.0, 1.0)).astype(np.uint8)
         return rounded
@@ -44,4 +47,8 @@ class Teacher(Protocol):
 
     def render(self, camera: Camera) -> Rendering:
         """Renders the view of `camera` on its own pixel grid."""
+        ...
+
+    def rgba8(self, camera: Camera) -> npt.NDArray[np.uint8]:
+        """Returns `render(camera).rgba8()`, on the way that is fastest for the device."""
         ...

@@ -207,7 +207,7 @@ class _Fit:
     def _measure(self) -> None:
         psnr = 0.0
         if self._main:
-            network = self._learner.average.module
+            network = self._learner.average
             psnr = photo_psnr_db(network, self._student, self._stage.photos)
         checks = self._checks
         checks.last = psnr = self._run.ranks.from_main(psnr)
@@ -239,7 +239,7 @@ class _Fit:
             return
         every = self._config.sample_every * self._config.save_every
         if every and (self._done % every == 0 or self._over()):
-            network = self._learner.average.module
+            network = self._learner.average
             log.sample(self._done, render_frame(network, self._student, self._run.sample_camera))
         content = {
             "step": self._done,
