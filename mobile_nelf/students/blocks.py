@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -19,16 +19,21 @@ def activation_layer(activation: Activation) -> nn.Module:
 class ConvBlock(nn.Module):
     """Residual block of MobileR2L: x + BN(conv(act(BN(conv(x))))) with 1×1 convs."""
 
-    def __init__(self, width: int, activation: Activation) -> None:
-        """Builds a block of `width` channels."""
+    def __init__(self, width: int, activation: Activation, batchnorm: bool) -> None:
+        """Builds a block of `width` channels; without BatchNorm it begins as the identity."""
         super().__init__()
+        last = nn.Conv2d(width, width, 1)
         self.conv_block = nn.Sequential(
             nn.Conv2d(width, width, 1),
-            nn.BatchNorm2d(width),
+            nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
             activation_layer(activation),
-            nn.Conv2d(width, width, 1),
-            nn.BatchNorm2d(width),
+            last,
+            nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
         )
+        if not batchnorm:
+            # Nothing else would bound the sum of all residuals at the start.
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(cast(Tensor, last.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [N, width, h, w] to the same shape."""

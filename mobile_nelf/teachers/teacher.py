@@ -9,7 +9,10 @@ import numpy as np
 from mobile_nelf.cameras import Camera
 from mobile_nelf.pictures import ByteImage, FloatImage, to_uint8
 
-__all__ = ["Rendering", "Teacher"]
+__all__ = ["ALPHA_FLOOR", "Rendering", "Teacher"]
+
+#: Least opacity by which premultiplied colour is divided.
+ALPHA_FLOOR = 1e-3
 
 
 class Rendering(NamedTuple):
@@ -31,7 +34,7 @@ class Rendering(NamedTuple):
 
     def rgba8(self) -> ByteImage:
         """Returns [height, width, 4] 8-bit pixels with straight alpha, as PNG stores them."""
-        straight = self.rgb / np.maximum(self.alpha[..., None], 1e-3)
+        straight = self.rgb / np.maximum(self.alpha[..., None], ALPHA_FLOOR)
         pixels = np.concatenate([straight, self.alpha[..., None]], axis=-1)
         return to_uint8(pixels)
 
@@ -41,4 +44,8 @@ class Teacher(Protocol):
 
     def render(self, camera: Camera) -> Rendering:
         """Renders the view of `camera` on its own pixel grid."""
+        ...
+
+    def rgba8(self, camera: Camera) -> ByteImage:
+        """Returns `render(camera).rgba8()`, on the way that is fastest for the device."""
         ...

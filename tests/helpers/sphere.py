@@ -93,6 +93,10 @@ class Sphere:
             depth.astype(np.float32),
         )
 
+    def rgba8(self, camera: Camera) -> np.ndarray:
+        """What PNG stores of it."""
+        return self.render(camera).rgba8()
+
 
 @dataclass(frozen=True)
 class Around:

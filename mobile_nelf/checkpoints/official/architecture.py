@@ -58,6 +58,7 @@ def _mobiler2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.conv_block\."),
         "sr_widths": tuple(stage.shape[1] for stage in stages),
         "out_channels": layers[-1].shape[0],
+        "batchnorm": any(re.match(r"body\.\d+\.conv_block\.1\.", name) for name in weights),
     }
     if stages:
         kernel = stages[-1].shape[-1]

@@ -208,7 +208,7 @@ class _Fit:
     def _measure(self) -> None:
         psnr = 0.0
         if self._main:
-            network = self._learner.average.module
+            network = self._learner.average
             psnr = photo_psnr_db(network, self._student, self._stage.photos)
         checks = self._checks
         checks.last = psnr = self._run.ranks.from_main(psnr)
@@ -240,7 +240,7 @@ class _Fit:
             return
         every = self._config.sample_every * self._config.save_every
         if every and (self._done % every == 0 or self._over()):
-            network = self._learner.average.module
+            network = self._learner.average
             grid = (self._student.ray_width, self._student.ray_height)
             camera = self._run.sample_camera.resized(*grid)
             image = render_frame(network, self._student.encoder, camera)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import swa_utils
 
 from mobile_nelf.students import StudentConfig, build_student
-from mobile_nelf.students.blocks import HeadBodyTail
+from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.ranks import Ranks
+from mobile_nelf.training.student.capture import CapturedStep
 from mobile_nelf.training.student.collapse import batch_statistics
 from mobile_nelf.training.student.losses import student_loss
 from mobile_nelf.training.student.optimizer import build_optimizers, schedule
 from mobile_nelf.training.views.patches import Patches
 
 __all__ = ["Learner"]
+
+#: All blocks share one function, which is compiled for each width and size of patches in a process.
+COMPILED_SHAPES = 256
 
 
 class Learner:
@@ -58,19 +62,31 @@ class Learner:
             ranks.device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]  # absent in torch's types
         )
-        self.average = swa_utils.AveragedModel(
-            self.network,
-            multi_avg_fn=swa_utils.get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
-            use_buffers=True,
-        ).eval()
+        #: Moving average of weights and BatchNorm statistics, which is what is saved.
+        self.average: HeadBodyTail = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._optimizers = build_optimizers(self.network, config)
         self._model: nn.Module = self.network
         if ranks.world > 1:
             self._model = DistributedDataParallel(self.network)
+        elif ranks.device.type == "cuda":
+            for module in self.network.modules():
+                if isinstance(module, ConvBlock):
+                    module.compile(fullgraph=True, dynamic=False)
+        self._captured: CapturedStep | None = None
 
     def step(self, step: int, patches: Patches) -> Tensor:
         """Takes one optimizer step and returns `batch_statistics` of what was seen before it."""
+        self._optimizers.set_factor(schedule(step, self._config))
         patches = patches.to(self._device)
+        # Processes that average gradients talk to each other, which is not captured.
+        if self._device.type != "cuda" or self._model is not self.network:
+            return self._step(patches)
+        if self._captured is None:
+            with torch._dynamo.config.patch(recompile_limit=COMPILED_SHAPES):
+                self._captured = CapturedStep(self._step, patches, self._tensors)
+        return self._captured(patches)
+
+    def _step(self, patches: Patches) -> Tensor:
         encoded = patches.encoded(self._student.encoder)
         target = patches.targets(self._student.out_channels)
         with torch.autocast(
@@ -79,13 +95,28 @@ class Learner:
             prediction = self._model(encoded)
         loss = student_loss(prediction.float(), target, self._config)
         torch.autograd.backward(loss)
-        self._optimizers.step(schedule(step, self._config))
-        self.average.update_parameters(self.network)
+        self._optimizers.step()
+        self._update_average()
         return batch_statistics(prediction, target)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        averaged, present = self.average.state_dict(), self.network.state_dict()
+        floating = [name for name, value in present.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [averaged[name] for name in floating],
+            [present[name] for name in floating],
+            1.0 - self._config.ema_decay,
+        )
+
+    def _tensors(self) -> list[Tensor]:
+        """Everything that a step changes."""
+        networks = [*self.network.state_dict().values(), *self.average.state_dict().values()]
+        return [*networks, *self._optimizers.tensors()]
 
     def averaged_weights(self) -> dict[str, Tensor]:
         """Returns a copy of the averaged weights on the CPU, under the network's own names."""
-        averaged = self.average.module.state_dict()
+        averaged = self.average.state_dict()
         return {
             # Counters do not average.
             name: (averaged[name] if value.is_floating_point() else value)

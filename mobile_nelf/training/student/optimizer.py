@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mobile_nelf.students.blocks import HeadBodyTail
 from mobile_nelf.training.config import FitConfig
@@ -22,13 +22,18 @@ class Optimizers:
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         """Takes the optimizers; the learning rate of each of their groups is its peak."""
         self._parts = tuple(parts)
-        self._groups = [group for part in parts for group in part.param_groups]
-        self._peaks = [group["lr"] for group in self._groups]
+        self._peaks = [float(group["lr"]) for group in self._groups()]
 
-    def step(self, factor: float) -> None:
-        """Takes a step with `factor` times the peak learning rates, and drops the gradients."""
-        for group, peak in zip(self._groups, self._peaks, strict=True):
-            group["lr"] = peak * factor
+    def set_factor(self, factor: float) -> None:
+        """Makes the learning rates `factor` times their peaks."""
+        for group, peak in zip(self._groups(), self._peaks, strict=True):
+            if isinstance(group["lr"], Tensor):  # in place, where a captured step reads it
+                group["lr"].fill_(peak * factor)
+            else:
+                group["lr"] = peak * factor
+
+    def step(self) -> None:
+        """Takes a step and drops the gradients."""
         for part in self._parts:
             part.step()
             part.zero_grad(set_to_none=True)
@@ -40,8 +45,18 @@ class Optimizers:
     def load_state_dict(self, states: Sequence[dict[str, Any]]) -> None:
         """Takes what `state_dict` returned."""
         for part, state in zip(self._parts, states, strict=True):
+            rates = [group["lr"] for group in part.param_groups]
             part.load_state_dict(state)
-        self._groups = [group for part in self._parts for group in part.param_groups]
+            for group, rate in zip(part.param_groups, rates, strict=True):
+                group["lr"] = rate  # of this device; `set_factor` gives it its value
+
+    def tensors(self) -> list[Tensor]:
+        """Returns everything that a step changes beside the parameters."""
+        states = (state for part in self._parts for state in part.state.values())
+        return [value for state in states for value in state.values() if isinstance(value, Tensor)]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for part in self._parts for group in part.param_groups]
 
 
 def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
@@ -51,18 +66,28 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
     whose rows are colours and no features) goes to AdamW.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    on_gpu = trained[0].is_cuda
     matrices: list[nn.Parameter] = []
     if config.optimizer == "muon":
         output = network.output_layer.weight
         matrices = [p for p in trained if p.ndim >= 2 and p is not output]
     taken = {id(parameter) for parameter in matrices}
     rest = [parameter for parameter in trained if id(parameter) not in taken]
+
+    def rate(peak: float) -> float | Tensor:
+        return torch.tensor(peak, device=trained[0].device) if on_gpu else peak
+
     adamw = torch.optim.AdamW(
-        rest, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        rest,
+        lr=rate(config.learning_rate),
+        weight_decay=config.weight_decay,
+        fused=True,
+        capturable=on_gpu,
     )
     if not matrices:
         return Optimizers([adamw])
-    return Optimizers([adamw, Muon(matrices, config.matrix_step, weight_decay=config.weight_decay)])
+    muon = Muon(matrices, rate(config.matrix_step), weight_decay=config.weight_decay)
+    return Optimizers([adamw, muon])
 
 
 def schedule(step: int, config: FitConfig) -> float:

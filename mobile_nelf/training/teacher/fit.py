@@ -79,7 +79,7 @@ def train_teacher(
     space = scene_space(scene)
     field = build_field(config, space, device)
     photos = PhotoPixels(scene, device)
-    grid = OccupancyGrid(seen_cells(scene, space).to(device))
+    grid = OccupancyGrid(seen_cells(scene, space, device))
     teacher = NgpTeacher(config, space, field, grid)
     optimizer = torch.optim.Adam(
         field.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
@@ -93,7 +93,7 @@ def train_teacher(
         grid.density, grid.mask = state["density"].to(device), state["mask"].to(device)
         first, rays = state["step"], state["rays"]
     for step in range(first, config.steps):
-        rng = torch.Generator().manual_seed((config.seed << 32) + step)
+        rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
         if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
             grid.refresh(field, 1.0 / config.march_steps, rng)
         for group in optimizer.param_groups:
@@ -104,7 +104,7 @@ def train_teacher(
         optimizer.step()
         fitting = rays * config.samples // max(samples, 1)
         rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+        if config.save_every and ((step + 1) % config.save_every == 0 or step + 1 == config.steps):
             content: dict[str, Any] = {
                 "field": field.state_dict(),
                 "optimizer": optimizer.state_dict(),
@@ -124,9 +124,9 @@ def _loss(
 ) -> tuple[Tensor, Tensor, int]:
     """Returns the loss of random pixels, their squared error, and how many samples they took."""
     origins, directions, rgba = photos.draw(rays, rng)
-    jitter = torch.rand(rays, generator=rng).to(origins)
+    jitter = torch.rand(rays, generator=rng, device=rng.device)
     # Against a random background only the true opacity is right, colour cannot stand in for it.
-    background = torch.rand(rays, 3, generator=rng).to(origins)
+    background = torch.rand(rays, 3, generator=rng, device=rng.device)
     target = rgba[:, :3] * rgba[:, 3:] + background * (1.0 - rgba[:, 3:])
     samples = march(
         teacher.space, teacher.grid, origins, directions, teacher.config.march_steps, jitter

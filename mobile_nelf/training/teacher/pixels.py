@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from mobile_nelf.errors import SceneError
 from mobile_nelf.rays import ray_map
-from mobile_nelf.scenes import Scene
+from mobile_nelf.scenes import Scene, View
 from mobile_nelf.teachers.marching import CELLS, cell_corners
 from mobile_nelf.teachers.spaces import Space
 
@@ -43,7 +44,8 @@ class PhotoPixels:
         Raises:
             SceneError: one cannot be read or has another size than the others.
         """
-        photos = [view.rgba() for view in scene.train]
+        with ThreadPoolExecutor() as pool:
+            photos = list(pool.map(View.rgba, scene.train))
         height, width = photos[0].shape[:2]
         for view, photo in zip(scene.train, photos, strict=True):
             if photo.shape != photos[0].shape:
@@ -62,7 +64,7 @@ class PhotoPixels:
     def draw(self, count: int, rng: torch.Generator) -> PixelBatch:
         """Returns `count` pixels, each from anywhere in any photo."""
         views, rows, columns = (
-            torch.randint(limit, (count,), generator=rng).to(self._pixels.device)
+            torch.randint(limit, (count,), generator=rng, device=rng.device)
             for limit in self._pixels.shape[:3]
         )
         origins, d0, du, dv = self._maps[views].view(count, 4, 3).unbind(1)
@@ -70,21 +72,21 @@ class PhotoPixels:
         return PixelBatch(origins, directions, self._pixels[views, rows, columns].float() / 255.0)
 
 
-def seen_cells(scene: Scene, space: Space) -> Tensor:
-    """Returns [CELLS³] which cells of the occupancy grid training can fill.
+def seen_cells(scene: Scene, space: Space, device: torch.device) -> Tensor:
+    """Returns [CELLS³], on `device`, which cells of the occupancy grid training can fill.
 
     What no training camera sees would stay a floater. In a bounded scene a cell is also empty
     where the photo of any camera that sees it is transparent all around it: what is left is the
     visual hull.
     """
-    cells = torch.arange(CELLS**3)
+    cells = torch.arange(CELLS**3, device=device)
     corners = cell_corners(cells)
-    centres = space.to_world((corners + 0.5) / CELLS).double()
-    reach = (space.to_world(corners / CELLS).double() - centres).norm(dim=1)
-    seen = torch.zeros(len(cells), dtype=torch.bool)
+    centres = space.to_world((corners + 0.5) / CELLS)
+    reach = (space.to_world(corners / CELLS) - centres).norm(dim=1)
+    seen = torch.zeros(len(cells), dtype=torch.bool, device=device)
     empty = torch.zeros_like(seen)
     for view in scene.train:
-        pose = torch.from_numpy(view.camera.cam_to_world)
+        pose = torch.from_numpy(view.camera.cam_to_world).float().to(device)
         lens = view.camera.intrinsics
         local = (centres - pose[:, 3]) @ pose[:, :3]
         depth = -local[:, 2]
@@ -96,7 +98,7 @@ def seen_cells(scene: Scene, space: Space) -> Tensor:
         if scene.extent == "bounded" and bool(inside.any()):
             focal = max(lens.fx, lens.fy)
             radius = math.ceil(float((focal * reach / depth)[inside].max()))
-            around = _grown(torch.from_numpy(view.rgba()[..., 3] > 0), radius)
+            around = _grown(torch.from_numpy(view.rgba()[..., 3] > 0).to(device), radius)
             empty[inside] |= ~around[row[inside].long(), column[inside].long()]
     return seen & ~empty
 

@@ -2,7 +2,8 @@
 
 Slot j holds views j, j + slots, j + 2·slots and so on, one after the other. Which views are there
 at a step depends on the step alone, so a resumed run draws from the views that an unbroken one had;
-those that are still in the file are not made again.
+those that are still in the file are not made again. Beside a GPU the ring lies in its memory, and
+all views at hand are made again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from mobile_nelf.errors import OutputError, SceneError
 from mobile_nelf.pictures import ByteImage
@@ -25,6 +30,8 @@ from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.views.sources import ViewSource
 
 __all__ = ["Schedule", "ViewCache", "remove_cache", "views_seen"]
+
+IntArray = npt.NDArray[np.int64]
 
 #: Photos that fit into this are kept in memory; reading them again costs little.
 MEMORY_BYTES = 1_000_000_000
@@ -115,11 +122,15 @@ class ViewCache:
         width, height = source.size
         shape = (self.schedule.slots, height, width, 4)
         self._held = np.full(self.schedule.slots, -1, np.int64)
-        self.pixels: ByteImage
+        self._on_gpu: Tensor | None = None
+        self._pixels: ByteImage
+        if ranks.device.type == "cuda":
+            self._on_gpu = torch.zeros(shape, dtype=torch.uint8, device=ranks.device)
+            self._records = _empty_records(self.schedule.slots)
+            return
         if self._count is not None and np.prod(shape) <= MEMORY_BYTES:
-            self.pixels = np.zeros(shape, np.uint8)
-            self._records = np.zeros(self.schedule.slots, RECORD)
-            self._records["index"] = -1
+            self._pixels = np.zeros(shape, np.uint8)
+            self._records = _empty_records(self.schedule.slots)
             return
         grid = f"{student.ray_width}×{student.ray_height}"
         key = f"{identity}; {shape}; {grid}; {config.seed}; {ranks.rank} of {ranks.world}"
@@ -133,10 +144,8 @@ class ViewCache:
             if not known or records_path.read_bytes()[: len(key)] != key:
                 records_path.unlink(missing_ok=True)
                 _allocate(path, sizes[path])
-                empty = np.zeros(shape[0], RECORD)
-                empty["index"] = -1
-                records_path.write_bytes(key + empty.tobytes())
-            self.pixels = np.memmap(path, np.uint8, "r+", 0, shape)
+                records_path.write_bytes(key + _empty_records(shape[0]).tobytes())
+            self._pixels = np.memmap(path, np.uint8, "r+", 0, shape)
             self._records = np.memmap(records_path, RECORD, "r+", len(key), shape[:1])
         except OSError as error:
             raise OutputError(
@@ -158,37 +167,76 @@ class ViewCache:
             self._make(index)
         return window
 
-    def slot(self, index: int) -> int:
-        """Returns where view `index` lies while it is at hand."""
-        return index % self.schedule.slots
+    def slots(self, indices: IntArray) -> IntArray:
+        """Returns where views lie while they are at hand."""
+        return indices % self.schedule.slots
 
-    def rays(self, slot: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Returns the flat ray map [12] of the view in `slot`, on the student's ray grid."""
-        rays: np.ndarray[tuple[int], np.dtype[np.float64]] = self._records["rays"][slot]
+    def rays(self, slots: IntArray) -> npt.NDArray[np.float64]:
+        """Returns the flat ray maps [B, 12] of the views in `slots`, on the student's ray grid."""
+        rays: npt.NDArray[np.float64] = self._records["rays"][slots]
         return rays
+
+    def crops(
+        self, slots: IntArray, tops: IntArray, lefts: IntArray, height: int, width: int
+    ) -> Tensor:
+        """Returns windows [B, height, width, 4] of views, uint8 with straight alpha.
+
+        They are on the GPU if the views are.
+        """
+        if self._on_gpu is None:
+            windows = (
+                self._pixels[slot, top : top + height, left : left + width]
+                for slot, top, left in zip(slots, tops, lefts, strict=True)
+            )
+            return torch.from_numpy(np.stack(list(windows)))
+        rows = tops[:, None] + np.arange(height)
+        columns = lefts[:, None] + np.arange(width)
+        places = (slots[:, None, None], rows[:, :, None], columns[:, None, :])
+        on_gpu = (torch.from_numpy(place).to(self._on_gpu.device) for place in places)
+        # A pixel is one integer, so that it is moved at once.
+        return self._on_gpu.view(torch.int32)[..., 0][tuple(on_gpu)][..., None].view(torch.uint8)
+
+    def shows_object(
+        self, slots: IntArray, rows: IntArray, columns: IntArray
+    ) -> npt.NDArray[np.bool_]:
+        """Returns whether pixels [B, N] of the views in `slots` [B] have alpha above 0."""
+        if self._on_gpu is None:
+            hits: npt.NDArray[np.bool_] = self._pixels[slots[:, None], rows, columns, 3] > 0
+            return hits
+        places = (torch.from_numpy(part).to(self._on_gpu.device) for part in (slots, rows, columns))
+        slot, row, column = places
+        on_host: npt.NDArray[np.bool_] = (
+            self._on_gpu[slot[:, None], row, column, 3].gt(0).cpu().numpy()
+        )
+        return on_host
 
     def _found(self, index: int) -> bool:
         """Whether an earlier process left view `index` whole."""
-        slot = self.slot(index)
+        slot = index % self.schedule.slots
+        if self._on_gpu is not None:
+            return False
         if self._records["index"][slot] != index or self._records["crc"][slot] != self._crc(slot):
             return False
         self._held[slot] = index
         return True
 
     def _make(self, index: int) -> None:
-        slot = self.slot(index)
+        slot = index % self.schedule.slots
         camera, pixels = self._source.view(self._number(index))
-        if pixels.shape != self.pixels.shape[1:]:
-            width, height = self._source.size
+        width, height = self._source.size
+        if pixels.shape != (height, width, 4):
             raise SceneError(
                 f"view {index} is {pixels.shape[1]}×{pixels.shape[0]} pixels, expected "
                 f"{width}×{height} as of the first; all views must have one size"
             )
         grid = (self._student.ray_width, self._student.ray_height)
         self._records["index"][slot] = -1
-        self.pixels[slot] = pixels
         self._records["rays"][slot] = ray_map(camera.resized(*grid)).flat()
-        self._records["crc"][slot] = self._crc(slot)
+        if self._on_gpu is None:
+            self._pixels[slot] = pixels
+            self._records["crc"][slot] = self._crc(slot)
+        else:
+            self._on_gpu[slot] = torch.tensor(pixels)
         self._records["index"][slot] = index
         self._held[slot] = index
 
@@ -203,7 +251,13 @@ class ViewCache:
 
     def _crc(self, slot: int) -> int:
         rays = zlib.crc32(np.ascontiguousarray(self._records["rays"][slot]).tobytes())
-        return zlib.crc32(self.pixels[slot].data, rays)
+        return zlib.crc32(self._pixels[slot].data, rays)
+
+
+def _empty_records(slots: int) -> npt.NDArray[Any]:
+    records = np.zeros(slots, RECORD)
+    records["index"] = -1
+    return records
 
 
 def _allocate(path: Path, size: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +39,12 @@ class Patches(NamedTuple):
     pixels: Tensor
 
     def to(self, device: torch.device) -> Patches:
-        """Returns the same patches on a device."""
-        return Patches(*(part.to(device, non_blocking=True) for part in self))
+        """Returns the same patches on a device; a GPU gets its rays in float32."""
+        if device.type == "cpu":
+            return self
+        rays, corners = self.rays.float(), self.corners.float()
+        parts = (rays, corners, self.jitter, self.pixels)
+        return Patches(*(part.to(device, non_blocking=True) for part in parts))
 
     def encoded(self, encoder: EncoderConfig) -> Tensor:
         """Returns the network's input [B, C, rows, columns], float32 and channels last.
@@ -53,11 +58,7 @@ class Patches(NamedTuple):
         u = u + torch.arange(columns, device=u.device, dtype=u.dtype)
         v = v + torch.arange(rows, device=v.device, dtype=v.dtype)[:, None]
         directions = d0 + u * du + v * dv  # [B, 3, rows, columns]
-        depths = torch.from_numpy(sample_depths(encoder.near, encoder.far, encoder.samples))
-        depths = depths.to(self.rays.device)
-        middles = (depths[1:] + depths[:-1]) / 2
-        lower = torch.cat([depths[:1], middles])[:, None, None]
-        upper = torch.cat([middles, depths[-1:]])[:, None, None]
+        lower, upper = _intervals(encoder, self.rays.dtype, self.rays.device)
         jittered = lower + (upper - lower) * self.jitter  # [B, K, rows, columns]
         points = origin[:, None] + jittered[:, :, None] * directions[:, None]  # [B, K, 3, …]
         encoded = encode(points.flatten(1, 2).float(), encoder.frequencies)
@@ -71,51 +72,57 @@ class Patches(NamedTuple):
         return on_white if channels == 3 else torch.cat([on_white, alpha], dim=1)
 
 
+@cache
+def _intervals(
+    encoder: EncoderConfig, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Returns nearest and farthest depth of each sample, [K, 1, 1]; made once for each device."""
+    depths = torch.from_numpy(sample_depths(encoder.near, encoder.far, encoder.samples))
+    middles = (depths[1:] + depths[:-1]) / 2
+    bounds = torch.cat([depths[:1], middles]), torch.cat([middles, depths[-1:]])
+    lower, upper = (bound[:, None, None].to(dtype).to(device) for bound in bounds)
+    return lower, upper
+
+
 def draw_patches(
-    cache: ViewCache,
+    views: ViewCache,
     window: range,
     student: StudentConfig,
     config: FitConfig,
     rng: np.random.Generator,
 ) -> Patches:
-    """Returns a batch from the views in `window`.
+    """Returns a batch from the views in `window`, with pixels and jitter on the device of `views`.
 
     A patch begins at any pixel, not only where the ray grid of the whole view falls: a view then
     teaches scale² times as many different rays.
     """
-    scale = student.scale
+    scale, count = student.scale, config.patches
     rows = min(config.patch_rays, student.ray_height)
     columns = min(config.patch_rays, student.ray_width)
     lowest = student.image_height - rows * scale
     rightmost = student.image_width - columns * scale
-    rays, corners, pixels = [], [], []
-    for _ in range(config.patches):
-        slot = cache.slot(int(rng.integers(window.start, window.stop)))
-        view = cache.pixels[slot]
-        top = int(rng.integers(lowest + 1))
-        left = int(rng.integers(rightmost + 1))
-        if rng.random() < config.foreground:
-            found = _foreground_pixel(view[..., 3], rng)
-            if found is not None:
-                top = min(max(found[0] - rows * scale // 2, 0), lowest)
-                left = min(max(found[1] - columns * scale // 2, 0), rightmost)
-        rays.append(cache.rays(slot))
-        corners.append((left / scale, top / scale))
-        pixels.append(view[top : top + rows * scale, left : left + columns * scale])
-    jitter_shape = (config.patches, student.encoder.samples, rows, columns)
+    slots = views.slots(rng.integers(window.start, window.stop, size=count))
+    tops = rng.integers(lowest + 1, size=count)
+    lefts = rng.integers(rightmost + 1, size=count)
+    if config.foreground > 0.0:
+        centred = rng.random(count) < config.foreground
+        tried_rows = rng.integers(student.image_height, size=(count, FOREGROUND_TRIES))
+        tried_columns = rng.integers(student.image_width, size=(count, FOREGROUND_TRIES))
+        hits = views.shows_object(slots, tried_rows, tried_columns)
+        first = hits.argmax(axis=1, keepdims=True)
+        centred &= np.take_along_axis(hits, first, axis=1)[:, 0]
+        middle_rows = np.take_along_axis(tried_rows, first, axis=1)[:, 0]
+        middle_columns = np.take_along_axis(tried_columns, first, axis=1)[:, 0]
+        tops = np.where(centred, np.clip(middle_rows - rows * scale // 2, 0, lowest), tops)
+        lefts = np.where(
+            centred, np.clip(middle_columns - columns * scale // 2, 0, rightmost), lefts
+        )
+    pixels = views.crops(slots, tops, lefts, rows * scale, columns * scale)
+    generator = torch.Generator(pixels.device).manual_seed(int(rng.integers(2**63)))
+    jitter_shape = (count, student.encoder.samples, rows, columns)
     return Patches(
-        torch.from_numpy(np.stack(rays)),
-        torch.tensor(corners, dtype=torch.float64),
-        torch.from_numpy(rng.random(jitter_shape, np.float32)),
-        torch.from_numpy(np.stack(pixels)),
+        torch.from_numpy(views.rays(slots)),
+        torch.from_numpy(np.stack([lefts, tops], axis=1) / scale),
+        torch.rand(jitter_shape, generator=generator, device=pixels.device),
+        pixels,
     )
-
-
-def _foreground_pixel(
-    alpha: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], rng: np.random.Generator
-) -> tuple[int, int] | None:
-    """Returns row and column of a random pixel with alpha above 0; None if tries find none."""
-    rows = rng.integers(alpha.shape[0], size=FOREGROUND_TRIES)
-    columns = rng.integers(alpha.shape[1], size=FOREGROUND_TRIES)
-    hits = np.flatnonzero(alpha[rows, columns])
-    return (int(rows[hits[0]]), int(columns[hits[0]])) if len(hits) else None

@@ -125,7 +125,7 @@ def write_pseudo_set(
         for index, camera in enumerate(counted("views", cameras, on_progress)):
             image = folder / _image(index)
             if not image.exists():
-                pixels = trained.teacher.render(camera).rgba8()
+                pixels = trained.teacher.rgba8(camera)
                 replace_file(image, _encoded(pixels, config.quality))
         replace_file(folder / CAMERAS, _json(_transforms(cameras)))
         _put_in_place(folder, output)

@@ -15,7 +15,14 @@ from mobile_nelf.scenes import View
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.teacher import Teacher
 
-__all__ = ["CameraStream", "PhotoViews", "TeacherViews", "ViewSource", "check_size"]
+__all__ = [
+    "CameraStream",
+    "MixedViews",
+    "PhotoViews",
+    "TeacherViews",
+    "ViewSource",
+    "check_size",
+]
 
 
 class ViewSource(Protocol):
@@ -123,11 +130,42 @@ class TeacherViews:
     def view(self, index: int) -> tuple[Camera, ByteImage]:
         """Renders view `index`."""
         camera = self._cameras.camera(index)
-        return camera, self._teacher.render(camera).rgba8()
+        return camera, self._teacher.rgba8(camera)
 
     def identity(self) -> str:
         """Returns what the caller said."""
         return self._identity
+
+
+class MixedViews:
+    """Pseudo views with real photos among them, which know what the teacher got wrong."""
+
+    count = None
+
+    def __init__(self, photos: PhotoViews, pseudo: TeacherViews, every: int) -> None:
+        """Takes both; every so many views, one is a photo.
+
+        Raises:
+            SceneError: they have different sizes.
+        """
+        if photos.size != pseudo.size:
+            raise SceneError(
+                f"photos are {photos.size[0]}×{photos.size[1]}, pseudo views "
+                f"{pseudo.size[0]}×{pseudo.size[1]}; both must have one size"
+            )
+        self._photos, self._pseudo, self._every = photos, pseudo, every
+        self.size = photos.size
+
+    def view(self, index: int) -> tuple[Camera, ByteImage]:
+        """Reads or renders view `index`."""
+        turn, place = divmod(index, self._every)
+        if place == 0:
+            return self._photos.view(turn % self._photos.count)
+        return self._pseudo.view(index)
+
+    def identity(self) -> str:
+        """Returns what tells both sources and their mixture from others."""
+        return f"{self._pseudo.identity()}; every {self._every}th of {self._photos.identity()}"
 
 
 def check_size(views: str, size: tuple[int, int], student: StudentConfig) -> None:

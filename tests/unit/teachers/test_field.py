@@ -9,7 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mobile_nelf.teachers.field import PIECE, DenseGridField, direction_harmonics, grid_shapes
+from mobile_nelf.teachers.field import (
+    PIECE,
+    DenseGridField,
+    VolumeLookup,
+    direction_harmonics,
+    grid_shapes,
+)
 
 #: Interpolation in float32, twice in another order of additions.
 ROUNDING = 1e-5
@@ -79,6 +85,20 @@ def test_gradients_of_the_table_are_those_of_autograd() -> None:
     (plain * upstream).sum().backward()
     assert field.table.grad is not None
     torch.testing.assert_close(field.table.grad, wanted_of.grad, atol=1e-9, rtol=1e-9)
+
+
+def test_the_way_of_a_gpu_gives_the_same_features_and_gradients() -> None:
+    field = field_of(proportions=ODD).double()
+    at = torch.cat([points(), 1.5 * points() - 0.25]).double()  # some outside, which are clamped
+    upstream = torch.cos(torch.arange(at.shape[0] * 4, dtype=torch.float64)).view(-1, 4)
+    wanted = field._features(at)
+    (wanted * upstream).sum().backward()
+    gradient, field.table.grad = field.table.grad, None
+    for times in (1, 2):  # gradients add up
+        found = VolumeLookup.apply(field.table, at, tuple(field.shapes))
+        torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-12)
+        (found * upstream).sum().backward()
+        torch.testing.assert_close(field.table.grad, times * gradient, atol=1e-9, rtol=1e-9)
 
 
 def test_gradients_are_those_of_finite_differences_and_of_grid_sample() -> None:

@@ -131,7 +131,7 @@ SHARP = Intrinsics.centred(96, 96, 137.0)
 def test_the_visual_hull_of_a_ball(tmp_path: Path, lens: Intrinsics) -> None:
     cameras = [*around(14, lens), Camera(look_at((0.0, 0.1, 4.0), (0.0, 0.0, 0.0)), lens)]
     scene = scene_of(tmp_path, cameras)
-    kept = seen_cells(scene, scene_space(scene))
+    kept = seen_cells(scene, scene_space(scene), CPU)
     cells = centres(scene)
     assert bool(kept[cells.norm(dim=1) < RADIUS].all()), "every cell of the ball is kept"
     half_cell = 0.5 * (np.subtract(BOX.upper, BOX.lower) / CELLS)
@@ -166,7 +166,7 @@ def test_no_photo_cuts_out_what_it_shows(tmp_path: Path, lens: Intrinsics, dista
     camera = Camera(orbit.pose(37.0, 21.0, distance), lens)
     scene = scene_of(tmp_path, [camera])
     space = scene_space(scene)
-    kept = seen_cells(scene, space).view(CELLS, CELLS, CELLS)
+    kept = seen_cells(scene, space, CPU).view(CELLS, CELLS, CELLS)
     opaque = np.pad(ball(camera).alpha > 0.0, 1)
     inner = opaque[:-2, 1:-1] & opaque[2:, 1:-1] & opaque[1:-1, :-2] & opaque[1:-1, 2:]
     rows, columns = (torch.from_numpy(n) for n in np.nonzero(opaque[1:-1, 1:-1] & ~inner))
@@ -192,7 +192,7 @@ def test_everything_that_is_seen_is_kept_when_photos_are_opaque(
     cameras = in_front(ODD) if extent == "forward" else around(3, ODD)
     scene = scene_of(tmp_path, cameras, picture=grey_picture)
     scene = replace(scene, extent=extent)  # type: ignore[arg-type]
-    kept = seen_cells(scene, scene_space(scene))
+    kept = seen_cells(scene, scene_space(scene), CPU)
     rng = seeded(1)
     some = torch.randint(CELLS**3, (5000,), generator=rng)
     cells = centres(scene)
@@ -215,10 +215,10 @@ def test_transparent_photos_cut_nothing_out_of_unbounded_scenes(tmp_path: Path) 
         return np.zeros_like(grey_picture(camera))
 
     scene = scene_of(tmp_path, around(3), picture=nothing)
-    assert not bool(seen_cells(scene, scene_space(scene)).any())
+    assert not bool(seen_cells(scene, scene_space(scene), CPU).any())
     unbounded = replace(scene, extent="unbounded")
     space = scene_space(unbounded)
-    seen = seen_cells(unbounded, space)
+    seen = seen_cells(unbounded, space, CPU)
     assert bool(seen.any())
     opaque = replace(scene_of(tmp_path, around(3), picture=grey_picture), extent="unbounded")
-    assert torch.equal(seen, seen_cells(opaque, space))
+    assert torch.equal(seen, seen_cells(opaque, space, CPU))
