@@ -12,6 +12,7 @@ __all__ = [
     "Activation",
     "ActivationForm",
     "Architecture",
+    "CheckpointKind",
     "ComputeUnits",
     "DeviceName",
     "Experience",
@@ -81,6 +82,10 @@ Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]
 FpsSource = Literal["display link", "1000 / p50"]
 
 ThermalState = Literal["nominal", "fair", "serious", "critical"]
+
+#: What a file says that it is: a student or a teacher of this project, or a student of the research
+#: code.
+CheckpointKind = Literal["student", "teacher", "official"]
 
 #: What a row of a comparison stands for.
 RowKind = Literal["checkpoint", "bundle", "paper"]

@@ -52,6 +52,10 @@ class Bundle:
     path: Path
     manifest: Manifest
 
+    def __repr__(self) -> str:
+        """Returns folder, target and network."""
+        return f"Bundle({self.path}, {self.manifest!r})"
+
 
 def create_bundle(
     checkpoint: Checkpoint,

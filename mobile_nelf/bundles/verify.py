@@ -16,8 +16,10 @@ from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
 from mobile_nelf.export.reference import Reference, in_window, take_pixels
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.pictures import from_uint8, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
+from mobile_nelf.text import text_table
 
 __all__ = ["Verification", "read_bundle", "verify_bundle"]
 
@@ -50,13 +52,27 @@ class Verification:
     not_repeated: tuple[str, ...]
     unlisted: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Returns the verdict, what does not hold, and the legs as a table."""
+        verdict = "passed" if self.passed else "FAILED"
+        rows = [
+            (leg.name, "ok" if leg.passed else "FAILED", f"{leg.psnr_db:.1f}") for leg in self.legs
+        ]
+        return "\n".join(
+            [
+                f"{self.path}: {verdict}",
+                *self.problems,
+                text_table(("parity", "verdict", "worst dB"), rows, right=1),
+            ]
+        )
+
     @property
     def passed(self) -> bool:
         """Whether the bundle is what it claims to be."""
         return not self.problems
 
 
-def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification:
+def verify_bundle(path: AnyPath, *, on_progress: Progress = silent) -> Verification:
     """Checks hashes, contract and operators of a bundle and replays its reference frames.
 
     Args:
@@ -68,6 +84,7 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
         BundleError: there is no manifest, or it was edited.
         MissingExtraError: the target's optional dependencies are not installed.
     """
+    path = as_path(path)
     manifest, files, problems = read_bundle(path)
     contract = manifest.contract
     required = required_psnr_db(

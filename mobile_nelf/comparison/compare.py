@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
 from mobile_nelf.bundles.measured import bundle_measurements, bundles_in, packages
-from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
+from mobile_nelf.checkpoints import CameraOptions, open_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.checkpoints.safe import read_file
-from mobile_nelf.comparison.rows import DeviceFigures, Row, runs_of
+from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.parity import ParityLeg
 from mobile_nelf.export.seam import SnapmlReport
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.vocabulary import Activation
 
 __all__ = ["compare"]
@@ -26,18 +26,17 @@ HALF_BYTES = 2
 
 
 def compare(
-    paths: Sequence[Path],
-    *,
+    *paths: AnyPath,
     all_runs: bool = False,
     camera: CameraOptions | None = None,
     trained_activation: Activation | None = None,
-) -> tuple[Row, ...]:
+) -> Comparison:
     """Returns rows for checkpoints and bundles, in the order given.
 
     A bundle has a row for each model in it, with the fastest run whose picture is right.
 
     Args:
-        paths: folders are bundles, files are checkpoints.
+        *paths: folders are bundles, files are checkpoints.
         all_runs: a row for each run, also those that broke off.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
         trained_activation: non-linearity of the official checkpoints among them, see
@@ -48,12 +47,12 @@ def compare(
         BundleError: a manifest or a measurement in a bundle was edited or damaged.
     """
     rows: list[Row] = []
-    for path in paths:
+    for path in map(as_path, paths):
         if path.is_dir():
             rows += _bundle_rows(path, all_runs)
         else:
             rows.append(_checkpoint_row(path, _load(path, camera, trained_activation)))
-    return tuple(rows)
+    return Comparison(rows)
 
 
 def _load(
@@ -64,13 +63,11 @@ def _load(
             f"{path}: is a JSON file, expected a bundle or a checkpoint; put what a device "
             f"measured into its bundle: `mnelf bench import {path}`"
         )
-    if camera is None and trained_activation is None:
-        return load_checkpoint(path)
+    opened = open_checkpoint(path)
     # The options are for the official files of a list; others say themselves what they are.
-    content = read_file(path)
-    if isinstance(content, dict) and "format" in content:
-        return load_checkpoint(path)
-    return load_checkpoint(path, camera=camera, trained_activation=trained_activation)
+    if opened.kind != "official":
+        return opened.checkpoint()
+    return opened.checkpoint(camera=camera, trained_activation=trained_activation)
 
 
 def _checkpoint_row(path: Path, checkpoint: Checkpoint) -> Row:

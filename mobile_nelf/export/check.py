@@ -46,6 +46,15 @@ class CheckResult:
     warnings: tuple[str, ...]
     placement: PlacementReport | None = None
 
+    def __repr__(self) -> str:
+        """Returns the verdict and how much there is to read."""
+        network = self.contract.student.name if self.contract else "the model"
+        verdict = "takes" if self.passed else "refuses"
+        return (
+            f"CheckResult(target {self.target} {verdict} {network}, {len(self.problems)} problems, "
+            f"{len(self.warnings)} warnings)"
+        )
+
     @property
     def passed(self) -> bool:
         """Whether the target takes the network."""

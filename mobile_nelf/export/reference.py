@@ -35,7 +35,7 @@ POSES = "poses.json"
 PIXELS = "pixels.npy"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """What the artefact is compared with.
 

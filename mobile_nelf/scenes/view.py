@@ -42,7 +42,7 @@ class Box:
         return np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """One posed image.
 
@@ -61,6 +61,10 @@ class View:
     lens: DistortedLens | None = None
     whole: Intrinsics | None = None
     stored: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        """Returns file and size."""
+        return f"View({self.path.name}, {self.size[0]}×{self.size[1]})"
 
     @property
     def size(self) -> tuple[int, int]:

@@ -216,12 +216,14 @@ def test_a_student_where_a_teacher_is_needed(mnelf, clean, scene, student):
 
 def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, student):
     line = ("student", scene, "-o", "a.pt")
-    refused(mnelf(*line, "--teacher", "t.pt", "--views", "v"), "exclude each other")
-    refused(mnelf(*line, "--no-photo-stage"), "without --teacher or --views")
-    refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from, --initial")
+    refused(
+        mnelf(*line, "--teacher", "t.pt", "--views", "v"), "exclude each other (--teacher, --views)"
+    )
+    refused(mnelf(*line, "--no-photo-stage"), "without a teacher or views", "(--teacher, --views)")
+    refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from", "(--initial)")
     refused(mnelf(*line, "--views", scene), "blob: is no pseudo set")
     refused(mnelf(*line, "--learning-rate", "0"), "--learning-rate")
-    refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity")
+    refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity", "(--initial, --alpha)")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -255,7 +257,11 @@ def test_a_state_that_is_not_of_this_run(mnelf, tmp_path, scene):
 def test_pictures_that_cannot_be_rendered(mnelf, clean, student):
     refused(mnelf("render", student, "-o", "a.webm"), "unknown ending '.webm'", ".gif, .mp4")
     refused(mnelf("render", student, "-o", "a.gif", "--azimuth", "3"), "a still is a .png file")
-    refused(mnelf("render", student, "-o", "a.png", "--frames", "3"), "--frames is for a turn")
+    refused(
+        mnelf("render", student, "-o", "a.png", "--frames", "3"),
+        "frames are for a turn",
+        "(--frames)",
+    )
     refused(mnelf("render", student, "--frames", "0"), "frames must be positive")
     refused(
         mnelf("render", student, "--elevation", "-40"), "elevation -40 lies outside of 10 to 80"

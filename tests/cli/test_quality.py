@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobile_nelf.cameras import OrbitLimits
+from mobile_nelf.cameras import OrbitLimits, OrbitPosition
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.evaluation import PROTOCOL, evaluate
-from mobile_nelf.film import OrbitPosition
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.scenes import read_scene

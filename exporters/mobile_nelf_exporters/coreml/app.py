@@ -121,7 +121,7 @@ def render_ios_harness(
     return dict(sorted(rendered.items()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reference:
     """The folder `reference` of a bundle: frames are paths, pixels [frames, n, channels]."""
 

@@ -65,8 +65,8 @@ def command(
 
     if markdown and as_json:
         raise click.UsageError("--markdown and --json exclude each other")
-    rows = compare(
-        paths,
+    rows: tuple[Row, ...] = compare(
+        *paths,
         all_runs=all_runs,
         camera=camera_options(camera),
         trained_activation=trained_activation,

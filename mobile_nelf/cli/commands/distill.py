@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
-from mobile_nelf.cli._training import device_option, read_photos, seed_option
+from mobile_nelf.cli._training import device_option, seed_option
+
+if TYPE_CHECKING:
+    from mobile_nelf.scenes import Scene
 
 __all__ = ["command"]
 
@@ -50,12 +53,12 @@ def command(
     Students need no such set, they take their views from the teacher while they train; it is for
     other programs, and to train many students. After an interruption the same command goes on.
     """
+    from mobile_nelf.compute import compute_device
     from mobile_nelf.teachers.files import load_teacher
-    from mobile_nelf.training.ranks import launched
+    from mobile_nelf.training.plan import read_photos
     from mobile_nelf.training.views.pseudo_set import PseudoSetConfig, write_pseudo_set
 
-    with launched(device) as ranks:
-        trained = load_teacher(teacher, ranks.device)
+    trained = load_teacher(teacher, compute_device(device))
     photos = read_photos(scene)
     opening = [*photos.notices, f"{scene}: {views:,} views of {teacher}"]
     with run_report(output, opening) as report:
@@ -67,6 +70,10 @@ def command(
             force=force,
             on_progress=report.on_progress,
         )
+    _print(output, scene, photos, views, as_json)
+
+
+def _print(output: Path, scene: Path, photos: Scene, views: int, as_json: bool) -> None:
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     if as_json:
         print_json({"path": str(output), "views": views, "bytes": size})

@@ -36,7 +36,7 @@ from mobile_nelf.training.views.sources import PhotoViews, check_size
 __all__ = ["fit_stage"]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Checks:
     """Measurements of the photos so far; saved with the state.
 

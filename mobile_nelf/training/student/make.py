@@ -52,7 +52,7 @@ class StudentPlan:
     half: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedStudent:
     """A finished run.
 
@@ -69,6 +69,10 @@ class TrainedStudent:
     evaluation: Evaluation | None
     train: FitResult
     photos: FitResult | None
+
+    def __repr__(self) -> str:
+        """Returns file and student."""
+        return f"TrainedStudent({self.path}, {self.checkpoint!r})"
 
 
 def train_student(
@@ -119,10 +123,10 @@ def train_student(
         require_metrics()
     stages = _stages(scene, plan, source)
     folder = run_folder(output)
-    make_run_folder(folder)
     results: list[FitResult] = []
     checkpoint = initial
     with launched(device) as ranks:
+        make_run_folder(folder)
         lens_camera = (scene.test or scene.train)[0].camera
         run = Run(folder, ranks, lens_camera, on_fit, on_progress)
         for stage in stages:

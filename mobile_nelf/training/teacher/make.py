@@ -33,7 +33,7 @@ __all__ = ["MadeTeacher", "fastest_backend", "make_teacher", "state_path", "view
 TIMED_VIEWS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MadeTeacher:
     """A finished run.
 
@@ -48,6 +48,10 @@ class MadeTeacher:
     trained: TrainedTeacher
     evaluation: Evaluation | None
     view_seconds: float
+
+    def __repr__(self) -> str:
+        """Returns file, teacher and speed."""
+        return f"MadeTeacher({self.path}, {self.trained!r}, {self.view_seconds:.3g} s a view)"
 
 
 def fastest_backend(device: DeviceName) -> TeacherBackend:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from mobile_nelf.cameras import Camera
@@ -102,7 +100,8 @@ class PhotoViews:
             except OSError as error:
                 raise SceneError(f"{view.path}: cannot be read ({error.strerror})") from error
             # Everything that the reader knows of the view, wherever its folder lies.
-            digest.update(repr(dataclasses.replace(view, path=Path(view.path.name))).encode())
+            known = (view.path.name, view.camera.intrinsics, view.lens, view.whole, view.stored)
+            digest.update(repr(known).encode())
             digest.update(view.camera.cam_to_world.tobytes())
         return f"photos {digest.hexdigest()}"
 

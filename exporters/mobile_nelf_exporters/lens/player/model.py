@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 SIMULATED_TRANSFORMER = {"stretch": True, "rotation": "None"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LensTensor:
     """Import settings of an input or output.
 
