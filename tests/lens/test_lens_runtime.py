@@ -24,7 +24,7 @@ from mobile_nelf_exporters import lens_session
 from mobile_nelf_exporters.lens_session import LensSession, guesses
 
 #: For a machine that is busy; a process that nobody ends stays for good.
-LONG_AFTER_SECONDS = 15.0
+LONG_AFTER_SECONDS = 300.0
 
 
 @needs_node
