@@ -8,7 +8,7 @@ LOCK := constraints.txt
 PARALLEL := --numprocesses logical --dist worksteal
 APT := apt-get update -qq && apt-get install -qq -y --no-install-recommends
 
-.PHONY: demo test test-all lint lock clean
+.PHONY: demo test test-all lint docs lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.node
@@ -40,6 +40,9 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.ready
+	$(BIN)/mkdocs build --strict
 
 # Renews constraints.txt: the newest versions that go together, for Python 3.10 and later. uv needs a
 # home of its own, since it is not among what it pins.

@@ -1,8 +1,8 @@
-"""Draws `docs/lens.png`: two lenses of the example on the screen of a phone, as a user has them.
+"""Draws `docs/images/lens.png`: two lenses of the example on the screen of a phone, as a user has them.
 
 mnelf bundle examples/mic.pt --target lens --output out/mic-lens
 mnelf bundle examples/mic-alpha.pt --target lens --experience world --output out/mic-room
-python benchmarks/lens_picture.py out/mic-lens out/mic-room docs/lens.png
+python benchmarks/lens_picture.py out/mic-lens out/mic-room docs/images/lens.png
 """
 
 from __future__ import annotations
