@@ -1,4 +1,4 @@
-"""Draws `docs/images/lens.png`: two lenses of the example on the screen of a phone, as a user has them.
+"""Draws `docs/images/lens.png`: two lenses of the example on a phone, as a user has them.
 
 mnelf bundle examples/mic.pt --target lens --output out/mic-lens
 mnelf bundle examples/mic-alpha.pt --target lens --experience world --output out/mic-room
