@@ -15,7 +15,8 @@ from tests.docs.pages import DOCS, ENVIRONMENT, ROOT
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        ["mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        # Not --quiet: strict counts the warnings that are logged.
+        ["mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=ROOT,
         env=ENVIRONMENT,
         capture_output=True,
