@@ -66,10 +66,10 @@ $(VENV)/.node: $(VENV)/.ready
 	touch $@
 
 # TypeScript checks the scripts of lenses, a browser opens reports.
-$(VENV)/.tools: $(VENV)/.node tests/lens/package-lock.json
+$(VENV)/.tools: $(VENV)/.node tests/exporters/lens/package-lock.json
 	command -v chromium >/dev/null || { $(APT) chromium; } || true
-	npm ci --silent --ignore-scripts --prefix tests/lens || echo "no TypeScript: npm ci failed"
+	npm ci --silent --ignore-scripts --prefix tests/exporters/lens || echo "no TypeScript: npm ci failed"
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-lock out dist build tests/lens/node_modules
+	rm -rf $(VENV) $(VENV)-lock out dist build tests/exporters/lens/node_modules

@@ -20,11 +20,12 @@ from rich.table import Table
 from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.deploy.form import ACTIVATION_FORMS
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.deploy.operators_schema import BACKEND_TITLES
-from mobile_nelf.deploy.parity import compare_frames, student_frame_function
-from mobile_nelf.deploy.snapml_check import check_snapml
-from mobile_nelf_exporters.onnx_build import build_onnx
-from mobile_nelf_exporters.onnx_runtime import frame_function
+from mobile_nelf.export.parity import compare_frames
+from mobile_nelf.rendering import student_frame_function
+from mobile_nelf_exporters.onnx.build import build_onnx
+from mobile_nelf_exporters.onnx.runtime import frame_function
+from mobile_nelf_exporters.snapml.check import check_snapml
+from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES
 
 ASSUMED = {"gelusnap": "as erf, which Snap does not document"}
 

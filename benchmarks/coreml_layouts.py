@@ -22,16 +22,17 @@ from rich.progress import track
 from rich.table import Table
 
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.deploy.contract import LayoutName
+from mobile_nelf.deploy.contract import default_activation, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.deploy.make_contract import default_activation, make_contract
-from mobile_nelf.deploy.parity import compare_frames, student_frame_function
-from mobile_nelf.deploy.placement import place
-from mobile_nelf_exporters.coreml_checks import program_facts
-from mobile_nelf_exporters.coreml_convert import convert, package_files
-from mobile_nelf_exporters.coreml_model import frame_function
-from mobile_nelf_exporters.coreml_package import read_package
+from mobile_nelf.export.parity import compare_frames
+from mobile_nelf.rendering import student_frame_function
+from mobile_nelf.vocabulary import LayoutName
+from mobile_nelf_exporters.coreml.checks import program_facts
+from mobile_nelf_exporters.coreml.convert import convert, package_files
+from mobile_nelf_exporters.coreml.exporter import frame_function
+from mobile_nelf_exporters.coreml.package.package import read_package
+from mobile_nelf_exporters.coreml.placement import place
 
 IOS = 17
 #: Layout, whether its encoder is computed in fp32 (None: where it has trigonometry), and a name.

@@ -26,18 +26,18 @@ from rich.table import Table
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.deploy.exporter import WeightForm
+from mobile_nelf.deploy.contract import default_activation, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.deploy.make_contract import default_activation, make_contract
-from mobile_nelf.deploy.parity import student_frame_function
-from mobile_nelf.evaluation import on_white
 from mobile_nelf.metrics import psnr_db
+from mobile_nelf.pictures import on_white
+from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.scenes import View, read_scene
-from mobile_nelf_exporters.coreml_compress import compress
-from mobile_nelf_exporters.coreml_convert import convert, package_files
-from mobile_nelf_exporters.coreml_model import frame_function
-from mobile_nelf_exporters.coreml_package import read_package
+from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf_exporters.coreml.compress import compress
+from mobile_nelf_exporters.coreml.convert import convert, package_files
+from mobile_nelf_exporters.coreml.exporter import frame_function
+from mobile_nelf_exporters.coreml.package.package import read_package
 
 #: The oldest in which all forms can be stored.
 IOS = 16
@@ -49,7 +49,7 @@ FrameFunction = Callable[[Camera], npt.NDArray[np.float32]]
 def test_psnr_db(frame: FrameFunction, views: tuple[View, ...], rays: tuple[int, int]) -> float:
     """Returns the mean over views, as `mnelf eval` computes it."""
     return statistics.mean(
-        psnr_db(np.clip(frame(view.camera.resized(*rays)), 0.0, 1.0), on_white(view))
+        psnr_db(np.clip(frame(view.camera.resized(*rays)), 0.0, 1.0), on_white(view.rgba()))
         for view in views
     )
 

@@ -28,16 +28,16 @@ from rich.console import Console
 from rich.table import Table
 
 from mobile_nelf.cameras import Camera
-from mobile_nelf.evaluation import on_white
+from mobile_nelf.pictures import on_white
 from mobile_nelf.progress import silent
 from mobile_nelf.scenes import Scene, View, read_scene
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
-from mobile_nelf.training.cache import ViewCache, views_seen
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.presets import PRESETS, Preset, find_preset
-from mobile_nelf.training.pseudo_set import PseudoSetConfig, read_pseudo_set, write_pseudo_set
 from mobile_nelf.training.ranks import Ranks, launched
+from mobile_nelf.training.views.cache import ViewCache, views_seen
+from mobile_nelf.training.views.pseudo_set import PseudoSetConfig, read_pseudo_set, write_pseudo_set
 
 #: Moments of a run at which its cache is measured.
 LOOKS = 3
@@ -78,7 +78,9 @@ def folder_bytes(folder: Path) -> int:
 def npy_bytes(view: View, folder: Path) -> int:
     """Bytes of a view and its position as the research code's teacher writes them."""
     folder.mkdir()
-    np.save(folder / "rendered_rgb_00000.npy", on_white(view).reshape(-1, 3).astype(np.float32))
+    np.save(
+        folder / "rendered_rgb_00000.npy", on_white(view.rgba()).reshape(-1, 3).astype(np.float32)
+    )
     np.save(folder / "c2w_00000.npy", view.camera.position.astype(np.float32))
     return folder_bytes(folder)
 

@@ -33,12 +33,12 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints import Checkpoint, load_checkpoint
 from mobile_nelf.deploy.form import ACTIVATION_FORMS
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.metrics import psnr_db
+from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.students.r2l import R2L
 from mobile_nelf.students.rewrite import fold_batchnorm
-from mobile_nelf_exporters.onnx_build import build_onnx
+from mobile_nelf_exporters.onnx.build import build_onnx
 
 Image = npt.NDArray[np.float32]
 Frame = Callable[[Camera], Image]

@@ -35,12 +35,12 @@ from template_lens import ChainLens, chain_lens
 
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import Checkpoint, load_checkpoint
-from mobile_nelf.deploy.exporter import ExportOptions
+from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
-from mobile_nelf_exporters.lens_project import project_files
-from mobile_nelf_exporters.lens_session import LensSession
-from mobile_nelf_exporters.lens_studio import LensStudioExporter
+from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.player.session import LensSession
+from mobile_nelf_exporters.lens.project import project_files
 
 CHAIN = "template chain"
 LAYOUTS = ("factored", "camera", "rays", "embedded")

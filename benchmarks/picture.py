@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image
 
 from mobile_nelf.bundles.manifest import read_manifest
-from mobile_nelf.bundles.reference import to_uint8
-from mobile_nelf.deploy.exporter import find_exporter
-from mobile_nelf.evaluation import on_white
+from mobile_nelf.export.exporter import find_exporter
+from mobile_nelf.pictures import on_white, to_uint8
 from mobile_nelf.scenes import read_scene
 
 
@@ -33,7 +32,9 @@ def main() -> None:
     columns = []
     for index in np.linspace(0, len(test) - 1, options.views).astype(int):
         camera = test[index].camera.resized(student.ray_width, student.ray_height)
-        columns.append(np.concatenate([runtime.frame(camera)[..., :3], on_white(test[index])]))
+        columns.append(
+            np.concatenate([runtime.frame(camera)[..., :3], on_white(test[index].rgba())])
+        )
     Image.fromarray(to_uint8(np.concatenate(columns, axis=1))).save(options.output, optimize=True)
 
 

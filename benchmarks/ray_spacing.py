@@ -23,14 +23,15 @@ from torch.nn import functional
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.deploy.parity import Frame, student_frame_function
 from mobile_nelf.metrics import psnr_db
+from mobile_nelf.pictures import FloatImage
+from mobile_nelf.rendering import student_frame_function
 
 #: Rows to columns of a screen for a square picture: an eighth taller than wide, 4:3 and 16:9.
 STRETCHES = (8 / 7, 4 / 3, 16 / 9)
 
 
-def resized(frame: Frame, rows: int) -> Frame:
+def resized(frame: FloatImage, rows: int) -> FloatImage:
     """A picture [rows, columns, channels] with another number of rows."""
     planes = torch.tensor(frame).permute(2, 0, 1)[None]
     size = (rows, frame.shape[1])
@@ -38,7 +39,7 @@ def resized(frame: Frame, rows: int) -> Frame:
     return np.ascontiguousarray(changed[0].permute(1, 2, 0).clamp(0, 1).numpy())
 
 
-def middle(frame: Frame, rows: int) -> Frame:
+def middle(frame: FloatImage, rows: int) -> FloatImage:
     """The middle rows of a picture."""
     first = (frame.shape[0] - rows) // 2
     return frame[first : first + rows]

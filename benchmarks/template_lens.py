@@ -16,11 +16,11 @@ from official_chain import official_chain
 from onnx import ModelProto, ValueInfoProto
 
 from mobile_nelf.checkpoints import Checkpoint
-from mobile_nelf.deploy.contract import TensorSpec
+from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.students.r2l import R2L
 from mobile_nelf.students.rewrite import fold_batchnorm
-from mobile_nelf_exporters.lens_project import SCRIPT_INPUTS
-from mobile_nelf_exporters.lens_view import DEGREES_A_SCREEN
+from mobile_nelf_exporters.lens.project import SCRIPT_INPUTS
+from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN
 from mobile_nelf_exporters.templates import template_environment
 
 __all__ = ["ChainLens", "chain_lens"]

@@ -45,12 +45,12 @@ from mobile_nelf.cameras import Camera, Intrinsics, look_at
 from mobile_nelf.progress import silent
 from mobile_nelf.rays import ray_map, sample_depths
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
-from mobile_nelf.training.cache import ViewCache
 from mobile_nelf.training.config import FitConfig
-from mobile_nelf.training.learner import Learner
-from mobile_nelf.training.patches import Patches, draw_patches
 from mobile_nelf.training.presets import find_preset
 from mobile_nelf.training.ranks import Ranks, launched
+from mobile_nelf.training.student.learner import Learner
+from mobile_nelf.training.views.cache import ViewCache
+from mobile_nelf.training.views.patches import Patches, draw_patches
 
 BASE = "research code"
 OPTIMIZERS: tuple[Literal["muon", "adamw"], ...] = ("muon", "adamw")

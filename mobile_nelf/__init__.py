@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mobile_nelf._version import __version__
+
 if TYPE_CHECKING:
     from mobile_nelf.bundles import create_bundle as bundle
     from mobile_nelf.bundles import verify_bundle as verify
     from mobile_nelf.checkpoints import load_checkpoint as load
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "bundle", "load", "verify"]
 
 _LAZY = {

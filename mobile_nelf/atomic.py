@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mobile_nelf.errors import OutputError
 
-__all__ = ["refuse_existing", "written_beside"]
+__all__ = ["partial_path", "refuse_existing", "replace_file", "replacing", "written_beside"]
 
 
 def refuse_existing(output: Path, force: bool) -> None:
@@ -47,3 +47,39 @@ def written_beside(output: Path) -> Iterator[Path]:
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Returns where `replacing` writes the new content of `path`."""
+    return path.with_name(path.name + ".partial")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a path for a new file that takes the place of `path` at the end.
+
+    For the folder of a run, which may be killed at any moment: that leaves `path` as it was, and
+    beside it at most one file, which the next attempt overwrites.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    partial = partial_path(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    except Exception:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Puts a whole file at `path`; a kill or a power failure leaves the old one or the new one.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    with replacing(path) as partial, partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

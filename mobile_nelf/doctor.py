@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 
-import mobile_nelf
+from mobile_nelf._version import __version__
 
 __all__ = ["EXTRAS", "Diagnosis", "Extra", "PackageStatus", "Tool", "diagnose"]
 
@@ -151,7 +151,7 @@ def diagnose() -> Diagnosis:
     """Looks at this machine; imports every optional package to see whether it works."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return Diagnosis(
-        mnelf=mobile_nelf.__version__,
+        mnelf=__version__,
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         torch=torch.__version__,

@@ -16,11 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mobile_nelf.cameras import FloatArray
 from mobile_nelf.rays import RayMap
 
 __all__ = ["FactoredTables", "encode", "factored_tables", "official_to_grouped"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def encode(points: Tensor, frequencies: int) -> Tensor:

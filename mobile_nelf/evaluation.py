@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.parity import student_frame_function
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.extras import import_extra
-from mobile_nelf.metrics import SSIM_WINDOW, ImageArray, flip, psnr_db, ssim
+from mobile_nelf.metrics import SSIM_WINDOW, flip, psnr_db, ssim
+from mobile_nelf.pictures import FloatImage, on_white
 from mobile_nelf.progress import Progress, counted, silent
+from mobile_nelf.rendering import render_frame, student_frame_function
 from mobile_nelf.scenes import Scene, View
+from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.teacher import Teacher
 
 __all__ = [
@@ -32,7 +35,7 @@ __all__ = [
     "evaluate",
     "evaluate_frames",
     "evaluate_teacher",
-    "on_white",
+    "photo_psnr_db",
     "require_metrics",
 ]
 
@@ -151,7 +154,7 @@ def evaluate_teacher(teacher: Teacher, scene: Scene, on_progress: Progress = sil
 
 
 def evaluate_frames(
-    frame: Callable[[Camera], ImageArray], scene: Scene, on_progress: Progress = silent
+    frame: Callable[[Camera], FloatImage], scene: Scene, on_progress: Progress = silent
 ) -> Evaluation:
     """Judges whatever renders a camera.
 
@@ -176,7 +179,7 @@ def evaluate_frames(
     scores: dict[str, Score] = {}
     for view in counted("evaluate", views, on_progress):
         image = np.clip(frame(view.camera), 0.0, 1.0)
-        photo = on_white(view)
+        photo = on_white(view.rgba())
         scores[view.path.name] = Score(
             psnr_db(image, photo), ssim(image, photo), flip(image, photo)
         )
@@ -192,10 +195,20 @@ def evaluate_frames(
     )
 
 
-def on_white(view: View) -> ImageArray:
-    """Returns a photo as [height, width, 3] float32 in [0, 1] on white."""
-    rgba = view.rgba().astype(np.float64) / 255.0
-    return (rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:])).astype(np.float32)
+def photo_psnr_db(network: nn.Module, student: StudentConfig, views: Sequence[View]) -> float:
+    """Returns the mean PSNR of whole photos, each seen through its own lens.
+
+    Args:
+        network: takes the official encoding.
+        student: what the network is.
+        views: of the size that the student renders.
+    """
+    grid = (student.ray_width, student.ray_height)
+    scores = []
+    for view in views:
+        image = render_frame(network, student.encoder, view.camera.resized(*grid))[..., :3]
+        scores.append(psnr_db(np.clip(image, 0.0, 1.0), on_white(view.rgba())))
+    return float(np.mean(scores))
 
 
 def _check_comparable(checkpoint: Checkpoint, scene: Scene) -> None:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mobile_nelf.extras import import_extra
+from mobile_nelf.pictures import FloatImage
 
 __all__ = ["SSIM_WINDOW", "flip", "psnr_db", "ssim"]
-
-ImageArray = npt.NDArray[np.float32]
 
 #: Side of the gaussian window of SSIM in pixels; it must fit into the image.
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 
 
-def psnr_db(image: ImageArray, reference: ImageArray) -> float:
+def psnr_db(image: FloatImage, reference: FloatImage) -> float:
     """Returns the peak signal-to-noise ratio in dB for a peak of 1; infinite for equal images.
 
     Raises:
@@ -32,7 +30,7 @@ def psnr_db(image: ImageArray, reference: ImageArray) -> float:
     return math.inf if error == 0.0 else -10.0 * math.log10(error)
 
 
-def ssim(image: ImageArray, reference: ImageArray) -> float:
+def ssim(image: FloatImage, reference: FloatImage) -> float:
     """Returns the structural similarity (Wang et al. 2004), 1 for equal images.
 
     Data range 1, a gaussian window of 11×11 pixels with σ 1.5 around every pixel of the image
@@ -59,12 +57,12 @@ def ssim(image: ImageArray, reference: ImageArray) -> float:
     return float(scores.mean())
 
 
-def _channels_first(image: ImageArray) -> Tensor:
+def _channels_first(image: FloatImage) -> Tensor:
     """Returns [1, 3, height, width] in float64."""
     return torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float64))
 
 
-def flip(image: ImageArray, reference: ImageArray) -> float:
+def flip(image: FloatImage, reference: FloatImage) -> float:
     """Returns the mean LDR-FLIP error at 67 pixels a degree, 0 for equal images (lower is better).
 
     Raises:
@@ -78,7 +76,7 @@ def flip(image: ImageArray, reference: ImageArray) -> float:
     return float(mean)
 
 
-def _check_images(image: ImageArray, reference: ImageArray) -> None:
+def _check_images(image: FloatImage, reference: FloatImage) -> None:
     if image.shape != reference.shape:
         raise ValueError(f"shapes differ: {image.shape} and {reference.shape}")
     if image.ndim != 3 or image.shape[2] != 3:

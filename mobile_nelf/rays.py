@@ -11,13 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from mobile_nelf.cameras import Camera
+from mobile_nelf.cameras import Camera, FloatArray
 
 __all__ = ["RayMap", "ray_grid", "ray_map", "sample_depths", "sample_points"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class RayMap(NamedTuple):

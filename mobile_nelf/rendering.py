@@ -1,199 +1,62 @@
-"""Pictures from a student: a still, the frames of a turn, or a turn as GIF or MP4."""
+"""From a camera to a frame of a student: the only place where the trained network is rendered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
+import torch
+from torch import Tensor, nn
 
-from mobile_nelf.atomic import refuse_existing, written_beside
-from mobile_nelf.bundles.reference import to_uint8
-from mobile_nelf.cameras import FloatArray, OrbitLimits
+from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.parity import student_frame_function
-from mobile_nelf.errors import InputError, OutputError
-from mobile_nelf.extras import import_extra
-from mobile_nelf.progress import Progress, counted, silent
+from mobile_nelf.encoding import encode
+from mobile_nelf.pictures import FloatImage
+from mobile_nelf.rays import ray_grid, sample_depths, sample_points
+from mobile_nelf.students import EncoderConfig
 
-__all__ = ["TURN_SECONDS", "OrbitPosition", "Picture", "render_still", "render_turn", "write_film"]
-
-#: A turn takes as long whatever the number of frames.
-TURN_SECONDS = 4.0
-
-#: A position that was typed in from a rounded limit still counts as inside.
-ANGLE_SLACK_DEG = 0.5
-RADIUS_SLACK = 0.01
-
-#: A student without alpha has RGB frames, one with alpha RGBA; GIF and MP4 get RGB, whose colours
-#: are on the background already.
-Picture = npt.NDArray[np.uint8]
+__all__ = ["encoded_rays", "render_frame", "student_frame_function"]
 
 
-@dataclass(frozen=True)
-class OrbitPosition:
-    """Where a camera stands on the orbit; what is None lies in the middle of its range.
+def encoded_rays(
+    camera: Camera, encoder: EncoderConfig, device: torch.device | None = None
+) -> Tensor:
+    """Returns the official encoding [1, C·(2L+1), h, w] in float64.
 
-    Attributes:
-        azimuth: degrees around the vertical axis.
-        elevation: degrees above the horizon.
-        radius: distance from the target, world units.
+    Args:
+        camera: on the ray grid, h rows and w columns.
+        encoder: how rays are sampled and encoded.
+        device: where the encoding is computed; the CPU if None.
     """
-
-    azimuth: float | None = None
-    elevation: float | None = None
-    radius: float | None = None
-
-    def pose(self, orbit: OrbitLimits) -> FloatArray:
-        """Returns the [3, 4] `cam_to_world` at this position.
-
-        Raises:
-            InputError: it lies outside of the photos that the student was trained on.
-        """
-        azimuth, middle = self.azimuth, sum(orbit.azimuth) / 2
-        if azimuth is not None:
-            # Angles that differ by whole turns are the same place.
-            azimuth = middle + (azimuth - middle + 180.0) % 360.0 - 180.0
-        return orbit.pose(
-            _inside("azimuth", azimuth, orbit.azimuth, ANGLE_SLACK_DEG),
-            _inside("elevation", self.elevation, orbit.elevation, ANGLE_SLACK_DEG),
-            _inside("radius", self.radius, orbit.radius, RADIUS_SLACK * orbit.radius[1]),
-        )
+    depths = sample_depths(encoder.near, encoder.far, encoder.samples)
+    points = torch.from_numpy(sample_points(ray_grid(camera), depths))[None]
+    return encode(points.to(device), encoder.frequencies)
 
 
-def _inside(name: str, value: float | None, limits: tuple[float, float], slack: float) -> float:
-    low, high = limits
-    if value is None:
-        return (low + high) / 2
-    if not low - slack <= value <= high + slack:
-        raise InputError(
-            f"{name} {value:g} lies outside of {low:.4g} to {high:.4g}, where the student was "
-            "trained; it knows nothing beyond"
-        )
-    return value
+def render_frame(network: nn.Module, encoder: EncoderConfig, camera: Camera) -> FloatImage:
+    """Returns [s·h, s·w, 3 or 4] of a network in evaluation mode, rendered on its device.
+
+    Args:
+        network: takes the official encoding.
+        encoder: how rays are sampled and encoded.
+        camera: on the ray grid, h rows and w columns.
+    """
+    device = next(network.parameters()).device
+    encoded = encoded_rays(camera, encoder, device).float()
+    with torch.inference_mode():
+        image: Tensor = network(encoded.contiguous(memory_format=torch.channels_last))[0]
+    return np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
 
 
-def render_still(
-    checkpoint: Checkpoint, output: Path, position: OrbitPosition, *, force: bool = False
-) -> None:
-    """Writes one PNG.
+def student_frame_function(
+    checkpoint: Checkpoint, network: nn.Module | None = None
+) -> Callable[[Camera], FloatImage]:
+    """Returns a function that renders with the trained network and a float64 encoding.
 
     Args:
         checkpoint: the trained student.
-        output: a file that ends in .png.
-        position: of the camera.
-        force: replace an existing file.
-
-    Raises:
-        InputError: the position lies outside of the orbit.
-        OutputError: `output` exists, cannot be written or has another ending.
+        network: runs instead of the trained network; takes the official encoding.
     """
-    if output.suffix.lower() != ".png":
-        raise OutputError(f"{output}: a still is a .png file; give --output such a name")
-    _check_output(output, force)
-    pose = position.pose(checkpoint.orbit)
-    frame = student_frame_function(checkpoint)(checkpoint.ray_camera(pose))
-    with written_beside(output) as partial:
-        Image.fromarray(to_uint8(frame)).save(partial, "PNG")
-
-
-def render_turn(
-    checkpoint: Checkpoint,
-    output: Path,
-    frames: int,
-    *,
-    force: bool = False,
-    on_progress: Progress = silent,
-) -> None:
-    """Writes the frames of a turn around the object.
-
-    Args:
-        checkpoint: the trained student.
-        output: a file that ends in .gif or .mp4, or a folder for PNG files.
-        frames: how many.
-        force: replace an existing file, or a folder that holds nothing but such frames.
-        on_progress: called with a stage's name, frames done and frames in all.
-
-    Raises:
-        InputError: no frames are asked for.
-        OutputError: `output` exists, cannot be written or has another ending.
-        MissingExtraError: MP4 without imageio and its ffmpeg.
-    """
-    if frames < 1:
-        raise InputError(f"frames must be positive, found {frames}")
-    turn = _turn(checkpoint, frames, on_progress)
-    write_film(output, turn, frames / TURN_SECONDS, force=force)
-
-
-def write_film(
-    output: Path, pictures: Iterator[Picture], fps: float, *, force: bool = False
-) -> None:
-    """Writes pictures as they come; none is asked for before the destination was checked.
-
-    Args:
-        output: a file that ends in .gif or .mp4, or a folder for PNG files.
-        pictures: [height, width, 3 or 4] uint8 each, at least one, of the same size.
-        fps: pictures a second.
-        force: replace an existing file, or a folder that holds nothing but such frames.
-
-    Raises:
-        OutputError: `output` exists, cannot be written or has another ending.
-        MissingExtraError: MP4 without imageio and its ffmpeg.
-    """
-    writers = {"": _write_folder, ".gif": _write_gif, ".mp4": _write_mp4}
-    write = writers.get(output.suffix.lower())
-    if write is None:
-        raise OutputError(
-            f"{output}: unknown ending {output.suffix!r}; expected .gif, .mp4, .png for a still, "
-            "or none for a folder of frames"
-        )
-    if write is _write_mp4:
-        import_extra("imageio_ffmpeg", "train")
-    _check_output(output, force)
-    with written_beside(output) as partial:
-        write(partial, pictures, fps)
-
-
-def _turn(checkpoint: Checkpoint, frames: int, on_progress: Progress) -> Iterator[Picture]:
-    frame = student_frame_function(checkpoint)
-    for pose in counted("render", checkpoint.orbit.sweep(frames), on_progress):
-        yield to_uint8(frame(checkpoint.ray_camera(pose)))
-
-
-def _write_folder(folder: Path, pictures: Iterator[Picture], fps: float) -> None:
-    folder.mkdir()
-    for index, picture in enumerate(pictures):
-        Image.fromarray(picture).save(folder / f"frame_{index:03d}.png")
-
-
-def _write_gif(path: Path, pictures: Iterator[Picture], fps: float) -> None:
-    images = (Image.fromarray(picture[..., :3]) for picture in pictures)
-    first = next(images)
-    first.save(
-        path, "GIF", save_all=True, append_images=images, duration=round(1000.0 / fps), loop=0
-    )
-
-
-def _write_mp4(path: Path, pictures: Iterator[Picture], fps: float) -> None:
-    imageio = import_extra("imageio.v2", "train")
-    with imageio.get_writer(path, format="FFMPEG", fps=fps, macro_block_size=1) as writer:
-        for picture in pictures:
-            # H.264 halves the resolution of colour, so it takes even sizes only.
-            rows, columns = picture.shape[0] % 2, picture.shape[1] % 2
-            writer.append_data(
-                np.pad(picture[..., :3], ((0, rows), (0, columns), (0, 0)), mode="edge")
-            )
-
-
-def _check_output(output: Path, force: bool) -> None:
-    """Refuses a destination before anything is rendered."""
-    refuse_existing(output, force)
-    if output.is_dir() and not (output.suffix == "" and _holds_frames_only(output)):
-        raise OutputError(f"{output}: is a directory that --force will not replace")
-
-
-def _holds_frames_only(folder: Path) -> bool:
-    return all(path.match("frame_*.png") for path in folder.iterdir())
+    trained = network or checkpoint.network()
+    trained.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent in torch's types
+    return lambda camera: render_frame(trained, checkpoint.student.encoder, camera)

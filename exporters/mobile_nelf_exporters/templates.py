@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import mobile_nelf
+from mobile_nelf._version import __version__
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.extras import import_extra
@@ -43,6 +43,6 @@ def render_readme(template: str, name: str, contract: Contract, **more: Any) -> 
     text: str = (
         template_environment()
         .get_template(template)
-        .render(name=name, contract=contract, version=mobile_nelf.__version__, **more)
+        .render(name=name, contract=contract, version=__version__, **more)
     )
     return text.encode()

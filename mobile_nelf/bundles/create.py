@@ -11,34 +11,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-import mobile_nelf
+from mobile_nelf._version import __version__
 from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
-from mobile_nelf.bundles.reference import Reference, from_uint8, in_window
-from mobile_nelf.bundles.report import REPORT_NAME, render_report
+from mobile_nelf.bundles.report.page import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm, Contract
-from mobile_nelf.deploy.exporter import (
-    NO_OPTIONS,
-    REFERENCE,
-    Exported,
-    Exporter,
-    ExportOptions,
-    find_exporter,
-)
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
-from mobile_nelf.deploy.parity import (
-    DEPLOY_MAX_ERROR,
-    Frame,
-    ParityLeg,
-    compare_frames,
-    leg_name,
-    proves_artefact,
-    student_frame_function,
-)
+from mobile_nelf.deploy.tolerances import DEPLOY_MAX_ERROR
 from mobile_nelf.errors import DeployError, OutputError, ParityError
+from mobile_nelf.export.exporter import Exported, Exporter, find_exporter
+from mobile_nelf.export.options import NO_OPTIONS, ExportOptions
+from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
+from mobile_nelf.export.reference import REFERENCE, Reference, in_window
+from mobile_nelf.pictures import FloatImage, from_uint8
 from mobile_nelf.progress import Progress, counted, silent
+from mobile_nelf.rendering import student_frame_function
+from mobile_nelf.vocabulary import ActivationForm
 
 __all__ = ["Bundle", "create_bundle"]
 
@@ -121,7 +111,7 @@ def create_bundle(
     manifest = Manifest(
         name=name,
         target=target,
-        mnelf_version=mobile_nelf.__version__,
+        mnelf_version=__version__,
         contract=exported.contract,
         layout_reason=exported.layout_reason,
         provenance=checkpoint.provenance,
@@ -147,7 +137,7 @@ def _project_name(folder: str) -> str:
 
 def _render_reference(
     checkpoint: Checkpoint, contract: Contract, on_progress: Progress
-) -> tuple[Reference, list[Frame]]:
+) -> tuple[Reference, list[FloatImage]]:
     """Renders the trained network on the grid of rays of an artefact."""
     student = contract.student
     deployed = checkpoint.on_grid(student.ray_width, student.ray_height, contract.intrinsics)
@@ -155,14 +145,14 @@ def _render_reference(
 
 
 def _network_legs(
-    checkpoint: Checkpoint, exported: Exported, reference: Reference, frames: list[Frame]
+    checkpoint: Checkpoint, exported: Exported, reference: Reference, frames: list[FloatImage]
 ) -> list[ParityLeg]:
     """Compares the rewritten network, and the mapped activation, with the student."""
     student = exported.contract.student
     cameras = reference.ray_cameras(student.scale)[:SHORT_LEG_FRAMES]
     exact = ACTIVATION_FORMS[student.activation][0]
 
-    def rendered(activation: ActivationForm) -> list[Frame]:
+    def rendered(activation: ActivationForm) -> list[FloatImage]:
         network = deploy_network(checkpoint, activation, grouped=False)
         frame = student_frame_function(checkpoint, network)
         return [frame(camera) for camera in cameras]
@@ -191,13 +181,13 @@ def _network_legs(
 def _artefact_legs(
     exporter: Exporter,
     exported: Exported,
-    references: dict[str, tuple[Reference, list[Frame]]],
+    references: dict[str, tuple[Reference, list[FloatImage]]],
     on_progress: Progress,
-) -> tuple[list[ParityLeg], tuple[list[Frame], list[Frame]]]:
+) -> tuple[list[ParityLeg], tuple[list[FloatImage], list[FloatImage]]]:
     """Compares artefacts with the student; also returns frames of it and of the proven artefact."""
     scale = exported.contract.student.scale
     legs: list[ParityLeg] = []
-    shown: tuple[list[Frame], list[Frame]] = (references[REFERENCE][1], [])
+    shown: tuple[list[FloatImage], list[FloatImage]] = (references[REFERENCE][1], [])
     executed = exporter.runtimes(exported.files, exported.contract)
     for runtime in (*executed, *exported.opinions):
         short = runtime.emulates or runtime.min_psnr_db is None or runtime in exported.opinions

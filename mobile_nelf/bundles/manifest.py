@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobile_nelf.config import from_dict, to_dict
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.deploy.exporter import Inspection
-from mobile_nelf.deploy.parity import ParityLeg
 from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.export.inspection import Inspection
+from mobile_nelf.export.parity import ParityLeg
+from mobile_nelf.plain import from_dict, to_dict
 
 __all__ = ["MANIFEST_NAME", "FileRecord", "Manifest", "read_manifest"]
 

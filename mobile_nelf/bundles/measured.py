@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
+from mobile_nelf.devices import Measurement, read_measurement
 from mobile_nelf.errors import BundleError, InputError, OutputError
-from mobile_nelf.measurements import Measurement, read_measurement
 
 __all__ = [
     "MEASUREMENTS_FOLDER",

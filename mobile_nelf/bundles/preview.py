@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import Manifest
-from mobile_nelf.bundles.reference import to_uint8
 from mobile_nelf.bundles.verify import read_bundle
 from mobile_nelf.cameras import Camera
-from mobile_nelf.deploy.exporter import FILM_FPS, Runtime, find_exporter
 from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.export.exporter import find_exporter
+from mobile_nelf.export.runtime import FILM_FPS, Runtime
+from mobile_nelf.film import TURN_SECONDS, write_film
+from mobile_nelf.pictures import ByteImage, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
-from mobile_nelf.rendering import TURN_SECONDS, Picture, write_film
 
 __all__ = ["Preview", "preview_bundle"]
 
@@ -83,7 +84,7 @@ def preview_bundle(
 
 def _turn(
     runtime: Runtime, manifest: Manifest, frames: int, on_progress: Progress
-) -> Iterator[Picture]:
+) -> Iterator[ByteImage]:
     contract = manifest.contract
     student = contract.student
     for pose in counted("render", contract.orbit.sweep(frames), on_progress):
@@ -91,6 +92,8 @@ def _turn(
         yield to_uint8(runtime.frame(camera.resized(student.ray_width, student.ray_height)))
 
 
-def _counted(pictures: Iterator[Picture], frames: int, on_progress: Progress) -> Iterator[Picture]:
+def _counted(
+    pictures: Iterator[ByteImage], frames: int, on_progress: Progress
+) -> Iterator[ByteImage]:
     for _ in counted("render", range(frames), on_progress):
         yield next(pictures)

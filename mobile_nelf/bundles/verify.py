@@ -10,22 +10,13 @@ import numpy as np
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
-from mobile_nelf.bundles.reference import (
-    Reference,
-    from_uint8,
-    in_window,
-    take_pixels,
-    to_uint8,
-)
-from mobile_nelf.deploy.exporter import Runtime, find_exporter
-from mobile_nelf.deploy.parity import (
-    ParityLeg,
-    compare_frames,
-    leg_name,
-    proves_artefact,
-    required_psnr_db,
-)
+from mobile_nelf.deploy.tolerances import required_psnr_db
 from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.export.exporter import find_exporter
+from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
+from mobile_nelf.export.reference import Reference, in_window, take_pixels
+from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.pictures import from_uint8, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 
 __all__ = ["Verification", "read_bundle", "verify_bundle"]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mobile_nelf.checkpoints.archive import open_archive
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.checkpoints.names import describe, printable
 from mobile_nelf.checkpoints.native import read_native, save_checkpoint
-from mobile_nelf.checkpoints.official import STATE_DICT_KEY, CameraOptions, read_official
-from mobile_nelf.checkpoints.safe_pickle import read_pickle
+from mobile_nelf.checkpoints.official.reader import STATE_DICT_KEY, CameraOptions, read_official
+from mobile_nelf.checkpoints.safe import describe, printable, read_file
 from mobile_nelf.errors import CheckpointError, InputError
-from mobile_nelf.students import Activation
+from mobile_nelf.vocabulary import Activation
 
 __all__ = ["CameraOptions", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -36,8 +34,7 @@ def load_checkpoint(
         CheckpointError: the file is broken, hostile or of an unknown kind.
         InputError: there is no file, or an option was given for a file that says so itself.
     """
-    with open_archive(path) as archive:
-        content = read_pickle(archive)
+    content = read_file(path)
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{path}: holds {describe(content)}, expected the dict of a checkpoint"

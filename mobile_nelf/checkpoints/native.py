@@ -18,11 +18,11 @@ from torch import Tensor
 
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
-from mobile_nelf.checkpoints.architecture import checked_weights, state_dict
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.checkpoints.names import describe, printable
-from mobile_nelf.config import from_dict, to_dict
+from mobile_nelf.checkpoints.safe import describe, printable
+from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.students import StudentConfig
 
 __all__ = ["FORMAT", "TEACHER_FORMAT", "VERSION", "read_native", "save_checkpoint"]

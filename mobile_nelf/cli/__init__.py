@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-import mobile_nelf
-from mobile_nelf.cli.options import debug_option, examples
-from mobile_nelf.cli.output import plain
+from mobile_nelf._version import __version__
+from mobile_nelf.cli._options import debug_option, examples
+from mobile_nelf.cli._printing import plain
 from mobile_nelf.errors import MnelfError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
-#: Every command and its help in one line; `mobile_nelf.cli.<name>` holds it under `command`.
+#: Every command and its help in one line; the module of its name in `commands` holds it.
 COMMANDS = {
     "bundle": "Turn a checkpoint into a bundle for a target, checked and compared.",
     "check": "Say whether a target takes a checkpoint or an ONNX file.",
@@ -47,7 +47,9 @@ class App(click.Group):
         """Imports the module of a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"mobile_nelf.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"mobile_nelf.cli.commands.{cmd_name}"
+        ).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -95,7 +97,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(mobile_nelf.__version__, prog_name="mnelf", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="mnelf", message="%(prog)s %(version)s")
 @debug_option
 @click.pass_context
 def cli(ctx: click.Context) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
 from mobile_nelf.bundles.measured import bundle_measurements, bundles_in, packages
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
-from mobile_nelf.checkpoints.archive import open_archive
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.checkpoints.safe_pickle import read_pickle
+from mobile_nelf.checkpoints.safe import read_file
 from mobile_nelf.comparison.rows import DeviceFigures, Row, runs_of
-from mobile_nelf.deploy.parity import ParityLeg
-from mobile_nelf.deploy.snapml_check import SnapmlReport
 from mobile_nelf.errors import InputError
-from mobile_nelf.students import Activation
+from mobile_nelf.export.parity import ParityLeg
+from mobile_nelf.export.seam import SnapmlReport
+from mobile_nelf.vocabulary import Activation
 
 __all__ = ["compare"]
 
@@ -65,8 +64,7 @@ def _load(path: Path, camera: CameraOptions | None, activation: Activation | Non
     if camera is None and activation is None:
         return load_checkpoint(path)
     # The options are for the official files of a list; others say themselves what they are.
-    with open_archive(path) as archive:
-        content = read_pickle(archive)
+    content = read_file(path)
     if isinstance(content, dict) and "format" in content:
         return load_checkpoint(path)
     return load_checkpoint(path, camera=camera, activation=activation)

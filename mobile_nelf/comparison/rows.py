@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from mobile_nelf.measurements import Device, Measurement, Run
+from mobile_nelf.devices import Device, Measurement, Run
+from mobile_nelf.vocabulary import RowKind
 
 __all__ = ["DeviceFigures", "Row", "runs_of"]
-
-RowKind = Literal["checkpoint", "bundle", "paper"]
 
 
 @dataclass(frozen=True)

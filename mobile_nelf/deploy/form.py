@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import ActivationForm
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.encoding import official_to_grouped
 from mobile_nelf.errors import DeployError
-from mobile_nelf.students import Activation, StudentConfig
-from mobile_nelf.students.r2l import R2L
+from mobile_nelf.students import StudentConfig
 from mobile_nelf.students.rewrite import fold_batchnorm
+from mobile_nelf.vocabulary import Activation, ActivationForm
 
 __all__ = ["ACTIVATION_FORMS", "DeployForm", "changes_function", "deploy_form", "deploy_network"]
 
@@ -87,9 +86,9 @@ def deploy_network(
             f"expected one of {', '.join(ACTIVATION_FORMS[student.activation])}"
         )
     trained = checkpoint.network()
-    network = fold_batchnorm(trained.as_conv() if isinstance(trained, R2L) else trained)
+    network = fold_batchnorm(trained.as_conv())
     if grouped:
-        _regroup_head(network, student)
+        _regroup(network, trained.FIRST_LAYER, student)
     if changes_function(student.activation, activation):
         for name, module in list(network.named_modules()):
             if isinstance(module, nn.GELU):
@@ -98,10 +97,10 @@ def deploy_network(
     return network.requires_grad_(False)
 
 
-def _regroup_head(network: nn.Module, student: StudentConfig) -> None:
+def _regroup(network: nn.Module, first: str, student: StudentConfig) -> None:
     """Re-orders the input channels of the first conv once, instead of activations per frame."""
-    head = network.get_submodule("head.0")
+    head = network.get_submodule(first)
     if not isinstance(head, nn.Conv2d):
-        raise TypeError(f"head.0 is a {type(head).__name__}, expected the first conv")
+        raise TypeError(f"{first} is a {type(head).__name__}, expected the first conv")
     order = official_to_grouped(student.encoder.coords, student.encoder.frequencies)
     head.weight = nn.Parameter(head.weight[:, torch.from_numpy(order)])

@@ -6,26 +6,48 @@ camera, and gives the module that turns them into the student's input inside the
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import nn
 
 from mobile_nelf.cameras import Camera, FloatArray
-from mobile_nelf.deploy.contract import LayoutName, TensorSpec
 from mobile_nelf.deploy.encoders import (
     CameraEncoder,
     ExpandedFactoredEncoder,
     FactoredEncoder,
     RayEncoder,
 )
-from mobile_nelf.encoding import FactoredTables, encode, factored_tables
+from mobile_nelf.encoding import FactoredTables, factored_tables
 from mobile_nelf.errors import DeployError
-from mobile_nelf.rays import ray_grid, ray_map, sample_depths, sample_points
+from mobile_nelf.rays import ray_grid, ray_map, sample_depths
+from mobile_nelf.rendering import encoded_rays
 from mobile_nelf.students import EncoderConfig, StudentConfig
+from mobile_nelf.vocabulary import LayoutName
 
-__all__ = ["LAYOUTS", "Layout", "find_layout"]
+__all__ = ["LAYOUTS", "Layout", "TensorSpec", "find_layout"]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor at the border of an artefact, always float32 and of rank 4.
+
+    Attributes:
+        name: its name in the graph.
+        shape: static [1, channels, rows, columns].
+        meaning: what it holds: order of channels, frame, units.
+    """
+
+    name: str
+    shape: tuple[int, int, int, int]
+    meaning: str
+
+    @property
+    def bytes(self) -> int:
+        """Size of the tensor."""
+        return 4 * math.prod(self.shape)
 
 
 class Layout(ABC):
@@ -73,9 +95,7 @@ class Embedded(Layout):
 
     def host(self, camera: Camera, encoder: EncoderConfig) -> dict[str, FloatArray]:
         """See `Layout.host`."""
-        depths = sample_depths(encoder.near, encoder.far, encoder.samples)
-        points = torch.from_numpy(sample_points(ray_grid(camera), depths))[None]
-        return {"input": encode(points, encoder.frequencies).numpy()}
+        return {"input": encoded_rays(camera, encoder).numpy()}
 
     def encoder(self, student: StudentConfig, expand: bool) -> nn.Module:
         """See `Layout.encoder`."""

@@ -12,7 +12,8 @@ import numpy as np
 from mobile_nelf.cameras import Camera, FloatArray, OrbitLimits
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.hull import visual_hull
-from mobile_nelf.scenes.view import Box, Extent, View
+from mobile_nelf.scenes.view import Box, View
+from mobile_nelf.vocabulary import Extent
 
 __all__ = ["Scene"]
 

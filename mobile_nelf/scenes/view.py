@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics
-from mobile_nelf.scenes.distortion import DistortedLens
-from mobile_nelf.scenes.files import decoded
+from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.scenes.photos import decoded
 
-__all__ = ["Box", "Extent", "View"]
+__all__ = ["Box", "View"]
 
 #: An object on a transparent ground; an object with all that is around it; a view to one side.
-Extent = Literal["bounded", "unbounded", "forward"]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, cast
+
 from torch import Tensor, nn
 
-from mobile_nelf.students.config import Activation
+from mobile_nelf.vocabulary import Activation
 
 __all__ = ["ConvBlock", "HeadBodyTail", "LinearBlock", "activation_layer"]
 
@@ -17,16 +19,21 @@ def activation_layer(activation: Activation) -> nn.Module:
 class ConvBlock(nn.Module):
     """Residual block of MobileR2L: x + BN(conv(act(BN(conv(x))))) with 1×1 convs."""
 
-    def __init__(self, width: int, activation: Activation) -> None:
-        """Builds a block of `width` channels."""
+    def __init__(self, width: int, activation: Activation, batchnorm: bool) -> None:
+        """Builds a block of `width` channels; without BatchNorm it begins as the identity."""
         super().__init__()
+        last = nn.Conv2d(width, width, 1)
         self.conv_block = nn.Sequential(
             nn.Conv2d(width, width, 1),
-            nn.BatchNorm2d(width),
+            nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
             activation_layer(activation),
-            nn.Conv2d(width, width, 1),
-            nn.BatchNorm2d(width),
+            last,
+            nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
         )
+        if not batchnorm:
+            # Nothing else would bound the sum of all residuals at the start.
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(cast(Tensor, last.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [N, width, h, w] to the same shape."""
@@ -51,7 +58,13 @@ class LinearBlock(nn.Module):
 
 
 class HeadBodyTail(nn.Module):
-    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network."""
+    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network.
+
+    Attributes:
+        FIRST_LAYER: name of the layer that reads the encoding, also in what `as_conv` returns.
+    """
+
+    FIRST_LAYER: ClassVar[str] = "head.0"
 
     def __init__(self, head: nn.Module, body: nn.Module, tail: nn.Module) -> None:
         """Takes the three parts as they are."""
@@ -59,6 +72,15 @@ class HeadBodyTail(nn.Module):
         self.head = head
         self.body = body
         self.tail = tail
+
+    def as_conv(self) -> HeadBodyTail:
+        """Returns the same function as convs on [N, C, h, w] alone."""
+        return self
+
+    @property
+    def output_layer(self) -> nn.Module:
+        """The last layer with a weight, whose rows are colours."""
+        return [m for m in self.tail.modules() if getattr(m, "weight", None) is not None][-1]
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps encoded rays to colours."""

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Activation", "EncoderConfig", "StudentConfig"]
+from mobile_nelf.vocabulary import Activation, Architecture
 
-Activation = Literal["gelu", "relu"]
+__all__ = ["EncoderConfig", "StudentConfig"]
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,12 @@ class StudentConfig:
         ray_height: rows of the ray grid.
         out_channels: 3 for RGB, 4 for RGB and alpha.
         activation: the non-linearity it was trained with; GELU is the erf form.
+        batchnorm: whether residual blocks of `mobiler2l` normalise, as the paper's do. Without it a
+            step is cheaper and small students learn more (docs/decisions.md).
     """
 
     encoder: EncoderConfig
-    architecture: Literal["mobiler2l", "r2l"] = "mobiler2l"
+    architecture: Architecture = "mobiler2l"
     depth: int = 60
     width: int = 256
     sr_widths: tuple[int, ...] = (64, 64, 16)
@@ -77,6 +79,7 @@ class StudentConfig:
     ray_height: int = 100
     out_channels: Literal[3, 4] = 3
     activation: Activation = "gelu"
+    batchnorm: bool = True
 
     def __post_init__(self) -> None:
         """Refuses shapes that cannot be built."""

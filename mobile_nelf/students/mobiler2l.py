@@ -18,11 +18,11 @@ class MobileR2L(HeadBodyTail):
 
     def __init__(self, config: StudentConfig) -> None:
         """Builds the network with fresh weights."""
-        act = config.activation
+        act, norm = config.activation, config.batchnorm
         head = nn.Sequential(
             nn.Conv2d(config.encoder.channels, config.width, 1), activation_layer(act)
         )
-        body = nn.Sequential(*(ConvBlock(config.width, act) for _ in range(config.blocks)))
+        body = nn.Sequential(*(ConvBlock(config.width, act, norm) for _ in range(config.blocks)))
         tail: list[nn.Module] = []
         width = config.width
         for index, sr_width in enumerate(config.sr_widths):
@@ -30,7 +30,7 @@ class MobileR2L(HeadBodyTail):
                 upsample = nn.ConvTranspose2d(width, sr_width, 3, stride=3)
             else:
                 upsample = nn.ConvTranspose2d(width, sr_width, 4, stride=2, padding=1)
-            tail += [upsample, *(ConvBlock(sr_width, act) for _ in range(config.sr_blocks))]
+            tail += [upsample, *(ConvBlock(sr_width, act, norm) for _ in range(config.sr_blocks))]
             width = sr_width
         tail += [nn.Conv2d(width, config.out_channels, 1), nn.Sigmoid()]
         super().__init__(head, body, nn.Sequential(*tail))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["Backend", "TeacherConfig"]
+from mobile_nelf.vocabulary import TeacherBackend
 
-Backend = Literal["torch", "tinycudann"]
+__all__ = ["TeacherConfig"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class TeacherConfig:
             box of their own.
         learning_rate: peak; it falls to a thirtieth along half a cosine.
         seed: of weights, rays and jitter; each step derives its own from it.
-        save_every: steps between two saved states.
+        save_every: steps between two saved states; 0 for none.
     """
 
-    backend: Backend = "torch"
+    backend: TeacherBackend = "torch"
     resolutions: tuple[int, ...] = (24, 56, 128)
     channels: int = 8
     steps: int = 1500
@@ -47,8 +46,10 @@ class TeacherConfig:
                 f"need grids of at least 2 cells and a channel, found {self.resolutions} and "
                 f"{self.channels}"
             )
-        if min(self.steps, self.march_steps, self.save_every) < 1:
-            raise ValueError("steps, march_steps and save_every must be positive")
+        if min(self.steps, self.march_steps) < 1:
+            raise ValueError("steps and march_steps must be positive")
+        if self.save_every < 0:
+            raise ValueError(f"save_every must not be negative, found {self.save_every}")
         if self.samples < self.march_steps:
             raise ValueError("samples must be at least march_steps, or a step could have no ray")
         if not 0.0 <= self.distortion < math.inf:

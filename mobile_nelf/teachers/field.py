@@ -9,7 +9,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DenseGridField", "Field", "direction_harmonics", "grid_shapes", "precision"]
+__all__ = [
+    "DenseGridField",
+    "Field",
+    "VolumeLookup",
+    "direction_harmonics",
+    "grid_shapes",
+    "precision",
+]
 
 #: Width of the hidden layers, and of the features that the density network hands on.
 HIDDEN = 64
@@ -46,7 +53,8 @@ class DenseGridField(nn.Module):
     """Feature grids of several resolutions, read by trilinear interpolation.
 
     On a CPU this beats a hash grid: neighbouring points share cache lines, and all levels are
-    read by one `embedding_bag`, whose bag is the eight corners of a cell.
+    read by one `embedding_bag`, whose bag is the eight corners of a cell. A GPU has a kernel of its
+    own for volumes.
     """
 
     def __init__(
@@ -60,7 +68,8 @@ class DenseGridField(nn.Module):
             proportions: of the axes; each level keeps the number of cells of its cube.
         """
         super().__init__()
-        sizes = torch.tensor(grid_shapes(resolutions, proportions))  # [L, 3]
+        self.shapes = grid_shapes(resolutions, proportions)
+        sizes = torch.tensor(self.shapes)  # [L, 3]
         counts = sizes.prod(1)
         strides = torch.stack([torch.ones_like(counts), sizes[:, 0], sizes[:, 0] * sizes[:, 1]], 1)
         self.register_buffer("sizes", sizes, persistent=False)
@@ -97,6 +106,12 @@ class DenseGridField(nn.Module):
 
     def _features(self, points_unit: Tensor) -> Tensor:
         """Interpolated features [N, L·channels]."""
+        if points_unit.is_cuda:
+            shapes = tuple(self.shapes)
+            volumes: Tensor = VolumeLookup.apply(  # type: ignore[no-untyped-call]  # untyped in torch
+                self.table, points_unit, shapes
+            )
+            return volumes
         index, weight = self.cells(points_unit)
         levels = len(self.sizes)
         read: Tensor = _Lookup.apply(  # type: ignore[no-untyped-call]  # untyped in torch
@@ -152,6 +167,51 @@ class _Lookup(torch.autograd.Function):
             spread = shares[..., None] * part[:, None]  # [P, 8, C]
             table.grad.index_add_(0, rows.flatten(), spread.flatten(0, 1))
         return None, None, None
+
+
+class VolumeLookup(torch.autograd.Function):
+    """Trilinear interpolation of all levels, each as a volume of the table."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, table: Tensor, points_unit: Tensor, shapes: tuple[tuple[int, ...], ...]
+    ) -> Tensor:
+        """Reads [N, L·C] from the table [V, C], whose levels have `shapes`, at points [N, 3]."""
+        grid = (2.0 * points_unit.clamp(0.0, 1.0) - 1.0)[None, :, None, None]  # [1, N, 1, 1, 3]
+        ctx.save_for_backward(grid)
+        ctx.table, ctx.shapes = table, shapes
+        read = [
+            nn.functional.grid_sample(level, grid, padding_mode="border", align_corners=True)
+            for level in _levels(table.detach(), shapes)
+        ]
+        return torch.cat(read, 1)[0, :, :, 0, 0].T
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, None]:
+        """Adds each output's gradient to the rows it was read from."""
+        (grid,) = ctx.saved_tensors
+        table, shapes = ctx.table, ctx.shapes
+        if table.grad is None:
+            table.grad = torch.zeros_like(table)
+        parts = grads[0].T[None, :, :, None, None].contiguous().chunk(len(shapes), dim=1)
+        levels = zip(
+            _levels(table.detach(), shapes), _levels(table.grad, shapes), parts, strict=True
+        )
+        for level, into, part in levels:
+            change, _ = torch.ops.aten.grid_sampler_3d_backward(
+                part, level, grid, 0, 1, True, (True, False)
+            )
+            into += change
+        return None, None, None
+
+
+def _levels(table: Tensor, shapes: tuple[tuple[int, ...], ...]) -> list[Tensor]:
+    """Views [1, C, z, y, x] of a table [V, C]."""
+    rows = torch.split(table, [math.prod(shape) for shape in shapes])
+    return [
+        level.view(*shape[::-1], -1).permute(3, 0, 1, 2)[None]
+        for level, shape in zip(rows, shapes, strict=True)
+    ]
 
 
 def precision(device: torch.device) -> torch.autocast:

@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.atomic import written_beside
-from mobile_nelf.checkpoints.archive import open_archive
 from mobile_nelf.checkpoints.native import TEACHER_FORMAT
-from mobile_nelf.checkpoints.safe_pickle import read_pickle
-from mobile_nelf.config import from_dict, to_dict
+from mobile_nelf.checkpoints.safe import read_file
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import grid_shapes
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
@@ -95,8 +94,7 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
         CheckpointError: the file is broken or no teacher of this version.
         MissingExtraError: its back-end is not installed.
     """
-    with open_archive(path) as archive:
-        content = read_pickle(archive)
+    content = read_file(path)
     if not isinstance(content, dict) or content.get("format") != TEACHER_FORMAT:
         raise CheckpointError(f"{path}: is no teacher; expected a file that `mnelf teacher` wrote")
     version = content.get("version")

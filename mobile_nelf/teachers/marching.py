@@ -70,7 +70,7 @@ class OccupancyGrid:
         """
         cells = self.visible.nonzero()[:, 0]
         corners = cell_corners(cells)
-        points = (corners + torch.rand(corners.shape, generator=rng).to(corners)) / CELLS
+        points = (corners + torch.rand(corners.shape, generator=rng, device=rng.device)) / CELLS
         with precision(points.device):
             fresh = torch.cat([field.density(part)[0] for part in torch.split(points, BATCH)])
         self.density[cells] = torch.maximum(self.density[cells] * DECAY, fresh)

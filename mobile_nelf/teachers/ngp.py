@@ -5,22 +5,23 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mobile_nelf.cameras import Camera
-from mobile_nelf.rays import ray_grid
+from mobile_nelf.rays import ray_map
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import DenseGridField, Field, precision
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, march
 from mobile_nelf.teachers.spaces import Space
 from mobile_nelf.teachers.tcnn_field import HashGridField
-from mobile_nelf.teachers.teacher import Rendering
+from mobile_nelf.teachers.teacher import ALPHA_FLOOR, Rendering
 
 __all__ = ["NgpTeacher", "build_field"]
 
 #: Rays marched together: what fits the caches of a CPU, and what fills a GPU.
-CPU_RAYS, GPU_RAYS = 1 << 14, 1 << 18
+CPU_RAYS, GPU_RAYS = 1 << 14, 1 << 20
 #: A ray is marched in so many parts, and dropped once it is opaque.
 PARTS = 8
 #: Light that may be left of a ray when it is dropped, and that a sample must carry to get a colour.
@@ -49,15 +50,35 @@ class NgpTeacher:
     @torch.no_grad()
     def render(self, camera: Camera) -> Rendering:
         """Renders the view of `camera` on its own pixel grid."""
-        lens = camera.intrinsics
-        rays = torch.from_numpy(ray_grid(camera)).float().to(self.grid.mask.device)
-        size = CPU_RAYS if rays.device.type == "cpu" else GPU_RAYS
-        parts = [self._chunk(chunk) for chunk in torch.split(rays.flatten(1).T, size)]
-        pixels = torch.cat(parts).cpu().numpy().astype(np.float32)  # [H·W, 5]
-        image = pixels.reshape(lens.height, lens.width, 5)
+        image = self._image(camera).cpu().numpy()
         return Rendering(
             rgb=image[..., :3], alpha=image[..., 3], depth=image[..., 4] / _positive(image[..., 3])
         )
+
+    @torch.no_grad()
+    def rgba8(self, camera: Camera) -> npt.NDArray[np.uint8]:
+        """Returns `render(camera).rgba8()`, rounded where it was rendered."""
+        image = self._image(camera)
+        alpha = image[..., 3:4]
+        pixels = torch.cat([image[..., :3] / alpha.clamp_min(ALPHA_FLOOR), alpha], 2)
+        rounded: npt.NDArray[np.uint8] = (
+            (255.0 * pixels.clamp(0.0, 1.0)).round().to(torch.uint8).cpu().numpy()
+        )
+        return rounded
+
+    def _image(self, camera: Camera) -> Tensor:
+        """Colour, opacity and depth·opacity, [height, width, 5] float32."""
+        lens, device = camera.intrinsics, self.grid.mask.device
+        rays = torch.from_numpy(ray_map(camera).flat()).view(4, 3)
+        # Double precision where it costs nothing; some GPUs have none.
+        origin, d0, du, dv = rays if device.type == "cpu" else rays.float().to(device)
+        columns = torch.arange(lens.width, device=device)[:, None]
+        rows = torch.arange(lens.height, device=device)[:, None, None]
+        directions = (d0 + columns * du + rows * dv).view(-1, 3)
+        rays = torch.cat([origin.expand_as(directions), directions], 1).float()
+        size = CPU_RAYS if device.type == "cpu" else GPU_RAYS
+        parts = [self._chunk(chunk) for chunk in torch.split(rays, size)]
+        return torch.cat(parts).view(lens.height, lens.width, 5)
 
     def _chunk(self, rays: Tensor) -> Tensor:
         """Marches rays [N, 6] front to back; returns [N, 5] colour, opacity, depth·opacity."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.pictures import ByteImage, FloatImage, to_uint8
 
-__all__ = ["Rendering", "Teacher"]
+__all__ = ["ALPHA_FLOOR", "Rendering", "Teacher"]
 
-Image = npt.NDArray[np.float32]
+#: Least opacity by which premultiplied colour is divided.
+ALPHA_FLOOR = 1e-3
 
 
 class Rendering(NamedTuple):
@@ -23,20 +24,19 @@ class Rendering(NamedTuple):
         depth: [height, width] mean depth along the optical axis, world units; 0 where nothing is.
     """
 
-    rgb: Image
-    alpha: Image
-    depth: Image
+    rgb: FloatImage
+    alpha: FloatImage
+    depth: FloatImage
 
-    def on_white(self) -> Image:
+    def on_white(self) -> FloatImage:
         """Returns [height, width, 3] float32 in [0, 1] on white."""
         return np.clip(self.rgb + (1.0 - self.alpha[..., None]), 0.0, 1.0)
 
-    def rgba8(self) -> npt.NDArray[np.uint8]:
+    def rgba8(self) -> ByteImage:
         """Returns [height, width, 4] 8-bit pixels with straight alpha, as PNG stores them."""
-        straight = self.rgb / np.maximum(self.alpha[..., None], 1e-3)
+        straight = self.rgb / np.maximum(self.alpha[..., None], ALPHA_FLOOR)
         pixels = np.concatenate([straight, self.alpha[..., None]], axis=-1)
-        rounded: npt.NDArray[np.uint8] = np.rint(255.0 * np.clip(pixels, 0.0, 1.0)).astype(np.uint8)
-        return rounded
+        return to_uint8(pixels)
 
 
 class Teacher(Protocol):
@@ -44,4 +44,8 @@ class Teacher(Protocol):
 
     def render(self, camera: Camera) -> Rendering:
         """Renders the view of `camera` on its own pixel grid."""
+        ...
+
+    def rgba8(self, camera: Camera) -> ByteImage:
+        """Returns `render(camera).rgba8()`, on the way that is fastest for the device."""
         ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+
+from mobile_nelf.vocabulary import LossName, OptimizerName, Precision, TrainedPart
 
 __all__ = ["FitConfig", "PhotoStageConfig"]
 
@@ -45,16 +46,16 @@ class FitConfig:
     patches: int = 16
     patch_rays: int = 16
     foreground: float = 0.0
-    optimizer: Literal["muon", "adamw"] = "muon"
+    optimizer: OptimizerName = "muon"
     learning_rate: float = 1e-3
     matrix_step: float = 0.02
     warmup_steps: int = 200
     weight_decay: float = 1e-2
     ema_decay: float = 0.995
-    loss: Literal["mse", "charbonnier"] = "mse"
+    loss: LossName = "mse"
     perceptual: float = 0.0
-    precision: Literal["bf16", "fp32"] = "bf16"
-    train_only: Literal["all", "tail"] = "all"
+    precision: Precision = "bf16"
+    train_only: TrainedPart = "all"
     view_uses: int = 100
     first_views: int = 100
     cache_mb: int = 300

@@ -7,17 +7,14 @@ A line of the log is {"stage", "step", "seconds", "psnr_db"} and, where photos w
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
+from mobile_nelf.atomic import replace_file
 from mobile_nelf.errors import OutputError
-from mobile_nelf.metrics import ImageArray
+from mobile_nelf.pictures import FloatImage, png_bytes, to_uint8
 
 __all__ = ["LOG_NAME", "RunLog"]
 
@@ -44,7 +41,7 @@ class RunLog:
         try:
             self._path.touch()
             kept = _lines_up_to(self._path, stage, step)
-            _replace(self._path, "".join(f"{line}\n" for line in kept).encode())
+            replace_file(self._path, "".join(f"{line}\n" for line in kept).encode())
             for sample in self._samples.glob(f"{stage}_*.png"):
                 if int(sample.stem.rpartition("_")[2]) > step:
                     sample.unlink()
@@ -74,19 +71,17 @@ class RunLog:
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, step)
 
-    def sample(self, step: int, image: ImageArray) -> None:
+    def sample(self, step: int, image: FloatImage) -> None:
         """Keeps a frame [height, width, 3] in [0, 1] as `samples/<stage>_<step>.png`.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        pixels = np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
-        encoded = io.BytesIO()
-        Image.fromarray(pixels).save(encoded, "PNG")
+        pixels = to_uint8(image)
         path = self._samples / f"{self._stage}_{step:05d}.png"
         try:
             self._samples.mkdir(exist_ok=True)
-            _replace(path, encoded.getvalue())
+            replace_file(path, png_bytes(pixels))
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
         if self._board is not None:
@@ -96,13 +91,6 @@ class RunLog:
         """Lets TensorBoard write what it holds back."""
         if self._board is not None:
             self._board.close()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Puts a whole file in place of `path`; a kill leaves nothing but one file to overwrite."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_bytes(content)
-    os.replace(beside, path)
 
 
 def _lines_up_to(path: Path, stage: str, step: int) -> list[str]:

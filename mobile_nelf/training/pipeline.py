@@ -9,22 +9,23 @@ from pathlib import Path
 import torch
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.config import to_dict
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import require_metrics
+from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.run_files import check_output, make_run_folder, run_folder
+from mobile_nelf.runs import check_output, differing_names, make_run_folder, run_folder
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
-from mobile_nelf.teachers.fit import TeacherProgress
-from mobile_nelf.training.losses import check_loss
-from mobile_nelf.training.pseudo_set import pseudo_views
-from mobile_nelf.training.ranks import DeviceName, launched
-from mobile_nelf.training.stage import FitProgress
-from mobile_nelf.training.student import StudentPlan, TrainedStudent, train_student
-from mobile_nelf.training.teacher import MadeTeacher, make_teacher
-from mobile_nelf.training.views import PhotoViews, check_size
+from mobile_nelf.training.ranks import launched
+from mobile_nelf.training.student.losses import check_loss
+from mobile_nelf.training.student.make import StudentPlan, TrainedStudent, train_student
+from mobile_nelf.training.student.stage import FitProgress
+from mobile_nelf.training.teacher.fit import TeacherProgress
+from mobile_nelf.training.teacher.make import MadeTeacher, make_teacher
+from mobile_nelf.training.views.pseudo_set import pseudo_views
+from mobile_nelf.training.views.sources import PhotoViews, check_size
+from mobile_nelf.vocabulary import DeviceName
 
 __all__ = ["TrainedScene", "teacher_path", "train_scene"]
 
@@ -148,7 +149,7 @@ def _is_there(
     found = load_teacher(path, device)
     wanted = {**to_dict(config), "photos": PhotoViews(scene.views("train")).identity()}
     known = {**to_dict(found.teacher.config), "photos": found.provenance.get("photos")}
-    differing = [name for name in wanted if wanted[name] != known[name]]
+    differing = differing_names(wanted, known)
     if differing and not force:
         raise InputError(
             f"{path}: is a teacher of other photos or settings ({', '.join(differing)}); delete it "

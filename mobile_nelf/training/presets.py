@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from mobile_nelf.errors import InputError
 from mobile_nelf.scenes import Scene
-from mobile_nelf.students import Activation, EncoderConfig, StudentConfig
+from mobile_nelf.students import EncoderConfig, StudentConfig
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.training.config import FitConfig, PhotoStageConfig
+from mobile_nelf.vocabulary import Activation
 
 __all__ = ["PRESETS", "Preset", "find_preset", "on_grid"]
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
 
 from mobile_nelf.errors import InputError
+from mobile_nelf.vocabulary import DeviceName
 
-__all__ = ["DeviceName", "Ranks", "launched"]
+__all__ = ["Ranks", "launched"]
 
-DeviceName = Literal["auto", "cpu", "cuda"]
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
-from students_for_tests import random_checkpoint
 
 from mobile_nelf.cameras import Intrinsics, look_at
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.cli import cli
+from tests.helpers.students import random_checkpoint
 
 #: Large enough for the window of SSIM and for three stages of super-resolution.
 IMAGE = 16

@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.docs.pages import LEFT_OUT, PAGES, ROOT, agrees, run, steps
+from tests.docs.pages import LEFT_OUT, PAGES, agrees, run, steps
+from tests.helpers import ROOT
 
 
 def record(page: Path) -> None:

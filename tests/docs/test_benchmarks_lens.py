@@ -7,15 +7,14 @@ import math
 import os
 import subprocess
 import sys
-from pathlib import Path
-
-from node_for_tests import needs_node
-from students_for_tests import random_checkpoint
 
 from benchmarks import ray_spacing
 from mobile_nelf.checkpoints import save_checkpoint
+from tests.helpers import ROOT
+from tests.helpers.node import needs_node
+from tests.helpers.students import random_checkpoint
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "lens_frame.py"
+SCRIPT = ROOT / "benchmarks" / "lens_frame.py"
 
 #: A bicubic filter that changes no size leaves the rounding of float32.
 UNCHANGED_DB = 100.0

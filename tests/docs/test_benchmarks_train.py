@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from training.sphere_for_tests import ORBIT, sphere_scene
 
 from benchmarks import distillation_disk, training_curve, training_throughput
 from mobile_nelf.encoding import encode
@@ -21,12 +20,13 @@ from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace
-from mobile_nelf.training.learner import Learner
 from mobile_nelf.training.log import RunLog
-from mobile_nelf.training.patches import Patches
 from mobile_nelf.training.presets import find_preset
-from mobile_nelf.training.pseudo_set import PseudoSetConfig, write_pseudo_set
 from mobile_nelf.training.ranks import Ranks
+from mobile_nelf.training.student.learner import Learner
+from mobile_nelf.training.views.patches import Patches
+from mobile_nelf.training.views.pseudo_set import PseudoSetConfig, write_pseudo_set
+from tests.helpers.sphere import ORBIT, sphere_scene
 
 STUDENT = StudentConfig(EncoderConfig(2.0, 6.0), depth=4, width=8, ray_width=4, ray_height=4)
 TINY = ["--depth", "4", "--width", "8", "--rays", "4", "--views", "3", "--steps", "2"]

@@ -17,7 +17,6 @@ from mobile_nelf.cli import COMMANDS, cli
 from tests.docs.pages import (
     ENVIRONMENT,
     PAGES,
-    ROOT,
     agrees,
     blocks,
     records,
@@ -25,6 +24,7 @@ from tests.docs.pages import (
     steps,
     words,
 )
+from tests.helpers import ROOT
 
 #: `mnelf train` in seconds: what it says does not depend on how long it runs.
 SHORT = ("--teacher-steps", "20", "--steps", "5", "--photo-steps", "5")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mobile_nelf.cli import COMMANDS
-from tests.docs.pages import DOCS, ENVIRONMENT, ROOT
+from tests.docs.pages import DOCS, ENVIRONMENT
+from tests.helpers import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,17 @@ import re
 import subprocess
 import sys
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.helpers import ROOT
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-ROOT = Path(__file__).parents[2]
 
 #: Files of git that install something or run unattended.
 INSTALLING = (

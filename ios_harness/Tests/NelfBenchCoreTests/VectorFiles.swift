@@ -6,7 +6,7 @@ import XCTest
 /// sine passes that on.
 let doubleTolerance = 1e-12
 
-/// Returns a file that `tests/ios/write_vectors.py` wrote.
+/// Returns a file that `tests/golden/write_vectors.py` wrote.
 func vectorData(_ name: String, file: String = #filePath) throws -> Data {
     let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
     return try Data(contentsOf: folder.appendingPathComponent("Vectors/\(name)"))

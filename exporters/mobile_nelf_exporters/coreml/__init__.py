@@ -1,0 +1,1 @@
+"""Target coreml: packages for iOS and iPadOS, and the app that shows and measures them."""

@@ -1,0 +1,225 @@
+"""The iPad app of a Core ML bundle: an App Playground with the models, and the Swift package.
+
+`ios_harness/` of this project is the one set of Swift sources. The playground gets them copied into
+one module, beside the packages and what the app has to know about them (`bench.json`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mobile_nelf._version import __version__
+from mobile_nelf.assets import asset_dir
+from mobile_nelf.cameras import Camera
+from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.errors import BundleError
+from mobile_nelf.plain import to_dict
+from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.templates import template_environment
+
+__all__ = ["APP_IOS", "HarnessModel", "render_ios_harness"]
+
+#: Raised when an older app would misread a newer file.
+BENCH_SCHEMA = 1
+
+#: The app's own code needs this version of iOS.
+APP_IOS = 17
+
+HARNESS = "ios_harness"
+PACKAGE = f"{HARNESS}/NelfBench"
+#: Targets of the Swift package whose sources make up the app.
+APP_TARGETS = ("NelfBenchCore", "NelfBenchCoreML", "NelfBenchUI")
+
+WEIGHTS_FILE = "Data/com.apple.CoreML/weights/weight.bin"
+POSES_FILE = "reference/poses.json"
+PIXELS_FILE = "reference/pixels.npy"
+PIXELS_RESOURCE = "reference_pixels.f32"
+
+#: Values of each upload that the app compares with its own.
+UPLOAD_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class HarnessModel:
+    """A Core ML package that the app measures.
+
+    Attributes:
+        package: folder of the package, such as `mic.mlpackage`.
+        weights: how its weights are stored.
+        min_psnr_db: what each reference frame must reach on the device.
+    """
+
+    package: str
+    weights: WeightForm
+    min_psnr_db: float
+
+
+def render_ios_harness(
+    contract: Contract,
+    models: Sequence[HarnessModel],
+    files: Mapping[str, bytes],
+    name: str,
+    ios: int = APP_IOS,
+) -> dict[str, bytes]:
+    """Returns the folder `ios_harness` of a bundle as file contents by relative POSIX path.
+
+    Args:
+        contract: that all models share.
+        models: what the app measures, in the order in which it shows them.
+        files: of the bundle: the packages of `models` and the folder `reference`.
+        name: of bundle and app.
+        ios: lowest version of iOS that the packages run on.
+
+    Returns:
+        `ios_harness/<name>.swiftpm`, which carries copies of packages and reference frames, since a
+        playground that is sent to an iPad holds nothing but its own files; and
+        `ios_harness/NelfBench`, the Swift package. The same input gives the same bytes.
+
+    Raises:
+        InputError: `name` is not a valid name.
+        BundleError: `files` lacks a package or the reference.
+        MissingExtraError: jinja2 is not installed.
+    """
+    check_name(name, "app")
+    app = f"{HARNESS}/{name}.swiftpm"
+    reference = _reference(files)
+    rendered = {
+        f"{app}/Package.swift": _package_swift(name, max(ios, APP_IOS)),
+        f"{app}/Resources/{PIXELS_RESOURCE}": reference.pixels.tobytes(),
+        **_app_sources(app),
+        **_package_files(),
+    }
+    entries = []
+    for model in models:
+        package = _files_below(files, model.package)
+        rendered |= {f"{app}/Resources/{path}": content for path, content in package.items()}
+        entries.append(_model_entry(model, package))
+    for path in reference.frames:
+        rendered[f"{app}/Resources/{Path(path).name}"] = files[path]
+    config = {
+        "schema": BENCH_SCHEMA,
+        "mnelf_version": __version__,
+        "bundle": {"name": name, "weights_sha256": contract.weights_sha256},
+        "contract": to_dict(contract),
+        "models": entries,
+        "reference": _reference_entry(contract, reference),
+    }
+    text = json.dumps(config, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    rendered[f"{app}/Resources/bench.json"] = text.encode()
+    return dict(sorted(rendered.items()))
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The folder `reference` of a bundle: frames are paths, pixels [frames, n, channels]."""
+
+    poses: list[list[list[float]]]
+    frames: list[str]
+    pixels: npt.NDArray[np.float32]
+
+
+def _reference(files: Mapping[str, bytes]) -> _Reference:
+    frames = sorted(path for path in files if re.fullmatch(r"reference/frame_\d+\.png", path))
+    try:
+        poses = json.loads(files[POSES_FILE])["cam_to_world"]
+        pixels = np.load(io.BytesIO(files[PIXELS_FILE]), allow_pickle=False).astype("<f4")
+    except KeyError as error:
+        raise BundleError(f"reference: {error.args[0]} is missing; bundle it again") from error
+    if not len(poses) == len(frames) == len(pixels):
+        raise BundleError(
+            f"reference: {len(poses)} poses, {len(frames)} frames and pixels of {len(pixels)}, "
+            "expected as many of each; bundle it again"
+        )
+    return _Reference(poses, frames, pixels)
+
+
+def _files_below(files: Mapping[str, bytes], package: str) -> dict[str, bytes]:
+    below = {path: files[path] for path in sorted(files) if path.startswith(f"{package}/")}
+    if f"{package}/{WEIGHTS_FILE}" not in below:
+        raise BundleError(f"{package}: {WEIGHTS_FILE} is missing in it; bundle it again")
+    return below
+
+
+def _model_entry(model: HarnessModel, package: dict[str, bytes]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for path, content in package.items():
+        digest.update(f"{path}:{len(content)};".encode() + content)
+    weights = package[f"{model.package}/{WEIGHTS_FILE}"]
+    return {
+        "package": model.package,
+        "weights": model.weights,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "package_sha256": digest.hexdigest(),
+        "bytes": sum(map(len, package.values())),
+        "min_psnr_db": model.min_psnr_db,
+    }
+
+
+def _reference_entry(contract: Contract, reference: _Reference) -> dict[str, Any]:
+    frames = zip(reference.frames, reference.poses, strict=True)
+    return {
+        "frames": [{"file": Path(path).name, "cam_to_world": pose} for path, pose in frames],
+        "pixels": PIXELS_RESOURCE,
+        "pixels_per_frame": reference.pixels.shape[1],
+        "uploads": _upload_samples(contract, np.asarray(reference.poses[0], np.float64)),
+    }
+
+
+def _upload_samples(contract: Contract, pose: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Some values of each upload of a pose, by which the app tells its own fault from Core ML's."""
+    student = contract.student
+    camera = Camera(pose, contract.intrinsics).resized(student.ray_width, student.ray_height)
+    uploads = find_layout(contract.layout).host(camera, student.encoder)
+    samples = []
+    for name, upload in uploads.items():
+        flat = upload.reshape(-1)
+        count = min(UPLOAD_SAMPLES, len(flat))
+        positions = np.linspace(0, len(flat) - 1, count).astype(np.int64)
+        samples.append(
+            {"name": name, "positions": positions.tolist(), "values": flat[positions].tolist()}
+        )
+    return samples
+
+
+def _package_swift(name: str, ios: int) -> bytes:
+    # An identifier takes no underscore.
+    identifier = f"org.mobile-nelf.bench.{name.replace('_', '-')}"
+    text: str = (
+        template_environment()
+        .get_template("ios_parts/Package.swift.j2")
+        .render(name=name, identifier=identifier, ios=ios)
+    )
+    return text.encode()
+
+
+def _app_sources(app: str) -> dict[str, bytes]:
+    """The sources of all targets and the entry point, each target in a folder of its own."""
+    root = asset_dir(HARNESS)
+    folders = {target: root / "Sources" / target for target in APP_TARGETS}
+    folders["App"] = root / "Playground"
+    return {
+        f"{app}/{folder}/{path.name}": path.read_bytes()
+        for folder, source in folders.items()
+        for path in sorted(source.glob("*.swift"))
+    }
+
+
+def _package_files() -> dict[str, bytes]:
+    root = asset_dir(HARNESS)
+    paths = [root / "Package.swift", root / "README.md"]
+    for folder in ("Sources", "LinuxStubs", "Tests"):
+        # Only what belongs to it: a checkout may hold build products and editors' files.
+        paths += [p for p in (root / folder).rglob("*") if p.suffix in (".swift", ".json")]
+    return {f"{PACKAGE}/{path.relative_to(root).as_posix()}": path.read_bytes() for path in paths}

@@ -1,0 +1,274 @@
+"""Target `coreml`: packages for iPhone and iPad, executed and compared without either."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mobile_nelf._version import __version__
+from mobile_nelf.cameras import Camera
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
+from mobile_nelf.deploy.form import DeployForm, deploy_form
+from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.tolerances import (
+    COMPRESSED_MIN_PSNR_DB,
+    EMULATED_MIN_PSNR_DB,
+    required_psnr_db,
+)
+from mobile_nelf.errors import BundleError, DeployError, InputError
+from mobile_nelf.export.exporter import Exported
+from mobile_nelf.export.inspection import Inspection, ProgramRecord, ProjectCheck
+from mobile_nelf.export.options import ExportOptions
+from mobile_nelf.export.runtime import FrameFunction, Runtime
+from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf_exporters.coreml.app import APP_IOS, HarnessModel, render_ios_harness
+from mobile_nelf_exporters.coreml.checks import (
+    ACTIVATION_OPERATORS,
+    check_package,
+    ios_version,
+    program_facts,
+    weight_form,
+)
+from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
+from mobile_nelf_exporters.coreml.convert import IOS_VERSIONS, convert, package_files
+from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
+from mobile_nelf_exporters.coreml.facts import program_cost
+from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
+from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
+from mobile_nelf_exporters.coreml.placement import place
+from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.templates import template_environment
+
+__all__ = ["CoremlExporter", "frame_function"]
+
+PACKAGE_SUFFIX = ".mlpackage"
+
+NOT_MEASURED = (
+    "latency, FPS, memory and heat on a device",
+    "where a device runs each operation; the placement is by rules only",
+    "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",
+    "that Core ML compiles the package",
+)
+
+
+class CoremlExporter:
+    """Exports Core ML packages, one for each form of the weights."""
+
+    target: ClassVar[str] = "coreml"
+
+    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+        """See `Exporter.export`.
+
+        Raises:
+            InputError: `name` is no name for an app, or a version of iOS is not to be had.
+        """
+        options.refuse(self.target, "experience")
+        # By default what the app itself needs.
+        ios = APP_IOS if options.ios is None else options.ios
+        weights = options.weights or ("fp16",)
+        _check_options(name, ios, weights)
+        reason = "asked for"
+        if options.layout is None:
+            reason = (
+                "no trigonometry in the graph, so all of it can be computed in fp16 and on the "
+                "Neural Engine"
+            )
+        layout = find_layout(options.layout or "factored")
+        activation = options.activation or default_activation(checkpoint, "erf")
+        if activation not in ACTIVATION_OPERATORS:
+            raise DeployError(
+                f"activation {activation!r} is an operator of SnapML; Core ML has "
+                f"{', '.join(ACTIVATION_OPERATORS)}"
+            )
+        output_form = options.output_form or "tensor"
+        if output_form == "image" and checkpoint.student.out_channels != 3:
+            raise DeployError(
+                "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
+                "--output-form image"
+            )
+        largest = max(weight.numel() for weight in checkpoint.weights.values())
+        if largest <= MIN_ELEMENTS and weights != ("fp16",):
+            raise DeployError(
+                f"no layer has more than {MIN_ELEMENTS} weights, so {', '.join(weights)} would "
+                "store nothing smaller; leave out --weights"
+            )
+        contract = replace(
+            make_contract(checkpoint, layout, activation, output_form),
+            min_psnr_db=required_psnr_db(
+                layout.name, checkpoint.student.activation, activation, self.target
+            ),
+        )
+        form = deploy_form(checkpoint, layout, activation, expand=False)
+        # First, since it fails at once where the runtime is not installed.
+        opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
+        model = convert(form, contract, ios)
+        files: dict[str, bytes] = {}
+        for index, stored in enumerate(weights):
+            package = f"{name}{f'-{stored}' if index else ''}{PACKAGE_SUFFIX}"
+            files |= package_files(compress(model, stored), package, contract, stored)
+        packages = _read_packages(files)
+        files["README.md"] = _readme(name, contract, ios, packages)
+        return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
+
+    def companions(
+        self, files: dict[str, bytes], contract: Contract, name: str
+    ) -> dict[str, bytes]:
+        """Returns the app that shows and measures the packages; see `Exporter.companions`."""
+        packages = _read_packages(files)
+        models = [
+            HarnessModel(
+                package.name,
+                weight_form(package),
+                _demanded_psnr_db(package, contract, emulated=True),
+            )
+            for package in packages
+        ]
+        return render_ios_harness(contract, models, files, name, ios_version(packages[0]))
+
+    def inspect(self, files: dict[str, bytes]) -> Inspection:
+        """See `Exporter.inspect`. Cost and placement are those of the first package.
+
+        The others differ in how weights are stored, not in what is computed.
+        """
+        packages = _read_packages(files)
+        facts = program_facts(packages[0])
+        return Inspection(
+            program_cost(facts),
+            placement=place(facts),
+            programs={
+                package.name: ProgramRecord(
+                    weight_form(package),
+                    hashlib.sha256(canonical_dump(package).encode()).hexdigest(),
+                )
+                for package in packages
+            },
+        )
+
+    def check_project(self, folder: Path) -> ProjectCheck:
+        """See `Exporter.check_project`."""
+        raise InputError(
+            f"{folder}: is a directory, expected a checkpoint; target {self.target} has no "
+            "projects to check"
+        )
+
+    def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
+        """See `Exporter.runtimes`."""
+        runtimes: list[Runtime] = []
+        for package in _read_packages(files):
+            check_package(package, contract)
+            runtimes += [_runtime(package, contract, emulated) for emulated in (False, True)]
+        return tuple(runtimes)
+
+
+def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:
+    check_name(name, "app")
+    if ios not in IOS_VERSIONS:
+        raise InputError(
+            f"iOS {ios} is no target; expected --ios {', '.join(map(str, IOS_VERSIONS))}"
+        )
+    if len(set(weights)) < len(weights):
+        raise InputError(f"--weights {', '.join(weights)}: name each form once")
+
+
+def _read_packages(files: dict[str, bytes]) -> list[Package]:
+    """Returns the packages of a bundle, the main one first."""
+    tops = {path.partition("/")[0] for path in files}
+    # `mic.mlpackage` is the main one, `mic-int8.mlpackage` a further form of its weights.
+    names = sorted(
+        (top for top in tops if top.endswith(PACKAGE_SUFFIX)), key=lambda top: (len(top), top)
+    )
+    if not names:
+        raise BundleError(f"*{PACKAGE_SUFFIX}: is missing; bundle it again")
+    return [read_package(files, name) for name in names]
+
+
+def _demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> float:
+    demanded = min(contract.min_psnr_db, COMPRESSED_MIN_PSNR_DB.get(weight_form(package), np.inf))
+    return min(demanded, EMULATED_MIN_PSNR_DB) if emulated else demanded
+
+
+def _second_opinion(form: DeployForm, contract: Contract) -> Runtime:
+    return Runtime(
+        name="Core AI runtime, fp32",
+        artefact="",
+        assumes="the same graph in float32, exported for another framework; not in the bundle",
+        frame=coreai_frame_function(form, contract),
+        # What the layout must reach where weights are not rounded to fp16.
+        min_psnr_db=required_psnr_db(
+            contract.layout, contract.student.activation, contract.activation
+        ),
+    )
+
+
+def _runtime(package: Package, contract: Contract, emulated: bool) -> Runtime:
+    form = weight_form(package)
+    kind = "fp16 after every operation" if emulated else "exact"
+    frame, largest_activation = frame_function(package, contract, emulate_fp16=emulated)
+    return Runtime(
+        name=f"Core ML program{'' if form == 'fp16' else f' {form}'}, {kind}",
+        artefact=package.name,
+        assumes=(
+            "emulates a device that stores every result in fp16 and adds up in float32"
+            if emulated
+            else ""
+        ),
+        frame=frame,
+        min_psnr_db=_demanded_psnr_db(package, contract, emulated),
+        emulates=emulated,
+        largest_activation=largest_activation,
+    )
+
+
+def frame_function(
+    package: Package, contract: Contract, *, emulate_fp16: bool
+) -> tuple[FrameFunction, Callable[[], tuple[str, float]]]:
+    """Returns what renders with a package, and what tells its largest activation so far.
+
+    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does.
+
+    Raises:
+        BundleError: the package does something that the interpreter does not know.
+    """
+    interpreter = Interpreter(package, emulate_fp16=emulate_fp16)
+    layout = find_layout(contract.layout)
+    scale = 255.0 if contract.output_form == "image" else 1.0
+    largest = ("", 0.0)
+
+    def frame(camera: Camera) -> npt.NDArray[np.float32]:
+        nonlocal largest
+        uploads = {
+            name: torch.from_numpy(array).float()
+            for name, array in layout.host(camera, contract.student.encoder).items()
+        }
+        image = interpreter.run(uploads)[contract.output.name][0]
+        largest = max(largest, interpreter.largest_activation, key=lambda found: found[1])
+        return np.ascontiguousarray(image.permute(1, 2, 0).numpy() / np.float32(scale))
+
+    return frame, lambda: largest
+
+
+def _readme(name: str, contract: Contract, ios: int, packages: list[Package]) -> bytes:
+    text: str = (
+        template_environment()
+        .get_template("README.coreml.md.j2")
+        .render(
+            name=name,
+            contract=contract,
+            ios=ios,
+            app_ios=max(ios, APP_IOS),
+            packages=[
+                {"name": package.name, "weights": weight_form(package), "size": package.model_bytes}
+                for package in packages
+            ],
+            version=__version__,
+        )
+    )
+    return text.encode()

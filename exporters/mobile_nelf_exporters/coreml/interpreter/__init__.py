@@ -1,0 +1,1 @@
+"""Runs the program of a Core ML package, without coremltools."""

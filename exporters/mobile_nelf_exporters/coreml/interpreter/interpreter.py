@@ -1,0 +1,150 @@
+"""Runs a Core ML package off-device, operation by operation."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, make_kernel
+from mobile_nelf_exporters.coreml.package.constexpr import decompress
+from mobile_nelf_exporters.coreml.package.package import Package
+from mobile_nelf_exporters.coreml.package.program import Constant
+
+__all__ = ["FP16_LIMIT", "Interpreter", "operation_counts"]
+
+#: Largest finite number in fp16.
+FP16_LIMIT = 65504.0
+
+
+def operation_counts(package: Package) -> dict[str, int]:
+    """Returns how often each operator occurs, constants aside, sorted by name."""
+    return dict(sorted(Counter(op.type for op in package.program.operations).items()))
+
+
+class Interpreter:
+    """Computes what a package declares, on a CPU.
+
+    Two modes:
+
+    * exact: stored weights as they are, arithmetic in float32. Of the roundings that the program
+      declares, only that of its own inputs is done: a host uploads float32, and a device sees no
+      more of it than fp16. What remains against the trained network is the error of the weights.
+    * fp16 emulated: every result that is declared fp16 is rounded to it, sums are accumulated in
+      float32. Too large a number becomes infinite, as on a device.
+
+    Neither says how a device's own kernels sum, nor what it does to a picture after the program.
+
+    Attributes:
+        largest_activation: name and magnitude of the largest result that is declared fp16, in the
+            last run; to be judged against `FP16_LIMIT`. Infinite if one was infinite or no number;
+            `("", 0.0)` before the first run and where nothing is fp16.
+    """
+
+    largest_activation: tuple[str, float]
+
+    def __init__(self, package: Package, *, emulate_fp16: bool = False) -> None:
+        """Decompresses the weights and checks every operation.
+
+        Args:
+            package: what to run.
+            emulate_fp16: round as a device may.
+
+        Raises:
+            BundleError: an operator or parameter is unknown, weights do not fit together, or an
+                operation computes another shape or type than it declares.
+        """
+        self.largest_activation = ("", 0.0)
+        self._package = package
+        self._emulate_fp16 = emulate_fp16
+        self._inputs = {feature.name for feature in package.inputs}
+        self._kernels = _make_kernels(package)
+        last_use = {
+            operand: index
+            for index, kernel in enumerate(self._kernels)
+            for operand in kernel.operands
+            if isinstance(operand, str)
+        }
+        # By index of the kernel, values that nobody reads after it.
+        self._dead: dict[int, list[str]] = {}
+        for name, index in last_use.items():
+            if name not in package.program.outputs:
+                self._dead.setdefault(index, []).append(name)
+
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns the outputs by name, float32.
+
+        A picture is returned as the program computes it, [1, 3, H, W] in 0 to 255; the platform's
+        conversion to 8 bits is left to the caller.
+
+        Args:
+            inputs: float32 tensors by name, in the shapes of `package.inputs`.
+
+        Raises:
+            ValueError: the inputs are not those of the package.
+        """
+        expected = {
+            feature.name: (torch.float32, feature.shape) for feature in self._package.inputs
+        }
+        found = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in inputs.items()}
+        if found != expected:
+            raise ValueError(f"{self._package.name}: inputs {found}, expected {expected}")
+        self.largest_activation = ("", 0.0)
+        values = {name: _channels_last(tensor) for name, tensor in inputs.items()}
+        with torch.inference_mode():
+            for index, kernel in enumerate(self._kernels):
+                operands = [
+                    values[operand] if isinstance(operand, str) else operand
+                    for operand in kernel.operands
+                ]
+                values[kernel.operation.name] = self._finished(kernel, kernel.function(*operands))
+                del operands
+                for name in self._dead.get(index, ()):
+                    del values[name]
+            return {name: values[name].contiguous() for name in self._package.program.outputs}
+
+    def _finished(self, kernel: Kernel, result: Tensor) -> Tensor:
+        """Rounds where the mode says so, and notes the largest magnitude."""
+        if kernel.output_type.dtype != "fp16":
+            return result
+        source = kernel.operands[0]
+        of_input = (
+            kernel.operation.type == "cast" and isinstance(source, str) and source in self._inputs
+        )
+        if self._emulate_fp16 or of_input:
+            result = result.half().float()
+        low, high = _in_memory_order(result).aminmax()
+        magnitude = max(abs(float(low)), abs(float(high)))
+        if math.isnan(magnitude):
+            magnitude = math.inf
+        if magnitude > self.largest_activation[1]:
+            self.largest_activation = (kernel.operation.name, magnitude)
+        return result
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """Returns the tensor in the memory order in which 1×1 convs are products of matrices."""
+    if tensor.dim() != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def _in_memory_order(tensor: Tensor) -> Tensor:
+    """Returns the elements, flat, without a copy if the tensor is in that order."""
+    return (tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor).reshape(-1)
+
+
+def _make_kernels(package: Package) -> list[Kernel]:
+    constants: dict[str, Constant] = {}
+    types = {value.name: value.type for value in package.program.inputs}
+    kernels = []
+    for operation in package.program.operations:
+        if operation.is_constexpr:
+            constants.update(decompress(operation, constants, package.name))
+        else:
+            kernels.append(make_kernel(operation, constants, types, package.name))
+            types.update((output.name, output.type) for output in operation.outputs)
+    return kernels

@@ -1,0 +1,1 @@
+"""Target lens: a Lens Studio project."""

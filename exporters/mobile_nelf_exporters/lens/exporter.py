@@ -1,0 +1,261 @@
+"""Target `lens`: a Lens Studio project whose models fit SnapML."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import nn
+
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.contract import Contract, default_activation, shown_ball_radius
+from mobile_nelf.deploy.cost import model_cost
+from mobile_nelf.deploy.form import DeployForm
+from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
+from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf.export.exporter import Exported
+from mobile_nelf.export.inspection import Inspection, ProjectCheck
+from mobile_nelf.export.options import ExportOptions
+from mobile_nelf.export.reference import REFERENCE
+from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.vocabulary import ActivationForm, Experience
+from mobile_nelf_exporters.lens.lint.check import check_lens_folder, lint_lens_project
+from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
+from mobile_nelf_exporters.lens.player.film import film_lens
+from mobile_nelf_exporters.lens.player.session import node_path
+from mobile_nelf_exporters.lens.project import (
+    MODEL_PATH,
+    PROJECT,
+    SMALL_MODEL_PATH,
+    project_files,
+    render_lens_project,
+    render_lens_readme,
+)
+from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
+from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.onnx.build import build_onnx
+from mobile_nelf_exporters.onnx.lowering import GELU_SNAP, lower_to_onnx
+from mobile_nelf_exporters.onnx.runtime import (
+    frame_function,
+    parse_model,
+    read_contract,
+    with_fp16_weights,
+)
+from mobile_nelf_exporters.snapml.check import SnapmlReport, check_snapml
+from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES, BACKENDS
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["LensStudioExporter"]
+
+#: Reference frames of the smaller picture.
+SMALL_REFERENCE = f"{REFERENCE}/small"
+
+#: The lens against the student. Its uploads are those that the ONNX leg has; what is left is the
+#: texture's range of [0, 255] and, in the room, 8 bits of the camera's image.
+LENS_MIN_PSNR_DB = 50.0
+
+LENS_RUNTIME = "the lens in Node.js"
+NOT_MEASURED = (
+    "FPS, latency and memory on a phone",
+    "that Lens Studio opens the project and imports the model",
+    "the orientation of the output texture on the screen",
+)
+
+
+class LensStudioExporter:
+    """Exports a Lens Studio project."""
+
+    target: ClassVar[str] = "lens"
+
+    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+        """See `Exporter.export`.
+
+        Raises:
+            InputError: `name` is no name for a lens.
+            DeployError: the layout cannot hold rays at the border of what was trained, which a
+                lens in the room needs.
+        """
+        options.refuse(self.target, "weights", "output_form", "ios", "second_opinion")
+        check_name(name, "lens")
+        experience = options.experience or "orbit"
+        allowed = [layout for layout in LAYOUTS if experience == "orbit" or layout.name != "camera"]
+        deployed = world_checkpoint(checkpoint) if experience == "world" else checkpoint
+        if options.layout is None:
+            layout, reason = _choose_layout(deployed.student, allowed)
+        else:
+            layout, reason = find_layout(options.layout), "asked for"
+        if layout not in allowed:
+            raise DeployError(
+                f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
+                f" was trained, as --experience {experience} needs; expected one of "
+                f"{', '.join(allowed.name for allowed in allowed)}"
+            )
+        form = options.activation or default_activation(checkpoint, "gelusnap")
+        ball_radius = shown_ball_radius(checkpoint)
+        models = [_build(deployed, layout, form, experience, ball_radius)]
+        small = _build(smaller_checkpoint(deployed), layout, form, experience, ball_radius)
+        if _import_bytes(models[0][0], small[0]) <= check_snapml(small[0]).budget_bytes:
+            models.append(small)
+        contract = models[0][1]
+        contents = [
+            (contract, model.SerializeToString(deterministic=True)) for model, contract in models
+        ]
+        files = {
+            **render_lens_project(contents, name, experience),
+            "README.md": render_lens_readme(contents, name, experience),
+        }
+        references = {SMALL_REFERENCE: small[1]} if small in models else {}
+        not_measured: tuple[str, ...] = NOT_MEASURED
+        if node_path() is None:
+            not_measured += (f"{LENS_RUNTIME}, which is not installed here",)
+        return Exported(contract, files, reason, not_measured, references)
+
+    def companions(
+        self, files: dict[str, bytes], contract: Contract, name: str
+    ) -> dict[str, bytes]:
+        """See `Exporter.companions`."""
+        return {}
+
+    def inspect(self, files: dict[str, bytes]) -> Inspection:
+        """See `Exporter.inspect`; the predicted size is that of all models together."""
+        model = parse_model(_model_bytes(files), MODEL_PATH)
+        operators = check_snapml(model)
+        if SMALL_MODEL_PATH in files:
+            small = parse_model(files[SMALL_MODEL_PATH], SMALL_MODEL_PATH)
+            operators = replace(operators, import_bytes=_import_bytes(model, small))
+        return Inspection(model_cost(model), operators)
+
+    def check_project(self, folder: Path) -> ProjectCheck:
+        """See `Exporter.check_project`."""
+        return check_lens_folder(folder)
+
+    def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
+        """See `Exporter.runtimes`.
+
+        Lens Studio stores conv weights as fp16 on import, which the last runtime emulates.
+        """
+        model = parse_model(_model_bytes(files), MODEL_PATH)
+        if read_contract(model, MODEL_PATH) != contract:
+            raise BundleError(f"{MODEL_PATH}: carries another contract than the manifest")
+        # A project of ours has none, so that even a warning means that something changed.
+        findings = lint_lens_project(files, folder=PROJECT)
+        if findings:
+            raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
+        snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
+        assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
+        window = trained_window(contract)
+        runtimes = []
+        if node_path() is not None:
+            project = project_files(files)
+            runtimes.append(
+                Runtime(
+                    LENS_RUNTIME,
+                    PROJECT,
+                    "; ".join(filter(None, ("README.md lists what it guesses", assumes))),
+                    lens_frame_function(project, contract),
+                    LENS_MIN_PSNR_DB,
+                    window=window,
+                    film=lambda frames, screen: film_lens(project, contract, frames, screen),
+                )
+            )
+        runtimes.append(
+            Runtime(
+                "ONNX Runtime",
+                MODEL_PATH,
+                assumes,
+                frame_function(model, contract),
+                contract.min_psnr_db,
+            )
+        )
+        if SMALL_MODEL_PATH in files:
+            small = parse_model(files[SMALL_MODEL_PATH], SMALL_MODEL_PATH)
+            small_contract = read_contract(small, SMALL_MODEL_PATH)
+            if small_contract.weights_sha256 != contract.weights_sha256:
+                raise BundleError(
+                    f"{SMALL_MODEL_PATH}: was made of other weights than {MODEL_PATH}; bundle "
+                    "it again"
+                )
+            runtimes.append(
+                Runtime(
+                    "ONNX Runtime, smaller picture",
+                    SMALL_MODEL_PATH,
+                    assumes,
+                    frame_function(small, small_contract),
+                    contract.min_psnr_db,
+                    reference=SMALL_REFERENCE,
+                )
+            )
+        runtimes.append(
+            Runtime(
+                "ONNX Runtime, conv weights as fp16",
+                MODEL_PATH,
+                "emulates how Lens Studio stores weights on import",
+                frame_function(with_fp16_weights(model), contract),
+                min_psnr_db=None,
+            )
+        )
+        return tuple(runtimes)
+
+
+def _build(
+    checkpoint: Checkpoint,
+    layout: Layout,
+    form: ActivationForm,
+    experience: Experience,
+    ball_radius: float,
+) -> tuple[ModelProto, Contract]:
+    """Builds the model of a lens on the grid of rays of `checkpoint`."""
+    world = experience == "world"
+    return build_onnx(
+        checkpoint,
+        layout,
+        form,
+        expand=True,
+        size=None if world else orbit_size(checkpoint),
+        composited=world,
+        ball_radius=ball_radius,
+    )
+
+
+def _import_bytes(*models: ModelProto) -> int:
+    return sum(check_snapml(model).import_bytes for model in models)
+
+
+def _choose_layout(student: StudentConfig, allowed: list[Layout]) -> tuple[Layout, str]:
+    """Returns the layout that runs on most back-ends and then uploads least, and why."""
+    candidates = []
+    for layout in allowed:
+        lacking = _check_encoder(student, layout).lacking
+        missing = [BACKEND_TITLES[backend] for backend in BACKENDS if lacking[backend]]
+        upload = sum(spec.bytes for spec in layout.inputs(student))
+        candidates.append((len(missing), upload, layout, missing))
+    missed, upload, chosen, _ = min(candidates, key=lambda candidate: candidate[:2])
+    reasons = [
+        f"its encoder runs on {len(BACKENDS) - missed} of {len(BACKENDS)} back-ends and uploads "
+        f"{upload / 1e6:.2f} MB a frame"
+    ]
+    reasons += [
+        f"{layout.name} "
+        + (f"does not run on {', '.join(missing)}" if missing else f"uploads {size / 1e6:.2f} MB")
+        for _, size, layout, missing in candidates
+        if layout is not chosen
+    ]
+    return chosen, "; ".join(reasons)
+
+
+def _check_encoder(student: StudentConfig, layout: Layout) -> SnapmlReport:
+    """Checks the encoder alone, since the network after it is the same for every layout."""
+    encoder = DeployForm(layout.encoder(student, expand=True), nn.Identity()).eval()
+    return check_snapml(
+        lower_to_onnx(encoder, layout.inputs(student), "encoded", "relu"), output_scaled=False
+    )
+
+
+def _model_bytes(files: dict[str, bytes]) -> bytes:
+    if MODEL_PATH not in files:
+        raise BundleError(f"{MODEL_PATH}: is missing; bundle it again")
+    return files[MODEL_PATH]

@@ -1,0 +1,1 @@
+"""What is wrong with a Lens Studio project, found without running it."""

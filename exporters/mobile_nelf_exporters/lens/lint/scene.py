@@ -1,0 +1,292 @@
+"""Scenes of a Lens Studio project: objects, cameras, render targets and script components."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from mobile_nelf.export.inspection import Finding
+from mobile_nelf_exporters.lens.lint.files import Project, error, field_of, reference_id, warning
+from mobile_nelf_exporters.lens.lint.scripts import ScriptInput, script_inputs
+from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged, tagged_nodes
+
+__all__ = ["check_scenes"]
+
+SCENE_SUFFIX = ".scene"
+RENDER_TARGET_SUFFIX = ".renderTarget"
+
+#: How a render target is cleared.
+CLEAR_OPTIONS = (
+    "None",
+    "BackgroundTexture",
+    "CustomColor",
+    "CustomTexture",
+    "LegacyClearColorEnable",
+)
+
+#: Type of an input by kind of asset or entity. Only what stands here is judged.
+TYPES = {
+    "Camera": "Camera",
+    "FileMLAsset": "MLAsset",
+    "JavaScriptAsset": "ScriptAsset",
+    "Material": "Material",
+    "ObjectPrefab": "ObjectPrefab",
+    "RenderTarget": "Texture",
+    "Scene": "Scene",
+    "SceneObject": "SceneObject",
+    "ScriptComponent": "ScriptComponent",
+    "Texture": "Texture",
+    "TypeScriptAsset": "ScriptAsset",
+}
+SCRIPT_KINDS = ("JavaScriptAsset", "TypeScriptAsset")
+
+#: Types of inputs that hold a value and no reference.
+SCALARS = ("bool", "float", "int", "string")
+
+
+def check_scenes(project: Project) -> Iterator[Finding]:
+    """Finds what is wrong with scenes and render targets."""
+    for path, entities in project.documents.items():
+        yield from _check_vectors(path, entities)
+    for path in project.files:
+        scene = project.document(path, SCENE_SUFFIX)
+        if scene is not None:
+            yield from _check_scene(project, path, scene)
+        target = project.document(path, RENDER_TARGET_SUFFIX)
+        if target is not None:
+            yield from _check_render_target(path, target[0])
+
+
+def _check_vectors(path: str, entities: list[Tagged]) -> Iterator[Finding]:
+    """Positions, colours and sizes, wherever they stand."""
+    for name, value in _mappings(entities):
+        if "x" not in value or "y" not in value:
+            continue
+        # A colour mask has a switch for each channel.
+        switches = all(isinstance(part, bool) for part in value.values())
+        numbers = switches or all(map(_is_number, value.values()))
+        if not value.keys() <= set("xyzw") or not numbers:
+            found = ", ".join(f"{key}: {part}" for key, part in value.items())
+            yield error(
+                path, f"{name} is {{{found}}}, expected numbers x, y, …", "correct the numbers"
+            )
+
+
+def _mappings(node: Any, name: str = "") -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Yields every mapping at or below a node, with the key under which it stands."""
+    if isinstance(node, Tagged):
+        yield from _mappings(node.value, name or node.kind)
+    elif isinstance(node, dict):
+        yield name, node
+        for key, value in node.items():
+            yield from _mappings(value, str(key))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _mappings(value, name)
+
+
+def _is_number(value: Any) -> bool:
+    value = value.value if isinstance(value, Tagged) else value
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _check_scene(project: Project, path: str, entities: list[Tagged]) -> Iterator[Finding]:
+    head = entities[0]
+    if head.kind != "Scene":
+        yield error(
+            path, f"begins with an entity {head.kind!r}, expected 'Scene'", "restore the file"
+        )
+        return
+    here = {node.id: node for node in tagged_nodes(entities) if node.id}
+    yield from _check_ownership(path, entities, here)
+    output = reference_id(field_of(head, "RenderOutput"))
+    if not output:
+        yield error(
+            path,
+            "RenderOutput is not set, so the Lens shows nothing",
+            "choose the render target as the scene's Capture Target (Scene Config in Lens Studio)",
+        )
+    for key in ("RenderOutput", "RenderPreviewOutput"):
+        identity = reference_id(field_of(head, key))
+        kind = project.asset_kinds.get(identity)
+        if identity and kind != "RenderTarget" and not _may_be_packaged(project, kind):
+            yield error(
+                path, f"{key} is {_named(kind)}, expected a RenderTarget", "choose a render target"
+            )
+    cameras = [entity for entity in entities if entity.kind == "Camera"]
+    drawing = [c for c in cameras if field_of(c, "Enabled") is not False]
+    if not any(reference_id(field_of(camera, "RenderTarget")) for camera in drawing):
+        yield error(
+            path,
+            "no enabled camera has a render target, so nothing is drawn",
+            "set the camera's Render Target to the one that is the scene's RenderOutput",
+        )
+    for camera in cameras:
+        identity = reference_id(field_of(camera, "RenderTarget"))
+        kind = project.asset_kinds.get(identity)
+        if identity and kind != "RenderTarget" and not _may_be_packaged(project, kind):
+            yield error(
+                path,
+                f"camera {camera.id} draws to {_named(kind)}, expected a RenderTarget",
+                "choose a render target for it",
+            )
+    for entity in entities:
+        if entity.kind == "ScriptComponent":
+            yield from _check_script_component(project, path, entity, here)
+
+
+def _may_be_packaged(project: Project, kind: str | None) -> bool:
+    """Whether an asset of that kind may come from a package; its kind is unknown then."""
+    return not kind and project.has_packages
+
+
+def _named(kind: str | None) -> str:
+    return f"a {kind}" if kind else "nothing that the project defines"
+
+
+def _check_ownership(
+    path: str, entities: list[Tagged], here: dict[str, Tagged]
+) -> Iterator[Finding]:
+    """Objects hold objects and components; each entity has one place."""
+    owners = Counter(
+        str(node.value)
+        for node in tagged_nodes(entities)
+        if node.tag == "own" and node.value != NIL
+    )
+    for identity, count in owners.items():
+        if count > 1:
+            yield error(path, f"{identity} has {count} owners", "leave it in one place only")
+    for entity in entities[1:]:
+        if entity.id not in owners:
+            yield warning(
+                path,
+                f"{entity.kind} {entity.id} belongs to no object, so it does nothing",
+                "remove it, or add it to an object's Components or Children",
+            )
+    wrong = {
+        **dict.fromkeys(_owned_in(entities[0], "objects"), "a component"),
+        **{i: "a component" for e in entities for i in _owned_in(e, "Children")},
+        **{i: "an object" for e in entities for i in _owned_in(e, "Components")},
+    }
+    for identity, found in wrong.items():
+        if identity in here and (here[identity].kind == "SceneObject") == (found == "an object"):
+            yield error(
+                path,
+                f"{here[identity].kind} {identity} stands where {found} cannot be",
+                "objects belong into objects and Children, components into Components",
+            )
+
+
+def _owned_in(entity: Tagged, key: str) -> list[str]:
+    listed = field_of(entity, key)
+    return [reference_id(node) for node in listed] if isinstance(listed, list) else []
+
+
+def _check_render_target(path: str, target: Tagged) -> Iterator[Finding]:
+    option = field_of(target, "ClearColorOption")
+    if option is not None and option not in CLEAR_OPTIONS:
+        yield error(
+            path,
+            f"ClearColorOption is {str(option)!r}, expected {', '.join(CLEAR_OPTIONS)}",
+            "choose one of them",
+        )
+    if option == "CustomTexture" and not reference_id(field_of(target, "InputTexture")):
+        yield warning(
+            path,
+            "is cleared with a texture and has none, so its colour is used",
+            "set InputTexture, or ClearColorOption to CustomColor",
+        )
+    if field_of(target, "UseScreenResolution") is not True:
+        for axis in "xy":
+            size = field_of(target, "Resolution", axis)
+            if isinstance(size, bool) or not isinstance(size, (int, float)) or size <= 0:
+                yield error(
+                    path, f"Resolution.{axis} is {size!r}, expected pixels", "enter a resolution"
+                )
+
+
+def _check_script_component(
+    project: Project, path: str, component: Tagged, here: dict[str, Tagged]
+) -> Iterator[Finding]:
+    name = f"script component {str(field_of(component, 'Name'))!r}"
+    script = reference_id(field_of(component, "ScriptAsset"))
+    if not script:
+        yield warning(
+            path, f"{name} has no script", "choose its script in Lens Studio, or remove it"
+        )
+        return
+    kind = project.asset_kinds.get(script)
+    if kind not in SCRIPT_KINDS and not _may_be_packaged(project, kind):
+        yield error(path, f"the script of {name} is {_named(kind)}", "choose a script")
+        return
+    meta = project.meta_of(script)
+    if meta is None or not meta.asset_path.endswith(".js"):
+        return
+    declared = script_inputs(project.files.get(meta.asset_path, b""))
+    for key, value in _input_values(component):
+        if key in declared:
+            yield from _check_input(
+                project, path, f"{name}, input {key!r}", declared[key], value, here
+            )
+        else:
+            yield warning(
+                path,
+                f"{name} sets {key!r}, which is no //@input of {meta.asset_path}",
+                "declare it in the script, or save the project in Lens Studio to drop it",
+            )
+
+
+def _input_values(component: Tagged) -> list[tuple[str, Any]]:
+    groups = field_of(component, "ScriptInputs")
+    values = groups.get("") if isinstance(groups, dict) else None
+    return [(str(k), v) for k, v in values.items()] if isinstance(values, dict) else []
+
+
+def _check_input(
+    project: Project,
+    path: str,
+    name: str,
+    declared: ScriptInput,
+    value: Any,
+    here: dict[str, Tagged],
+) -> Iterator[Finding]:
+    plain = value.value if isinstance(value, Tagged) and value.tag in SCALARS else value
+    if declared.type in SCALARS:
+        if declared.type != "string" and not _is_scalar(plain, declared.type):
+            yield error(
+                path,
+                f"{name} is {str(plain)!r}, expected a {declared.type}",
+                "enter the value again in Lens Studio",
+            )
+        return
+    identity = reference_id(value)
+    if not identity:
+        # An MLAsset has no default that would do.
+        if declared.type == "MLAsset" and not declared.optional:
+            yield warning(
+                path,
+                f"{name} is empty, expected an MLAsset",
+                "drag the model from the Asset Browser onto the field",
+            )
+        return
+    kind = here[identity].kind if identity in here else project.asset_kinds.get(identity)
+    if kind is None and declared.type == "MLAsset" and not _may_be_packaged(project, kind):
+        yield error(path, f"{name} is {_named(kind)}, expected an MLAsset", "choose a model for it")
+        return
+    kind = kind or ""
+    found = TYPES.get(kind)
+    if found is not None and declared.type in TYPES.values() and found != declared.type:
+        yield error(
+            path, f"{name} is a {kind}, expected {declared.type}", "choose another asset for it"
+        )
+
+
+def _is_scalar(value: Any, kind: str) -> bool:
+    if kind == "bool":
+        return isinstance(value, bool)
+    return _is_number(value) and (kind == "float" or float(value) == int(float(value)))

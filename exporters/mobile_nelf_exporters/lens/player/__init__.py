@@ -1,0 +1,1 @@
+"""Runs the scripts and models of a Lens Studio project in Node.js."""

@@ -1,0 +1,189 @@
+"""Renders reference cameras through a running lens: by touch, or by walking there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from mobile_nelf.cameras import Camera, OrbitLimits
+from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf.export.runtime import FrameFunction
+from mobile_nelf_exporters.lens.player.session import LensSession
+from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, WORLD_DISTANCE_CM
+from mobile_nelf_exporters.onnx.picture import student_picture
+
+__all__ = ["lens_frame_function", "trained_window"]
+
+#: A finger that is lifted at once goes on turning the object; one that stays down does not.
+FINGER = 0
+#: The one that pinches, and how far it comes down below the other, in heights of the screen.
+SECOND_FINGER = 1
+SPAN = 0.25
+#: Poses at one distance have it up to rounding.
+SAME_DISTANCE = 1e-9
+
+#: The border ray of the trained ball is repeated beyond it, and the upsampling layers mix a ray
+#: with its neighbours; two rays inside of the border nothing of that is left.
+BORDER_RAYS = 2
+
+
+def lens_frame_function(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
+    """Returns a function that renders a camera through the lens, which starts with the first one.
+
+    Args:
+        files: of the Lens Studio project, by path relative to it.
+        contract: of its model.
+
+    Returns:
+        Takes a camera on the ray grid that looks at the orbit's target from within its limits;
+        gives the student's picture [rows, columns, 3 or 4]. In the room the picture is right only
+        within `trained_window`.
+    """
+    opened: list[FrameFunction] = []
+
+    def frame(camera: Camera) -> npt.NDArray[np.float32]:
+        if not opened:
+            opened.append((_walk if contract.camera_image else _touch)(files, contract))
+        return opened[0](camera)
+
+    return frame
+
+
+def trained_window(contract: Contract) -> tuple[slice, slice] | None:
+    """Returns rows and columns of a picture in the room that were trained; None for all.
+
+    Raises:
+        DeployError: the rays are so far apart that no pixel is free of their border.
+    """
+    if contract.camera_image is None:
+        return None
+    student, lens = contract.student, contract.intrinsics
+    distance = sum(contract.orbit.radius) / 2
+    tangent = contract.ball_radius / math.sqrt(distance**2 - contract.ball_radius**2)
+    margin = BORDER_RAYS * student.scale
+
+    def span(centre: float, focal: float, size: int) -> slice:
+        begin, end = centre - focal * tangent, centre + focal * tangent
+        trained = slice(max(math.ceil(begin), 0) + margin, min(math.floor(end), size) - margin)
+        if trained.start >= trained.stop:
+            raise DeployError(
+                f"{student.ray_width}×{student.ray_height} rays in the room: the object covers "
+                f"{2 * focal * tangent / student.scale:.1f} of them along one axis, expected more "
+                f"than {2 * BORDER_RAYS}; train a student with more rays, or export --experience "
+                "orbit"
+            )
+        return trained
+
+    return (
+        span(lens.cy, lens.fy, student.image_height),
+        span(lens.cx, lens.fx, student.image_width),
+    )
+
+
+def _touch(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
+    """Drags the object from view to view with a finger that stays down; a second one pinches."""
+    _, _, rows, columns = contract.output.shape
+    orbit = contract.orbit
+    session = LensSession(files, screen=(columns, rows))
+    session.start()
+    session.update()
+    finger = [0.0, 0.0]
+    session.touch("start", FINGER, *finger)
+    # Where a lens begins.
+    view = [sum(orbit.azimuth) / 2, sum(orbit.elevation) / 2]
+    shown = [sum(orbit.radius) / 2]
+
+    def pinch(distance: float) -> None:
+        span = SPAN * shown[0] / distance
+        session.touch("start", SECOND_FINGER, finger[0], finger[1] + SPAN)
+        session.touch("move", SECOND_FINGER, finger[0], finger[1] + span)
+        session.touch("end", SECOND_FINGER, finger[0], finger[1] + span)
+        shown[0] = distance
+
+    def frame(camera: Camera) -> npt.NDArray[np.float32]:
+        azimuth, elevation = _angles(orbit, camera)
+        distance = float(np.linalg.norm(camera.position - np.array(orbit.target)))
+        # The object follows the finger, so the camera goes the other way round it.
+        finger[0] -= (azimuth - view[0]) / DEGREES_A_SCREEN
+        finger[1] += (elevation - view[1]) / DEGREES_A_SCREEN
+        view[:] = azimuth, elevation
+        session.touch("move", FINGER, *finger)
+        if not math.isclose(distance, shown[0], rel_tol=SAME_DISTANCE):
+            pinch(distance)
+        session.update()
+        return _picture(session, contract)
+
+    return frame
+
+
+def _walk(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
+    """Carries phones to each camera, in front of walls of plain colours."""
+    orbit = contract.orbit
+    lens = contract.intrinsics
+    fov = math.degrees(2.0 * math.atan(lens.height / (2.0 * lens.fy)))
+    # The lens puts the object in front of where the phone is at first: there the photos' middle is.
+    room_to_world = _room_to_world(orbit)
+    sessions: dict[bytes, LensSession] = {}
+
+    def opened(colour: npt.NDArray[np.float32]) -> LensSession:
+        _, _, rows, columns = contract.output.shape
+        wall = np.tile(np.rint(colour * 255.0).astype(np.uint8), (rows, columns, 1))
+        session = LensSession(files, screen=(columns, rows), camera_image=wall)
+        session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), fov)
+        session.start()
+        session.update()
+        return session
+
+    def frame(camera: Camera) -> npt.NDArray[np.float32]:
+        pose = camera.cam_to_world
+        place = room_to_world.T @ (pose[:, 3] - np.array(orbit.target))
+        place *= WORLD_DISTANCE_CM / (sum(orbit.radius) / 2)
+        place += [0.0, 0.0, -WORLD_DISTANCE_CM]
+
+        def composite(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            behind = colour.tobytes()
+            if behind not in sessions:
+                sessions[behind] = opened(colour)
+            session = sessions[behind]
+            session.set_device(np.column_stack([room_to_world.T @ pose[:, :3], place]), fov)
+            session.update()
+            return _picture(session, contract)
+
+        return student_picture(composite, contract)
+
+    return frame
+
+
+def _room_to_world(orbit: OrbitLimits) -> npt.NDArray[np.float64]:
+    """Rotation from Lens Studio's world to the photos', as the lens puts the object into the room.
+
+    The phone at the start looks along −z at the middle azimuth, with y up.
+    """
+    level = orbit.pose(sum(orbit.azimuth) / 2, 0.0, 1.0)
+    return level[:, :3]
+
+
+def _angles(orbit: OrbitLimits, camera: Camera) -> tuple[float, float]:
+    """Azimuth and elevation in degrees from which a camera sees the target."""
+    first, second, up = orbit.basis()
+    away = camera.position - np.array(orbit.target)
+    elevation = math.degrees(math.asin(float(away @ up) / float(np.linalg.norm(away))))
+    azimuth = math.degrees(math.atan2(float(away @ second), float(away @ first)))
+    middle = sum(orbit.azimuth) / 2
+    return middle + (azimuth - middle + 180.0) % 360.0 - 180.0, elevation
+
+
+def _picture(session: LensSession, contract: Contract) -> npt.NDArray[np.float32]:
+    texture = session.texture()
+    if session.status or texture is None:
+        raise BundleError(f"the lens shows no picture: {session.status or 'it drew nothing'}")
+    expected = contract.output.shape[2:] + contract.output.shape[1:2]
+    if texture.shape != expected:
+        raise BundleError(f"the lens shows a texture of {texture.shape}, expected {expected}")
+    student = contract.student
+    top, left = contract.picture_corner
+    return texture[top:, left:][: student.image_height, : student.image_width]

@@ -1,0 +1,160 @@
+"""A Lens Studio project as the plain data that the JavaScript side of the runtime reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mobile_nelf.errors import BundleError
+from mobile_nelf_exporters.lens.player.model import LensModel
+from mobile_nelf_exporters.lens.studio.project import Asset, Component, LensProject, SceneObject
+from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
+
+__all__ = ["plain_project"]
+
+#: A declared input: its type, name and default.
+INPUT = re.compile(r"^\s*//\s*@input\s+(\S+)\s+(\w+)(?:\s*=\s*([^{\n]+?))?\s*(?:\{.*)?$", re.M)
+
+#: Lens Studio names this one otherwise in its files than in its API.
+CLEAR_COLOUR_NAMES = {"BackgroundTexture": "Background"}
+
+
+def plain_project(project: LensProject, models: Mapping[str, LensModel]) -> dict[str, Any]:
+    """Returns sources, assets and objects, every reference resolved.
+
+    Args:
+        project: to run.
+        models: of its ML assets, by asset id.
+
+    Raises:
+        BundleError: a reference of the scene does not resolve.
+    """
+    return {
+        "renderOutput": project.render_output,
+        # Lens Studio loads a script only through its asset.
+        "sources": {
+            asset.path: _text(project, asset)
+            for asset in project.assets.values()
+            if asset.path.endswith(".js")
+        },
+        "assets": [_asset(project, asset, models) for asset in project.assets.values()],
+        "objects": [plain for root in project.objects for plain in _objects(project, root)],
+    }
+
+
+def _text(project: LensProject, asset: Asset) -> str:
+    try:
+        return project.files[asset.path].decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{asset.path}: is not UTF-8 ({error.reason})") from error
+
+
+def _asset(project: LensProject, asset: Asset, models: Mapping[str, LensModel]) -> dict[str, Any]:
+    plain: dict[str, Any] = {"id": asset.id, "kind": asset.kind, "path": asset.path}
+    plain["isCamera"] = asset.path.endswith(".deviceCameraTexture")
+    if asset.kind == "FileMLAsset":
+        model = models[asset.id]
+        plain["problem"] = model.problem
+        for key, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+            plain[key] = [
+                {
+                    "name": tensor.name,
+                    "shape": tensor.shape,
+                    "flipX": tensor.flip_x,
+                    "flipY": tensor.flip_y,
+                    "texture": _known(project, tensor.texture, f"{asset.path}.meta"),
+                }
+                for tensor in tensors
+            ]
+    elif asset.kind == "RenderTarget":
+        plain |= _render_target(project, asset)
+    return plain
+
+
+def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
+    values = project.entity(asset).value
+    try:
+        option = str(values["ClearColorOption"])
+        return {
+            "useScreenResolution": bool(values["UseScreenResolution"]),
+            "resolution": [int(values["Resolution"][axis]) for axis in "xy"],
+            "clearColorOption": CLEAR_COLOUR_NAMES.get(option, option),
+            "clearColor": [float(values["ClearColor"][axis]) for axis in "xyzw"],
+            "inputTexture": _known(project, _id(values["InputTexture"]), asset.path),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{asset.path}: is no render target ({error!r})") from error
+
+
+def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> list[dict[str, Any]]:
+    """The object and all below it; `enabled` says whether its parents are."""
+    enabled = enabled and root.enabled
+    components = [_component(project, component, enabled) for component in root.components]
+    plain = [{"name": root.name, "components": components}]
+    for child in root.children:
+        plain += _objects(project, child, enabled)
+    return plain
+
+
+def _component(project: LensProject, component: Component, enabled: bool) -> dict[str, Any]:
+    values = component.values
+    plain: dict[str, Any] = {
+        "kind": component.kind,
+        "enabled": enabled and values.get("Enabled") is not False,
+    }
+    if component.kind == "Camera":
+        target = _known(project, _id(values.get("RenderTarget")), project.scene_path)
+        if target is None:
+            raise BundleError(f"{project.scene_path}: the camera draws to no render target")
+        fov = values.get("Fov")
+        if not isinstance(fov, float | int):
+            raise BundleError(f"{project.scene_path}: the camera's Fov is {fov}, not a number")
+        plain |= {"renderTarget": target, "fov": fov}
+    elif component.kind == "ScriptComponent":
+        script = project.assets.get(_id(values.get("ScriptAsset")))
+        if script is None:
+            raise BundleError(f"{project.scene_path}: a script component has no script")
+        plain |= {"script": script.path, "inputs": _inputs(project, script, values)}
+    return plain
+
+
+def _inputs(project: LensProject, script: Asset, values: dict[str, Any]) -> dict[str, Any]:
+    """Values of what a script declares; those that the scene does not have are the script's."""
+    given = values.get("ScriptInputs") or {}
+    given = given.get("") if isinstance(given, dict) else None
+    given = given if isinstance(given, dict) else {}
+    inputs: dict[str, Any] = {}
+    for kind, name, default in INPUT.findall(_text(project, script)):
+        is_asset = kind.startswith(("Asset.", "Component.", "SceneObject"))
+        if is_asset:
+            inputs[name] = {"asset": _known(project, _id(given.get(name)), project.scene_path)}
+        else:
+            value = given.get(name, _default(default))
+            inputs[name] = {"value": float(value.value) if isinstance(value, Tagged) else value}
+    return inputs
+
+
+def _default(text: str) -> Any:
+    text = text.strip()
+    if text in ("true", "false", ""):
+        return text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip("\"'")
+
+
+def _id(node: Any) -> str:
+    if not isinstance(node, Tagged) or node.kind.split(".")[0] != "reference":
+        return ""
+    return str(node.value)
+
+
+def _known(project: LensProject, asset_id: str, path: str) -> str | None:
+    """The id of an asset that exists; None for no reference."""
+    if asset_id in ("", NIL):
+        return None
+    if asset_id not in project.assets:
+        raise BundleError(f"{path}: refers to {asset_id}, which is the id of no asset")
+    return asset_id

@@ -1,0 +1,201 @@
+"""The Lens Studio project of a bundle: static files, rendered templates and the model.
+
+`lens_project/` is copied as it is: the scripts. `templates/lens_project/` is mirrored onto the
+output path, file names included; names, shapes and constants in it come from the contracts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobile_nelf.assets import asset_dir
+from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.layouts import TensorSpec
+from mobile_nelf.rays import sample_depths
+from mobile_nelf.vocabulary import Experience
+from mobile_nelf_exporters.lens.player.session import guesses
+from mobile_nelf_exporters.lens.studio.yaml import NIL
+from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN
+from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.templates import render_readme, template_environment
+
+__all__ = [
+    "MODEL_PATH",
+    "PROJECT",
+    "SMALL_MODEL_PATH",
+    "project_files",
+    "render_lens_project",
+    "render_lens_readme",
+]
+
+#: Every project of Snap's templates has these two; Lens Studio may know them by value.
+SCENE_ID = "0a1ccb1a-fe88-4fbb-9883-e3af3c75fd99"
+LAYERS_ID = "267ee9a7-aff2-4f9d-9a49-f71214747d03"
+
+#: All other ids are uuid5 of project and role in this namespace: the same input, the same bytes.
+ID_NAMESPACE = uuid.UUID("adf052ba-5270-43e3-be33-f82abff7d745")
+
+PROJECT = "lens_project"
+#: Where the ONNX files lie in the bundle.
+MODEL_PATH = f"{PROJECT}/Assets/model.onnx"
+SMALL_MODEL_PATH = f"{PROJECT}/Assets/small.onnx"
+CONTROLLER_PATH = f"{PROJECT}/Assets/NelfController.js"
+#: Scripts that fill the model's inputs, one for each layout; below `lens_project/`.
+UPLOADS = "uploads"
+TEMPLATE_SUFFIX = ".j2"
+
+#: What NelfController.js declares, with the values that a new component starts with.
+SCRIPT_INPUTS = {
+    "model": f"!<reference.MLAsset> {NIL}",
+    "smallModel": f"!<reference.MLAsset> {NIL}",
+    "cameraTexture": f"!<reference.Texture> {NIL}",
+    "flipY": "false",
+    "showFps": "false",
+}
+
+
+def render_lens_project(
+    models: Sequence[tuple[Contract, bytes]], name: str, experience: Experience = "orbit"
+) -> dict[str, bytes]:
+    """Returns a Lens Studio 5.15 project as file contents by relative POSIX path.
+
+    Args:
+        models: contract and ONNX file of the model, then of the same network on a smaller grid of
+            rays if there is one. Tensor names, shapes, camera and orbit come from the contracts.
+        name: of project and lens: ASCII letters, digits, `_` and `-`, starting with a letter.
+        experience: what people do with the lens.
+
+    Returns:
+        Files below `lens_project/`, in order of their paths; the same input gives the same bytes.
+
+    Raises:
+        InputError: `name` is not a valid lens name.
+        MissingExtraError: jinja2 is not installed.
+    """
+    check_name(name, "lens")
+    environment = template_environment()
+    contract = models[0][0]
+    context = {
+        "name": name,
+        "experience": experience,
+        "models": models,
+        "scene_id": SCENE_ID,
+        "layers_id": LAYERS_ID,
+        "uuid": lambda role: str(uuid.uuid5(ID_NAMESPACE, f"{name}/{role}")),
+        "contract": contract,
+        "controller": _controller_constants([contract for contract, _ in models], experience),
+    }
+
+    def render(template: str, **more: Any) -> bytes:
+        text: str = environment.get_template(template).render(**context, **more)
+        return text.encode()
+
+    files = _static_files(contract)
+    templates = asset_dir("templates")
+    for path in _files_below(templates / PROJECT):
+        source = path.relative_to(templates).as_posix()
+        target = environment.from_string(source.removesuffix(TEMPLATE_SUFFIX)).render(context)
+        files[target] = render(source)
+    for script in [path for path in files if path.endswith(".js")]:
+        inputs = SCRIPT_INPUTS if script == CONTROLLER_PATH else {}
+        role = script.removeprefix(f"{PROJECT}/")
+        files[f"{script}.meta"] = render("lens_parts/script.meta.j2", script=role, inputs=inputs)
+    for target, role, (own, content) in zip(
+        (MODEL_PATH, SMALL_MODEL_PATH), ("model", "small"), models, strict=False
+    ):
+        files[target] = content
+        meta = {**context, "contract": own, "role": role}
+        text: str = environment.get_template("lens_parts/model.meta.j2").render(**meta)
+        files[f"{target}.meta"] = text.encode()
+    return dict(sorted(files.items()))
+
+
+def render_lens_readme(
+    models: Sequence[tuple[Contract, bytes]], name: str, experience: Experience = "orbit"
+) -> bytes:
+    """Returns the README of the bundle around a project (see `render_lens_project`)."""
+    return render_readme(
+        "README.lens.md.j2",
+        name,
+        models[0][0],
+        experience=experience,
+        small=models[1][0] if len(models) > 1 else None,
+        guesses=guesses(),
+    )
+
+
+def _static_files(contract: Contract) -> dict[str, bytes]:
+    """What is copied as it is; of the scripts that fill inputs, the one for the layout."""
+    static = asset_dir(PROJECT)
+    files = {}
+    for path in _files_below(static):
+        relative = path.relative_to(static).as_posix()
+        if not relative.startswith(f"{UPLOADS}/"):
+            files[f"{PROJECT}/{relative}"] = path.read_bytes()
+    uploads = static / UPLOADS / f"{contract.layout}.js"
+    files[f"{PROJECT}/Assets/NelfUploads.js"] = uploads.read_bytes()
+    return files
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _controller_constants(contracts: Sequence[Contract], experience: Experience) -> dict[str, Any]:
+    """The constants of the scripts; vectors are world frame, angles in degrees."""
+    contract = contracts[0]
+    encoder, orbit = contract.student.encoder, contract.orbit
+    return {
+        "experience": experience,
+        "models": [
+            _script_model(own, field)
+            for own, field in zip(contracts, ("model", "smallModel"), strict=False)
+        ],
+        "depths": sample_depths(encoder.near, encoder.far, encoder.samples).tolist(),
+        "frequencies": encoder.frequencies,
+        "target": orbit.target,
+        "orbitAxes": orbit.basis().tolist(),
+        "azimuth": orbit.azimuth,
+        "elevation": orbit.elevation,
+        "radius": orbit.radius,
+        "ballRadius": contract.ball_radius,
+        "background": contract.background,
+        "degreesAScreen": DEGREES_A_SCREEN,
+    }
+
+
+def _script_model(contract: Contract, field: str) -> dict[str, Any]:
+    """A model: the controller's field that holds it, its tensors, its lens on the ray grid."""
+    student = contract.student
+    lens = contract.intrinsics.resized(student.ray_width, student.ray_height)
+    return {
+        "input": field,
+        "inputs": [_script_tensor(spec) for spec in contract.inputs],
+        "cameraImage": contract.camera_image and contract.camera_image.name,
+        "output": _script_tensor(contract.output),
+        "rayWidth": student.ray_width,
+        "rayHeight": student.ray_height,
+        "fx": lens.fx,
+        "fy": lens.fy,
+        "cx": lens.cx,
+        "cy": lens.cy,
+    }
+
+
+def _script_tensor(spec: TensorSpec) -> dict[str, Any]:
+    """A tensor as SnapML states it: [width, height, channels], without the batch."""
+    _, channels, rows, columns = spec.shape
+    return {"name": spec.name, "shape": [columns, rows, channels]}
+
+
+def project_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Returns the files of the project in a bundle, by path relative to the project."""
+    prefix = f"{PROJECT}/"
+    return {
+        path.removeprefix(prefix): content
+        for path, content in files.items()
+        if path.startswith(prefix)
+    }

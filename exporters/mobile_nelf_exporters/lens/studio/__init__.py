@@ -1,0 +1,1 @@
+"""Files of Lens Studio: their YAML, and projects made of them."""

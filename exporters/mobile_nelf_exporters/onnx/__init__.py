@@ -1,0 +1,1 @@
+"""Target onnx, and the graph that target lens starts from."""

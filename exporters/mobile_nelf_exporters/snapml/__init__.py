@@ -1,0 +1,1 @@
+"""What SnapML, which runs models inside Snapchat, makes of a graph."""

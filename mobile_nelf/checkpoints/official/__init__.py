@@ -1,0 +1,1 @@
+"""Readers of the checkpoints of MobileR2L and R2L."""

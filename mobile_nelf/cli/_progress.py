@@ -1,0 +1,121 @@
+"""How the commands that train tell what they do and what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import click
+
+from mobile_nelf.cli._printing import Report, plain, progress_bar, size_text
+
+if TYPE_CHECKING:
+    from mobile_nelf.training.student.make import StudentPlan, TrainedStudent
+    from mobile_nelf.training.student.stage import FitProgress
+    from mobile_nelf.training.teacher.fit import TeacherProgress
+
+__all__ = ["RunReport", "run_report", "student_fields", "student_stages"]
+
+
+def student_stages(plan: StudentPlan) -> dict[str, str]:
+    """Returns what the stages of a student do, by name."""
+    stages = {"train": f"student: {plan.fit.steps:,} steps"}
+    if plan.photo_stage is not None:
+        steps = plan.photo_stage.fit.steps
+        stages["photos"] = f"photos: up to {steps:,} steps, while it gains on photos held out"
+    return stages
+
+
+class RunReport:
+    """Tells on stderr what a run does: lines at its start and at each stage, and a bar."""
+
+    def __init__(self, show: Report, opening: Sequence[str], stages: Mapping[str, str]) -> None:
+        """Says nothing yet; the opening comes with the first sign of work.
+
+        Args:
+            show: moves the bar.
+            opening: lines about the run.
+            stages: what each stage does, by its name and in their order.
+        """
+        self._show = show
+        self._opening = list(opening)
+        self._stages = {
+            name: text if len(stages) == 1 else f"{number}/{len(stages)} {text}"
+            for number, (name, text) in enumerate(stages.items(), start=1)
+        }
+
+    def on_step(self, progress: TeacherProgress) -> None:
+        """Hears of a step of the teacher."""
+        self._step("teacher", progress.step, progress.steps, progress.psnr_db)
+
+    def on_fit(self, progress: FitProgress) -> None:
+        """Hears of a step of the student."""
+        self._step(progress.stage, progress.step, progress.steps, progress.psnr_db)
+
+    def on_progress(self, stage: str, done: int, total: int) -> None:
+        """Hears of views that are made or judged."""
+        if stage == "evaluate" and done == 0:
+            self.say(f"judging {total} test views")
+        self._open()
+        self._show(stage, done, total)
+
+    def say(self, line: str) -> None:
+        """Prints a line."""
+        self._open()
+        click.echo(line, err=True)
+
+    def _step(self, stage: str, step: int, steps: int, psnr_db: float) -> None:
+        if stage in self._stages:
+            resumed = f", resumed after step {step - 1:,}" if step > 1 else ""
+            self.say(self._stages.pop(stage) + resumed)
+        self._show(stage, step, steps, f"{psnr_db:.1f} dB")
+
+    def _open(self) -> None:
+        for line in self._opening:
+            click.echo(plain(line), err=True)
+        self._opening.clear()
+
+
+class _Silence(RunReport):
+    """For a process that another one speaks for."""
+
+    def on_progress(self, stage: str, done: int, total: int) -> None:
+        """Says nothing; of all else only the main process hears."""
+
+
+@contextmanager
+def run_report(
+    output: Path, opening: Sequence[str], stages: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[RunReport]:
+    """Yields a report; an interruption then says how to go on towards `output`."""
+    from mobile_nelf.runs import run_folder
+
+    folder = run_folder(output)
+    again = f"the same command goes on from {folder}"
+    # Of the processes that torchrun starts, the first one speaks.
+    speaks = os.environ.get("RANK", "0") == "0"
+    try:
+        with progress_bar() as show:
+            report = RunReport if speaks else _Silence
+            yield report(show, [*opening, f"after an interruption {again}"], stages)
+    except KeyboardInterrupt:
+        raise click.exceptions.Abort(again if folder.exists() else "") from None
+
+
+def student_fields(trained: TrainedStudent) -> dict[str, str]:
+    """Returns what a finished student is, for `print_fields`."""
+    fields = {
+        "checkpoint": f"{trained.path}, {size_text(trained.path.stat().st_size)}",
+        "trained": f"{trained.train.steps:,} steps on {trained.train.views:,} views",
+    }
+    photos = trained.photos
+    if photos is not None:
+        fields["photo stage"] = (
+            f"{photos.steps:,} steps; photos held out {photos.start_psnr_db:.2f} dB before, "
+            f"{photos.photo_psnr_db:.2f} dB after"
+        )
+    return {**fields, "next": f"mnelf bundle {trained.path} --target lens"}

@@ -1,0 +1,195 @@
+"""`mnelf bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mobile_nelf.cli._options import common_options, debug_option, examples, force_option, path_type
+from mobile_nelf.cli._printing import print_fields, print_json, print_note, print_table, size_text
+
+if TYPE_CHECKING:
+    from mobile_nelf.bundles.measured import Imported
+    from mobile_nelf.devices import Placement, Run
+    from mobile_nelf.export.seam import Unit
+    from mobile_nelf.vocabulary import Processor
+    from mobile_nelf_exporters.coreml.placed import PlacedOperations
+
+__all__ = ["command"]
+
+#: Where an operation may run, by the name that the rules or a device give it.
+PROCESSORS = {
+    "neural_engine": "Neural Engine",
+    "gpu": "GPU",
+    "cpu": "CPU",
+    "gpu_or_cpu": "GPU or CPU",
+    "unknown": "not known",
+}
+
+
+@click.group(
+    "bench",
+    epilog=examples(
+        "mnelf bench import result.json mic-coreml",
+        "mnelf bench import result.json --json       the same for machines",
+    ),
+    invoke_without_command=True,
+)
+@debug_option
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Take what a device measured into its bundle.
+
+    The measuring itself is done by the app in a bundle for coreml: open its folder `ios_harness` on
+    an iPad, run the benchmark, and share the result as a JSON file.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@command.command(
+    "import",
+    epilog=examples(
+        "mnelf bench import result.json mic-coreml",
+        "mnelf compare mic-coreml                    the figures beside others",
+    ),
+)
+@click.argument("result", type=path_type, metavar="RESULT.json")
+@click.argument("bundle", type=path_type, required=False)
+@force_option
+@common_options
+@click.pass_context
+def import_command(
+    ctx: click.Context, result: Path, bundle: Path | None, force: bool, as_json: bool
+) -> None:
+    """Check the JSON file of a device and store it in its bundle.
+
+    BUNDLE may be left out where the current folder holds just one that fits. The file is stored as
+    the device wrote it, under measurements/. Exits with 1 if the device's own frames were wrong in
+    any run: the figures are kept, but such a speed says nothing.
+    """
+    from mobile_nelf.bundles.manifest import read_manifest
+    from mobile_nelf.bundles.measured import import_measurement
+
+    # SEAM: the exporter should answer this itself.
+    from mobile_nelf_exporters.coreml.placed import placed_operations
+
+    imported = import_measurement(result, bundle, force)
+    placed = placed_operations(read_manifest(imported.bundle), imported.measurement)
+    runs = imported.measurement.runs
+    wrong = [run for run in runs if run.error is None and not run.picture_is_right]
+    if as_json:
+        from mobile_nelf.plain import to_dict
+
+        print_json(
+            {
+                "path": str(imported.path),
+                "bundle": str(imported.bundle),
+                "passed": not wrong,
+                "measurement": to_dict(imported.measurement),
+                "placement": [to_dict(operations) for operations in placed],
+            }
+        )
+    else:
+        _print(imported, wrong)
+        if placed:
+            click.echo()
+            _print_placement(placed)
+        click.echo()
+        print_fields({"next": f"mnelf compare {imported.bundle}"})
+    ctx.exit(1 if wrong else 0)
+
+
+def _print(imported: Imported, wrong: list[Run]) -> None:
+    measurement = imported.measurement
+    device = measurement.device
+    slowed = f", slowed by {device.slowed_by}" if device.slowed_by else ""
+    print_fields(
+        {
+            "bundle": str(imported.bundle),
+            "stored": str(imported.path),
+            "device": f"{device.model}, {device.os}{slowed}",
+            "date": measurement.date,
+        }
+    )
+    click.echo()
+    print_table(
+        ("model", "compute units", "p50 ms", "p90 ms", "FPS", "memory", "self-check", "placement"),
+        [_cells(run) for run in measurement.runs],
+    )
+    click.echo()
+    if any(run.fps and run.fps[1] != "display link" for run in measurement.runs):
+        print_note("*", "1000 / p50, since nothing was measured under the display link")
+    if any(run.placement for run in measurement.runs):
+        print_note("placement", "operations on Neural Engine/GPU/CPU/not known")
+    for run in measurement.runs:
+        label = f"{run.model} on {run.compute_units}"
+        if run.error is not None:
+            print_note(label, f"broke off: {run.error}")
+        elif run.thermal is not None and run.thermal.end in ("serious", "critical"):
+            print_note(label, f"slowed by heat ({run.thermal.end} at the end)")
+    for run in wrong:
+        worst = f"{run.self_check.worst_psnr_db:.1f} dB" if run.self_check else "none"
+        print_note(
+            f"WRONG PICTURE, {run.model} on {run.compute_units}",
+            f"the device's frames differ from the reference ({worst}), so its speed says nothing; "
+            "use other compute units or another layout",
+        )
+
+
+def _print_placement(placed: Sequence[PlacedOperations]) -> None:
+    """Prints what the rules expected beside what the device answered."""
+    settings = list(placed[0].device)
+    print_table(
+        ("operation", "by the rules", *(f"device, {units}" for units in settings)),
+        [
+            (
+                operations.kind,
+                _where(operations.rules),
+                *(_where(operations.device[units]) for units in settings),
+            )
+            for operations in placed
+        ],
+    )
+    click.echo()
+    for operations in placed:
+        for units, count in operations.off_neural_engine.items():
+            print_note(
+                f"{operations.kind} on {units}",
+                f"{count} fewer on the Neural Engine than by the rules",
+            )
+
+
+def _where(counts: dict[Unit, int] | dict[Processor, int]) -> str:
+    """Returns how many operations run where."""
+    shown = [f"{count} {PROCESSORS[name]}" for name, count in counts.items() if count]
+    return ", ".join(shown) or "-"
+
+
+def _cells(run: Run) -> tuple[str, ...]:
+    model = run.model.removesuffix(".mlpackage")
+    latency, check, fps = run.latency_ms, run.self_check, run.fps
+    if run.error is not None or latency is None or fps is None:
+        return (model, run.compute_units, "broke off", "-", "-", "-", "-", "-")
+    return (
+        model,
+        run.compute_units,
+        f"{latency.p50:.4g}",
+        f"{latency.p90:.4g}",
+        f"{fps[0]:.3g}" + ("" if fps[1] == "display link" else "*"),
+        size_text(run.memory.peak) if run.memory else "not measured",
+        f"{check.worst_psnr_db:.1f} dB {'ok' if check.passed else 'WRONG'}"
+        if check
+        else "not measured",
+        _placement_text(run.placement),
+    )
+
+
+def _placement_text(placement: Placement | None) -> str:
+    if placement is None:
+        return "not measured"
+    counts = (placement.neural_engine, placement.gpu, placement.cpu, placement.unknown)
+    return "/".join(map(str, counts))

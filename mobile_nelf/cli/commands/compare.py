@@ -1,0 +1,188 @@
+"""`mnelf compare`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobile_nelf.cli._options import (
+    camera_options,
+    common_options,
+    examples,
+    lens_options,
+    path_type,
+)
+from mobile_nelf.cli._printing import plain, print_json, print_note, print_table
+
+if TYPE_CHECKING:
+    from mobile_nelf.comparison import DeviceFigures, Row
+
+__all__ = ["command"]
+
+COLUMNS = ("model", "target", "size", "PSNR dB", "parity dB", "p50 ms", "FPS", "memory")
+NOT_MEASURED = "not measured"
+#: The paper's own sign for what it does not report.
+NOT_REPORTED = "-"
+#: Stands for equal frames in the parity of a bundle (`export.parity.IDENTICAL_DB`).
+IDENTICAL_DB = 999.0
+
+
+@click.command(
+    "compare",
+    epilog=examples(
+        "mnelf compare mic.pt mic-lens mic-coreml",
+        "mnelf compare mic-coreml --all-runs --markdown > table.md",
+    ),
+)
+@click.argument("paths", type=path_type, nargs=-1, required=True, metavar="BUNDLE_OR_CHECKPOINT...")
+@click.option("--all-runs", is_flag=True, help="A row for each run of a device, not the fastest.")
+@click.option(
+    "--paper/--no-paper", default=True, show_default=True, help="Add the rows of the paper."
+)
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
+@lens_options
+@common_options
+def command(
+    paths: tuple[Path, ...],
+    all_runs: bool,
+    paper: bool,
+    markdown: bool,
+    camera: tuple[float, ...] | None,
+    trained_activation: Any,
+    as_json: bool,
+) -> None:
+    """Compare size, speed, memory and quality of bundles and checkpoints.
+
+    Speed and memory come from devices, through `mnelf bench import`. Where there are several runs
+    of a model the fastest with the right picture is shown, with its conditions.
+    """
+    from mobile_nelf.comparison import PAPER_ROWS, compare
+    from mobile_nelf.plain import to_dict
+
+    if markdown and as_json:
+        raise click.UsageError("--markdown and --json exclude each other")
+    rows = compare(
+        paths,
+        all_runs=all_runs,
+        camera=camera_options(camera),
+        activation=trained_activation,
+    )
+    rows += PAPER_ROWS if paper else ()
+    if as_json:
+        print_json({"rows": [to_dict(row) for row in rows]})
+        return
+    # Rows that share their conditions share a number.
+    conditions = list(dict.fromkeys(filter(None, map(_conditions, rows))))
+    cells = [_cells(row, conditions) for row in rows]
+    numbered = [(f"[{number}]", text) for number, text in enumerate(conditions, start=1)]
+    if markdown:
+        _print_markdown(cells, [*numbered, *_legend(rows)])
+    else:
+        print_table(COLUMNS, cells, right=6)
+        click.echo()
+        for label, text in (*numbered, *_legend(rows)):
+            print_note(label, text)
+
+
+def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
+    text = _conditions(row)
+    missing = NOT_REPORTED if row.kind == "paper" else NOT_MEASURED
+    parity = NOT_REPORTED if row.kind != "bundle" else NOT_MEASURED
+    if row.parity_db is not None:
+        parity = "identical" if row.parity_db >= IDENTICAL_DB else f"{row.parity_db:.1f}"
+    return (
+        f"{row.name} [{conditions.index(text) + 1}]" if text else row.name,
+        _target_text(row),
+        NOT_REPORTED if row.size_bytes is None else _size_text(row.size_bytes),
+        missing if row.psnr_db is None else f"{row.psnr_db:.2f}",
+        parity,
+        *(_figure_cells(row.figures, missing) if row.figures else (missing,) * 3),
+    )
+
+
+def _figure_cells(figures: DeviceFigures, missing: str) -> tuple[str, str, str]:
+    """Returns latency, FPS and memory."""
+    if figures.error:
+        return "broke off", missing, missing
+    wrong = "" if figures.picture_is_right in (True, None) else " !"
+    derived = "*" if figures.fps_source == "1000 / p50" else ""
+    return (
+        missing if figures.p50_ms is None else f"{figures.p50_ms:.4g}{wrong}",
+        missing if figures.fps is None else f"{figures.fps:.3g}{derived}{wrong}",
+        missing if figures.memory_bytes is None else _size_text(figures.memory_bytes),
+    )
+
+
+def _target_text(row: Row) -> str:
+    if row.kind == "paper":
+        return "paper"
+    return ", ".join(filter(None, (row.target or "student", row.weights)))
+
+
+def _conditions(row: Row) -> str:
+    """Returns where the figures of a row come from; empty for a row without any."""
+    figures = row.figures
+    if figures is None:
+        return row.note
+    parts = [row.note, figures.device, figures.os, figures.compute_units, figures.date]
+    if figures.slowed_by:
+        parts.append(f"slowed by {figures.slowed_by}")
+    if figures.thermal_end in ("serious", "critical"):
+        parts.append(f"slowed by heat ({figures.thermal_end} at the end)")
+    if figures.picture_is_right is False and not figures.error:
+        parts.append(f"WRONG PICTURE, worst frame {figures.self_check_db:.1f} dB")
+    if figures.error:
+        parts.append(f"broke off: {figures.error}")
+    if row.further_runs:
+        parts.append(f"the best of {row.further_runs + 1} runs, see --all-runs")
+    return ", ".join(filter(None, parts))
+
+
+def _legend(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Returns what the figures mean and the signs that occur among them."""
+    sizes = {row.target or "student": row.size_of for row in rows if row.kind != "paper"}
+    measured = [row.figures for row in rows if row.figures and row.kind != "paper"]
+    notes = [
+        ("size", "; ".join(f"{name}: {size_of}" for name, size_of in sizes.items())),
+        ("PSNR", "of the student on its test views, before any export"),
+        ("parity", "the artefact as executed here against the student, worst reference frame"),
+    ]
+    if any(row.kind != "bundle" for row in rows):
+        notes.append(("-", "a checkpoint has no artefact, and the paper reports no such figure"))
+    if any(figures.memory_bytes for figures in measured):
+        notes.append(("memory", "largest footprint of the whole app"))
+    if any(figures.fps_source == "1000 / p50" for figures in measured):
+        notes.append(("*", "1000 / p50, since nothing was measured under the display link"))
+    if any(figures.picture_is_right is False and not figures.error for figures in measured):
+        notes.append(("!", "the device's frames are wrong, so its speed says nothing"))
+    return notes
+
+
+def _print_markdown(cells: Sequence[Sequence[str]], notes: Sequence[tuple[str, str]]) -> None:
+    numbers = len(COLUMNS) - 2
+    click.echo(_markdown_line(COLUMNS))
+    click.echo(_markdown_line(("---",) * 2 + ("---:",) * numbers))
+    for row in cells:
+        click.echo(_markdown_line([_escaped(cell) for cell in row]))
+    click.echo()
+    for label, text in notes:
+        click.echo(f"- {_escaped(label)}: {_escaped(text)}")
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Returns text from files that starts no markup of its own."""
+    return re.sub(r"([\\|`*_<\[\]])", r"\\\1", plain(text))
+
+
+def _size_text(size: int) -> str:
+    """Returns bytes to three digits, since the paper has two."""
+    unit, divisor = ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
+    return f"{float(f'{size / divisor:.3g}'):g} {unit}"

@@ -1,0 +1,102 @@
+"""`mnelf teacher`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobile_nelf.cli._options import common_options, examples, force_option, path_type
+from mobile_nelf.cli._printing import print_fields, print_json, size_text
+from mobile_nelf.cli._progress import run_report
+from mobile_nelf.cli._training import (
+    backend_option,
+    device_option,
+    preset_option,
+    read_photos,
+    seed_option,
+    teacher_config,
+)
+from mobile_nelf.cli.commands.eval import print_evaluation
+
+if TYPE_CHECKING:
+    from mobile_nelf.scenes import Scene
+    from mobile_nelf.training.teacher.make import MadeTeacher
+
+__all__ = ["command"]
+
+
+@click.command(
+    "teacher",
+    epilog=examples("mnelf teacher examples/mic -o mic-teacher.pt"),
+)
+@click.argument("scene", type=path_type)
+@click.option("-o", "--output", type=path_type, required=True, help="The teacher's file to write.")
+@preset_option
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps. Default: the preset's.")
+@backend_option
+@seed_option
+@device_option
+@force_option
+@common_options
+def command(
+    scene: Path,
+    output: Path,
+    preset: str,
+    steps: int | None,
+    backend: str,
+    seed: int,
+    device: Any,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train a teacher, a radiance field that renders views for students.
+
+    After an interruption the same command goes on from the state beside the output.
+    """
+    from mobile_nelf.training.teacher.make import make_teacher
+
+    photos = read_photos(scene)
+    config = teacher_config(preset, steps, backend, device, seed)
+    opening = [*photos.notices, f"{scene}: teacher on back-end {config.backend}"]
+    stages = {"teacher": f"teacher: {config.steps:,} steps on {len(photos.train)} photos"}
+    with run_report(output, opening, stages) as report:
+        made = make_teacher(
+            photos,
+            config,
+            output,
+            device=device,
+            force=force,
+            on_step=report.on_step,
+            on_progress=report.on_progress,
+        )
+    if made is None:
+        return
+    if as_json:
+        from mobile_nelf.plain import to_dict
+
+        print_json(
+            {
+                "path": str(output),
+                "teacher": to_dict(config),
+                "evaluation": made.evaluation and to_dict(made.evaluation),
+                "seconds_per_view": made.view_seconds,
+            }
+        )
+    else:
+        _print(made, scene, photos)
+
+
+def _print(made: MadeTeacher, path: Path, photos: Scene) -> None:
+    lens = photos.train[0].camera.intrinsics
+    print_fields(
+        {
+            "teacher": f"{made.path}, {size_text(made.path.stat().st_size)}",
+            "back-end": made.trained.teacher.config.backend,
+            "rendering": f"{made.view_seconds:.3g} s a view of {lens.width}×{lens.height}",
+            "next": f"mnelf student {path} -o student.pt --teacher {made.path}",
+        }
+    )
+    click.echo()
+    print_evaluation(made.evaluation)

@@ -1,0 +1,71 @@
+"""`mnelf verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mobile_nelf.cli._options import common_options, examples, path_type
+from mobile_nelf.cli._printing import (
+    parity_table,
+    print_fields,
+    print_json,
+    print_note,
+    progress_bar,
+)
+
+__all__ = ["command"]
+
+
+@click.command(
+    "verify",
+    epilog=examples("mnelf verify mic-lens"),
+)
+@click.argument("bundle", type=path_type)
+@common_options
+@click.pass_context
+def command(ctx: click.Context, bundle: Path, as_json: bool) -> None:
+    """Prove a bundle again from its files alone.
+
+    Checks every hash, the contract and the operators, then runs the model on the reference poses
+    and compares the frames. Exits with 1 if anything does not hold.
+    """
+    from mobile_nelf.bundles import verify_bundle
+
+    with progress_bar() as on_progress:
+        result = verify_bundle(bundle, on_progress=on_progress)
+    if as_json:
+        from mobile_nelf.plain import to_dict
+
+        print_json(
+            {
+                "path": str(result.path),
+                "passed": result.passed,
+                "target": result.manifest.target,
+                "problems": list(result.problems),
+                "legs": [to_dict(leg) for leg in result.legs],
+                "not_repeated": list(result.not_repeated),
+                "unlisted": list(result.unlisted),
+            }
+        )
+    else:
+        print_fields(
+            {
+                "bundle": str(result.path),
+                "target": result.manifest.target,
+                "files": f"{len(result.manifest.files)} listed",
+                "unlisted": ", ".join(result.unlisted),
+            }
+        )
+        if result.legs:
+            click.echo()
+            parity_table(result.legs)
+        click.echo()
+        for leg in result.not_repeated:
+            print_note("not repeated here", leg)
+        for problem in result.problems:
+            print_note("problem", problem)
+        partly = ", but for what was not repeated here" if result.not_repeated else ""
+        click.echo(f"passed{partly}" if result.passed else "failed")
+    ctx.exit(0 if result.passed else 1)

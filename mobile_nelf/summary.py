@@ -1,0 +1,148 @@
+"""What a checkpoint or a scene holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobile_nelf.atomic import written_beside
+from mobile_nelf.cameras import Intrinsics, OrbitLimits
+from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.errors import InputError, OutputError
+from mobile_nelf.scenes import Box, Scene, read_scene
+from mobile_nelf.scenes.findings import scene_warnings
+from mobile_nelf.scenes.picture import camera_picture
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.vocabulary import Activation, Extent
+
+__all__ = ["CheckpointSummary", "SceneSummary", "inspect_path"]
+
+
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """What a checkpoint holds.
+
+    Attributes:
+        name: of the network, such as `D60-SR3`.
+        student: its shape.
+        parameters: numbers that were trained.
+        zeros: the share of them that is zero, in [0, 1].
+        intrinsics: lens of the rendered image.
+        orbit: from where it was trained.
+        background: RGB in [0, 1] that the photos were composited on.
+        metrics: measured quality by name.
+        provenance: where it came from.
+        weights_sha256: hash of the weights, whatever the file format.
+    """
+
+    name: str
+    student: StudentConfig
+    parameters: int
+    zeros: float
+    intrinsics: Intrinsics
+    orbit: OrbitLimits
+    background: tuple[float, float, float]
+    metrics: dict[str, float]
+    provenance: dict[str, str]
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class SceneSummary:
+    """What a scene holds.
+
+    Attributes:
+        train: number of training views.
+        test: number of test views.
+        intrinsics: lens of the first training view.
+        extent: what the photos show.
+        box: around the object, or what the teacher does not contract.
+        near: depth of the first ray sample, world units.
+        far: depth of the last ray sample, world units.
+        orbit: the part of the sphere that the training cameras cover.
+        missing: frames without an image.
+        notices: what the reader did to the photos.
+        warnings: what may surprise.
+    """
+
+    train: int
+    test: int
+    intrinsics: Intrinsics
+    extent: Extent
+    box: Box
+    near: float
+    far: float
+    orbit: OrbitLimits
+    missing: tuple[str, ...]
+    notices: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def inspect_path(
+    path: Path,
+    *,
+    camera: CameraOptions | None = None,
+    activation: Activation | None = None,
+    picture: Path | None = None,
+    force: bool = False,
+) -> CheckpointSummary | SceneSummary:
+    """Says what a checkpoint file or a scene folder holds.
+
+    Args:
+        path: a file is read as a checkpoint, a folder as a scene.
+        camera: lens of an official checkpoint, see `load_checkpoint`.
+        activation: non-linearity of an official checkpoint, see `load_checkpoint`.
+        picture: PNG file to write with the cameras of a scene.
+        force: replace an existing picture.
+
+    Raises:
+        InputError: there is nothing at `path`, it is neither checkpoint nor scene, or a picture is
+            asked of a checkpoint.
+        OutputError: the picture exists or cannot be written.
+    """
+    if path.is_dir():
+        if picture is not None and picture.exists() and not force:
+            raise OutputError(f"{picture}: exists already; choose another file or add --force")
+        scene = read_scene(path)
+        summary = _scene_summary(scene)
+        if picture is not None:
+            with written_beside(picture) as partial:
+                camera_picture(scene).save(partial, "PNG", optimize=True)
+        return summary
+    if picture is not None and path.exists():
+        raise InputError(f"{path}: is a checkpoint; --picture draws the cameras of a scene")
+    return _checkpoint_summary(load_checkpoint(path, camera=camera, activation=activation))
+
+
+def _scene_summary(scene: Scene) -> SceneSummary:
+    return SceneSummary(
+        train=len(scene.train),
+        test=len(scene.test),
+        intrinsics=scene.views("train")[0].camera.intrinsics,
+        extent=scene.extent,
+        box=scene.box,
+        near=scene.near,
+        far=scene.far,
+        orbit=scene.orbit,
+        missing=scene.missing,
+        notices=scene.notices,
+        warnings=scene_warnings(scene),
+    )
+
+
+def _checkpoint_summary(checkpoint: Checkpoint) -> CheckpointSummary:
+    trained = [parameter.detach() for parameter in checkpoint.network().parameters()]
+    parameters = sum(value.numel() for value in trained)
+    return CheckpointSummary(
+        name=checkpoint.student.name,
+        student=checkpoint.student,
+        parameters=parameters,
+        zeros=sum(int((value == 0.0).sum()) for value in trained) / parameters,
+        intrinsics=checkpoint.intrinsics,
+        orbit=checkpoint.orbit,
+        background=checkpoint.background,
+        metrics=checkpoint.metrics,
+        provenance=checkpoint.provenance,
+        weights_sha256=checkpoint.weights_sha256(),
+    )

@@ -1,0 +1,145 @@
+"""The network in training: its step, its moving average and what of it must be saved."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from mobile_nelf.students import StudentConfig, build_student
+from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
+from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.ranks import Ranks
+from mobile_nelf.training.student.capture import CapturedStep
+from mobile_nelf.training.student.collapse import batch_statistics
+from mobile_nelf.training.student.losses import student_loss
+from mobile_nelf.training.student.optimizer import build_optimizers, schedule
+from mobile_nelf.training.views.patches import Patches
+
+__all__ = ["Learner"]
+
+#: All blocks share one function, which is compiled for each width and size of patches in a process.
+COMPILED_SHAPES = 256
+
+
+class Learner:
+    """A student, its average and its optimizer on this process's device."""
+
+    def __init__(
+        self,
+        student: StudentConfig,
+        config: FitConfig,
+        ranks: Ranks,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Builds the network.
+
+        Args:
+            student: its shape.
+            config: the run.
+            ranks: this process; with several, gradients are averaged over all.
+            initial: weights to start from instead of fresh ones.
+        """
+        self._student = student
+        self._config = config
+        self._device = ranks.device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            network = build_student(student)
+        if initial is not None:
+            network.load_state_dict(initial)
+        network.train()
+        if config.train_only == "tail":
+            for frozen in (network.head, network.body):
+                frozen.requires_grad_(False).eval()
+        if ranks.world > 1 and ranks.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        self.network: HeadBodyTail = network.to(
+            ranks.device,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]  # absent in torch's types
+        )
+        #: Moving average of weights and BatchNorm statistics, which is what is saved.
+        self.average: HeadBodyTail = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self._optimizers = build_optimizers(self.network, config)
+        self._model: nn.Module = self.network
+        if ranks.world > 1:
+            self._model = DistributedDataParallel(self.network)
+        elif ranks.device.type == "cuda":
+            for module in self.network.modules():
+                if isinstance(module, ConvBlock):
+                    module.compile(fullgraph=True, dynamic=False)
+        self._captured: CapturedStep | None = None
+
+    def step(self, step: int, patches: Patches) -> Tensor:
+        """Takes one optimizer step and returns `batch_statistics` of what was seen before it."""
+        self._optimizers.set_factor(schedule(step, self._config))
+        patches = patches.to(self._device)
+        # Processes that average gradients talk to each other, which is not captured.
+        if self._device.type != "cuda" or self._model is not self.network:
+            return self._step(patches)
+        if self._captured is None:
+            with torch._dynamo.config.patch(recompile_limit=COMPILED_SHAPES):
+                self._captured = CapturedStep(self._step, patches, self._tensors)
+        return self._captured(patches)
+
+    def _step(self, patches: Patches) -> Tensor:
+        encoded = patches.encoded(self._student.encoder)
+        target = patches.targets(self._student.out_channels)
+        with torch.autocast(
+            self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"
+        ):
+            prediction = self._model(encoded)
+        loss = student_loss(prediction.float(), target, self._config)
+        torch.autograd.backward(loss)
+        self._optimizers.step()
+        self._update_average()
+        return batch_statistics(prediction, target)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        averaged, present = self.average.state_dict(), self.network.state_dict()
+        floating = [name for name, value in present.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [averaged[name] for name in floating],
+            [present[name] for name in floating],
+            1.0 - self._config.ema_decay,
+        )
+
+    def _tensors(self) -> list[Tensor]:
+        """Everything that a step changes."""
+        networks = [*self.network.state_dict().values(), *self.average.state_dict().values()]
+        return [*networks, *self._optimizers.tensors()]
+
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """Returns a copy of the averaged weights on the CPU, under the network's own names."""
+        averaged = self.average.state_dict()
+        return {
+            # Counters do not average.
+            name: (averaged[name] if value.is_floating_point() else value)
+            .detach()
+            .to("cpu", copy=True)
+            .contiguous()
+            for name, value in self.network.state_dict().items()
+        }
+
+    def finite(self) -> bool:
+        """Whether all weights still are numbers."""
+        return all(bool(value.isfinite().all()) for value in self.network.state_dict().values())
+
+    def state(self) -> dict[str, Any]:
+        """Returns what a resumed run needs."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": self._optimizers.state_dict(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._optimizers.load_state_dict(state["optimizers"])

@@ -1,0 +1,217 @@
+"""From views to a checkpoint on disk: train, judge, save, and only then drop the run's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mobile_nelf._version import __version__
+from mobile_nelf.checkpoints import save_checkpoint
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.errors import InputError
+from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate, require_metrics
+from mobile_nelf.plain import to_dict
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.scenes import Scene, View
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.config import FitConfig, PhotoStageConfig
+from mobile_nelf.training.ranks import launched
+from mobile_nelf.training.student.fit import fit_stage
+from mobile_nelf.training.student.stage import FitProgress, FitResult, Run, Stage, state_path
+from mobile_nelf.training.views.sources import PhotoViews, ViewSource, check_size
+from mobile_nelf.vocabulary import DeviceName
+
+__all__ = ["StudentPlan", "TrainedStudent", "train_student"]
+
+#: Names of the stages, which are those of their files and of the lines in the log.
+TRAIN, PHOTOS = "train", "photos"
+
+#: Every so many photos, one is measured where no photo stage says otherwise.
+HOLD_OUT = 8
+
+
+@dataclass(frozen=True)
+class StudentPlan:
+    """What to train and how.
+
+    Attributes:
+        student: the network.
+        fit: the run on the views of a source or, without one, on the photos.
+        photo_stage: the last stage on the real photos; None to leave it out.
+        half: store the weights as float16; the metrics are those of the rounded weights.
+    """
+
+    student: StudentConfig
+    fit: FitConfig
+    photo_stage: PhotoStageConfig | None = None
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """A finished run.
+
+    Attributes:
+        path: the checkpoint on disk.
+        checkpoint: what it holds.
+        evaluation: its quality on the test views; None for a scene without any.
+        train: what the first stage left.
+        photos: what the photo stage left; None without one.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    evaluation: Evaluation | None
+    train: FitResult
+    photos: FitResult | None
+
+
+def train_student(
+    scene: Scene,
+    plan: StudentPlan,
+    output: Path,
+    *,
+    source: ViewSource | None = None,
+    initial: Checkpoint | None = None,
+    command: str = "mnelf student",
+    device: DeviceName = "auto",
+    force: bool = False,
+    on_fit: Callable[[FitProgress], None] = lambda progress: None,
+    on_progress: Progress = silent,
+) -> TrainedStudent | None:
+    """Trains a student and writes its checkpoint.
+
+    A run that was interrupted goes on from the state in its folder beside `output`. At the end the
+    state is deleted; log and sample frames stay there. Under `torchrun` every process calls this.
+
+    Args:
+        scene: the photos that the student is meant to reproduce.
+        plan: what to train and how.
+        output: the checkpoint to write; beside it goes a JSON file with all settings.
+        source: pseudo views to learn from; None for the photos themselves.
+        initial: a student to start from.
+        command: what the provenance names as the origin.
+        device: where to compute.
+        force: replace an existing file.
+        on_fit: called after each training step.
+        on_progress: called with a stage's name, steps done and steps in all, while views are made
+            and while the test views are judged.
+
+    Returns:
+        The finished run; None in all processes but the first.
+
+    Raises:
+        SceneError: the images do not have the size that the student renders.
+        InputError: the state belongs to another run, or the plan contradicts itself.
+        OutputError: `output` exists or cannot be written.
+        TrainingError: the student collapsed to one colour, or left the finite numbers.
+        MissingExtraError: the packages that judge the test views are not installed.
+    """
+    check_output(output, force)
+    photos = PhotoViews(scene.views("train"))
+    check_size(str(scene.path), photos.size, plan.student)
+    if scene.test:
+        require_metrics()
+    stages = _stages(scene, plan, source)
+    folder = run_folder(output)
+    make_run_folder(folder)
+    results: list[FitResult] = []
+    checkpoint = initial
+    with launched(device) as ranks:
+        lens_camera = (scene.test or scene.train)[0].camera
+        run = Run(folder, ranks, lens_camera, on_fit, on_progress)
+        for stage in stages:
+            results.append(fit_stage(plan.student, stage, run, checkpoint))
+            checkpoint = Checkpoint(
+                student=plan.student,
+                intrinsics=scene.train[0].camera.intrinsics,
+                orbit=scene.orbit,
+                weights=results[-1].weights,
+            )
+    if not ranks.main or checkpoint is None:
+        return None
+    settings = {
+        "command": command,
+        "version": __version__,
+        "scene": scene.path.resolve().name,
+        "views": stages[0].source.identity(),
+        "processes": ranks.world,
+        "initial": None if initial is None else initial.weights_sha256(),
+        **to_dict(plan),
+    }
+    checkpoint = replace(
+        checkpoint,
+        weights=_rounded(checkpoint.weights) if plan.half else checkpoint.weights,
+        provenance=_provenance(settings, results),
+    )
+    evaluation = evaluate(checkpoint, scene, on_progress) if scene.test else None
+    if evaluation is not None:
+        checkpoint = replace(
+            checkpoint,
+            metrics=evaluation.as_metrics(),
+            provenance={**checkpoint.provenance, "protocol": PROTOCOL},
+        )
+    write_settings(settings, config_path(output))
+    save_checkpoint(checkpoint, output, half=plan.half)
+    for stage in stages:
+        state_path(folder, stage.name).unlink(missing_ok=True)
+    return TrainedStudent(
+        output, checkpoint, evaluation, results[0], results[1] if len(results) > 1 else None
+    )
+
+
+def _stages(scene: Scene, plan: StudentPlan, source: ViewSource | None) -> list[Stage]:
+    if source is None:
+        if plan.photo_stage is not None or plan.fit.check_every:
+            raise InputError(
+                "a student that learns from all photos cannot be measured on some of them; leave "
+                "out photo_stage and check_every, or train on the views of a teacher"
+            )
+        return [Stage(TRAIN, PhotoViews(scene.train), plan.fit)]
+    last = plan.photo_stage
+    learnt, held = _split(scene, HOLD_OUT if last is None else last.hold_out)
+    stages = [Stage(TRAIN, source, plan.fit, held if plan.fit.check_every else ())]
+    if last is not None:
+        if not learnt:
+            raise InputError(
+                f"{scene.path}: has 1 training photo, too few to hold one out; leave out the "
+                "photo stage"
+            )
+        stages.append(Stage(PHOTOS, PhotoViews(learnt), last.fit, held, last.patience))
+    return stages
+
+
+def _split(scene: Scene, hold_out: int) -> tuple[tuple[View, ...], tuple[View, ...]]:
+    """Returns the photos to learn from and those held out: every so many, at least one."""
+    numbered = list(enumerate(scene.train, start=1))
+    held = [view for number, view in numbered if number % hold_out == 0] or [scene.train[-1]]
+    learnt = [view for view in scene.train if not any(view is other for other in held)]
+    return tuple(learnt), tuple(held)
+
+
+def _provenance(settings: dict[str, Any], results: list[FitResult]) -> dict[str, str]:
+    provenance = {
+        "source": settings["command"],
+        "scene": settings["scene"],
+        "views": settings["views"],
+        "views_seen": str(results[0].views),
+        "steps": str(results[0].steps),
+        "version": settings["version"],
+    }
+    if len(results) > 1:
+        provenance["photo_steps"] = str(results[1].steps)
+    if settings["initial"] is not None:
+        provenance["initial"] = settings["initial"]
+    return provenance
+
+
+def _rounded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: value.half().float() if value.is_floating_point() else value
+        for name, value in weights.items()
+    }

@@ -1,0 +1,100 @@
+"""What a stage of training is, where it runs, what it tells and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from mobile_nelf.cameras import Camera
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.scenes import View
+from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.ranks import Ranks
+from mobile_nelf.training.views.sources import ViewSource
+
+__all__ = ["FitProgress", "FitResult", "Run", "Stage", "state_path"]
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """What a caller hears after each step.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        psnr_db: training PSNR of the batch just seen, before its update.
+        stage: name of the stage.
+    """
+
+    step: int
+    steps: int
+    psnr_db: float
+    stage: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What to train on, and when to stop.
+
+    Attributes:
+        name: of its files and in its log.
+        source: the views.
+        config: the run.
+        photos: measured whole every `config.check_every` steps; not among the views.
+        patience: measurements without a gain after which the stage ends; the weights of the best
+            one win, and those at the start compete too. None trains to the end and takes the last
+            weights, whatever was measured.
+    """
+
+    name: str
+    source: ViewSource
+    config: FitConfig
+    photos: tuple[View, ...] = ()
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a stage runs and whom it tells.
+
+    Attributes:
+        folder: for state, cache, log and samples; it must exist.
+        ranks: this process among those of the run.
+        sample_camera: where sample frames are taken from, on the image's pixel grid.
+        on_fit: called after every step, in the main process.
+        on_progress: called while the first views are made, with `views`, their number and how many
+            there will be.
+    """
+
+    folder: Path
+    ranks: Ranks
+    sample_camera: Camera
+    on_fit: Callable[[FitProgress], None] = lambda progress: None
+    on_progress: Progress = silent
+
+
+class FitResult(NamedTuple):
+    """What a stage leaves.
+
+    Attributes:
+        weights: state dict of the student.
+        steps: steps done; fewer than asked for if patience ran out.
+        views: different views that were at hand, in all processes.
+        photo_psnr_db: of the photos with `weights`; None if none were measured.
+        start_psnr_db: of the photos with the weights at the start.
+    """
+
+    weights: dict[str, Tensor]
+    steps: int
+    views: int
+    photo_psnr_db: float | None
+    start_psnr_db: float | None
+
+
+def state_path(folder: Path, stage: str) -> Path:
+    """Returns where the state of a stage lies in the folder of its run."""
+    return folder / f"{stage}.state"

@@ -1,0 +1,148 @@
+"""Training of a teacher on the photos of a scene."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mobile_nelf.errors import OutputError
+from mobile_nelf.plain import to_dict
+from mobile_nelf.runs import load_state, save_state
+from mobile_nelf.scenes import Scene
+from mobile_nelf.teachers.config import TeacherConfig
+from mobile_nelf.teachers.field import precision
+from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
+from mobile_nelf.teachers.ngp import NgpTeacher, build_field
+from mobile_nelf.teachers.spaces import BoxSpace, scene_space
+from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
+
+__all__ = ["TeacherProgress", "train_teacher"]
+
+#: Steps between two refreshes of the occupancy, and steps before the first.
+REFRESH_STEPS = 16
+WARMUP_STEPS = 128
+#: The number of rays follows the emptiness of the scene, but never jumps.
+RAY_GROWTH = 1.1
+#: Fewest samples a ray is taken to have, which bounds the rays of a step.
+FEWEST_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class TeacherProgress:
+    """What a caller hears after each step.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        psnr_db: training PSNR of the rays just seen, on random backgrounds.
+    """
+
+    step: int
+    steps: int
+    psnr_db: float
+
+
+def train_teacher(
+    scene: Scene,
+    config: TeacherConfig,
+    state_path: Path,
+    device: torch.device,
+    on_progress: Callable[[TeacherProgress], None] = lambda progress: None,
+) -> NgpTeacher:
+    """Trains a teacher on the training views of `scene`.
+
+    Args:
+        scene: posed photos.
+        config: the run.
+        state_path: where the resumable state is kept. A state that is there is continued, and every
+            random choice depends on seed and step alone, so a resumed run ends where an unbroken
+            one does.
+        device: where to train.
+        on_progress: called after every step.
+
+    Raises:
+        SceneError: a photo cannot be read.
+        InputError: `state_path` holds something else than a state of this very run.
+        OutputError: the state cannot be written.
+        MissingExtraError: the back-end is not installed.
+    """
+    if not state_path.parent.is_dir():
+        raise OutputError(f"{state_path.parent}: no such folder, expected one for the run's state")
+    torch.manual_seed(config.seed)
+    space = scene_space(scene)
+    field = build_field(config, space, device)
+    photos = PhotoPixels(scene, device)
+    grid = OccupancyGrid(seen_cells(scene, space, device))
+    teacher = NgpTeacher(config, space, field, grid)
+    optimizer = torch.optim.Adam(
+        field.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
+    )
+    run = {"teacher": to_dict(config), "photos": photos.sha256, "space": repr(space)}
+    first, rays = 0, config.samples // config.march_steps
+    state = load_state(state_path, run, ("field", "optimizer", "density", "mask", "step", "rays"))
+    if state is not None:
+        field.load_state_dict(state["field"])
+        optimizer.load_state_dict(state["optimizer"])
+        grid.density, grid.mask = state["density"].to(device), state["mask"].to(device)
+        first, rays = state["step"], state["rays"]
+    for step in range(first, config.steps):
+        rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
+        if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
+            grid.refresh(field, 1.0 / config.march_steps, rng)
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * _schedule(step, config)
+        loss, error, samples = _loss(teacher, photos, rays, rng)
+        optimizer.zero_grad(set_to_none=False)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        fitting = rays * config.samples // max(samples, 1)
+        rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
+        if config.save_every and ((step + 1) % config.save_every == 0 or step + 1 == config.steps):
+            content: dict[str, Any] = {
+                "field": field.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "density": grid.density,
+                "mask": grid.mask,
+                "step": step + 1,
+                "rays": rays,
+            }
+            save_state(state_path, run, content)
+        psnr = -10.0 * math.log10(max(error.item(), 1e-10))
+        on_progress(TeacherProgress(step + 1, config.steps, psnr))
+    return teacher.rounded()
+
+
+def _loss(
+    teacher: NgpTeacher, photos: PhotoPixels, rays: int, rng: torch.Generator
+) -> tuple[Tensor, Tensor, int]:
+    """Returns the loss of random pixels, their squared error, and how many samples they took."""
+    origins, directions, rgba = photos.draw(rays, rng)
+    jitter = torch.rand(rays, generator=rng, device=rng.device)
+    # Against a random background only the true opacity is right, colour cannot stand in for it.
+    background = torch.rand(rays, 3, generator=rng, device=rng.device)
+    target = rgba[:, :3] * rgba[:, 3:] + background * (1.0 - rgba[:, 3:])
+    samples = march(
+        teacher.space, teacher.grid, origins, directions, teacher.config.march_steps, jitter
+    )
+    with precision(origins.device):
+        density, features = teacher.field.density(samples.points)
+        unit = F.normalize(directions, dim=1)
+        colour = teacher.field.colour(features, unit[samples.ray])
+    weights, clear = composite(density, samples, rays)
+    rgb = torch.zeros_like(background).index_add(0, samples.ray, weights[:, None] * colour)
+    error = F.mse_loss(rgb + clear[:, None] * background, target)
+    if isinstance(teacher.space, BoxSpace):  # its photos say by their alpha where no fog is
+        return error, error, len(samples.ray)
+    spread = distortion(weights, samples, rays).mean()
+    return error + teacher.config.distortion * spread, error, len(samples.ray)
+
+
+def _schedule(step: int, config: TeacherConfig) -> float:
+    return 1 / 30 + (1 - 1 / 30) * 0.5 * (1.0 + math.cos(math.pi * step / config.steps))

@@ -1,0 +1,151 @@
+"""From photos to a teacher on disk: train, judge, save, and only then drop the run's state."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mobile_nelf._version import __version__
+from mobile_nelf.errors import InputError
+from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate_teacher, require_metrics
+from mobile_nelf.plain import to_dict
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.scenes import Scene
+from mobile_nelf.teachers.config import TeacherConfig
+from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
+from mobile_nelf.teachers.teacher import Teacher
+from mobile_nelf.training.ranks import launched
+from mobile_nelf.training.teacher.fit import TeacherProgress, train_teacher
+from mobile_nelf.training.views.pseudo_cameras import PseudoCameras
+from mobile_nelf.training.views.sources import PhotoViews
+from mobile_nelf.vocabulary import DeviceName, TeacherBackend
+
+__all__ = ["MadeTeacher", "fastest_backend", "make_teacher", "state_path", "view_seconds"]
+
+#: Views whose rendering is timed, after one that warms up.
+TIMED_VIEWS = 3
+
+
+@dataclass(frozen=True)
+class MadeTeacher:
+    """A finished run.
+
+    Attributes:
+        path: the file on disk.
+        trained: what it holds.
+        evaluation: its quality on the test views; None for a scene without any.
+        view_seconds: time to render a view of the photos' size, on the device that trained.
+    """
+
+    path: Path
+    trained: TrainedTeacher
+    evaluation: Evaluation | None
+    view_seconds: float
+
+
+def fastest_backend(device: DeviceName) -> TeacherBackend:
+    """Returns `tinycudann` on a GPU where it can be imported, otherwise `torch`."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return "torch"
+    try:
+        importlib.import_module("tinycudann")
+    except (ImportError, OSError):  # OSError: it finds no GPU that it was compiled for
+        return "torch"
+    return "tinycudann"
+
+
+def state_path(output: Path) -> Path:
+    """Returns where the resumable state of a run that writes `output` lies."""
+    return run_folder(output) / "teacher.state"
+
+
+def make_teacher(
+    scene: Scene,
+    config: TeacherConfig,
+    output: Path,
+    *,
+    command: str = "mnelf teacher",
+    device: DeviceName = "auto",
+    force: bool = False,
+    on_step: Callable[[TeacherProgress], None] = lambda progress: None,
+    on_progress: Progress = silent,
+) -> MadeTeacher | None:
+    """Trains a teacher and writes its file.
+
+    A run that was interrupted goes on from the state in its folder beside `output`; at the end the
+    state is deleted. Under `torchrun` the first process does it all, and the others return at once.
+
+    Args:
+        scene: the photos.
+        config: the teacher and its training.
+        output: the file to write; beside it goes a JSON file with all settings.
+        command: what the provenance names as the origin.
+        device: where to compute.
+        force: replace an existing file.
+        on_step: called after each training step.
+        on_progress: called with a stage's name, views done and views in all, while the test views
+            are judged.
+
+    Returns:
+        The finished run; None in all processes but the first.
+
+    Raises:
+        SceneError: a photo cannot be read, or photos have different sizes.
+        InputError: the state belongs to another run, or there is no such device.
+        OutputError: `output` exists or cannot be written.
+        MissingExtraError: the back-end, or a package that judges the test views, is not installed.
+    """
+    with launched(device) as ranks:
+        if not ranks.main:
+            return None
+        check_output(output, force)
+        if config.backend == "tinycudann" and ranks.device.type != "cuda":
+            raise InputError(
+                "tinycudann computes on an NVIDIA GPU only; use --backend torch or --device cuda"
+            )
+        photos = PhotoViews(scene.views("train")).identity()
+        if scene.test:
+            require_metrics()
+        make_run_folder(run_folder(output))
+        teacher = train_teacher(scene, config, state_path(output), ranks.device, on_step)
+    settings = {
+        "command": command,
+        "version": __version__,
+        "scene": scene.path.resolve().name,
+        "photos": photos,
+        **to_dict(config),
+    }
+    provenance = {
+        "source": command,
+        **{name: settings[name] for name in ("scene", "photos", "version")},
+        "steps": str(config.steps),
+    }
+    evaluation = evaluate_teacher(teacher, scene, on_progress) if scene.test else None
+    trained = TrainedTeacher(
+        teacher,
+        evaluation.as_metrics() if evaluation else {},
+        {**provenance, "protocol": PROTOCOL} if evaluation else provenance,
+    )
+    write_settings(settings, config_path(output))
+    save_teacher(trained, output)
+    state_path(output).unlink(missing_ok=True)
+    with suppress(OSError):  # somebody may keep a file of his own there
+        run_folder(output).rmdir()
+    return MadeTeacher(output, trained, evaluation, view_seconds(teacher, scene))
+
+
+def view_seconds(teacher: Teacher, scene: Scene) -> float:
+    """Returns how long it takes to render a view of the photos' size."""
+    cameras = PseudoCameras(scene)
+    teacher.render(cameras.camera(0))
+    began = time.perf_counter()
+    for index in range(1, 1 + TIMED_VIEWS):
+        teacher.render(cameras.camera(index))
+    return (time.perf_counter() - began) / TIMED_VIEWS

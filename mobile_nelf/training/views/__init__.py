@@ -1,0 +1,1 @@
+"""Where training views come from, and how they reach the student."""

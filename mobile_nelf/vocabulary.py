@@ -1,0 +1,86 @@
+"""The words that stand for a choice, each list in one place.
+
+Imports nothing of the package and nothing heavy, so that the command line makes its choices from
+these types without loading torch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = [
+    "Activation",
+    "ActivationForm",
+    "Architecture",
+    "ComputeUnits",
+    "DeviceName",
+    "Experience",
+    "Extent",
+    "FpsSource",
+    "LayoutName",
+    "LossName",
+    "OptimizerName",
+    "OutputForm",
+    "Precision",
+    "PresetName",
+    "Processor",
+    "RowKind",
+    "TeacherBackend",
+    "ThermalState",
+    "TrainedPart",
+    "WeightForm",
+]
+
+#: What a scene shows: an object on a background, surroundings, or one side of something.
+Extent = Literal["bounded", "unbounded", "forward"]
+
+#: A student network: 1×1 convs with super-resolution, or fully connected layers on rays.
+Architecture = Literal["mobiler2l", "r2l"]
+
+#: The non-linearity that a student was trained with; GELU is the erf form.
+Activation = Literal["gelu", "relu"]
+
+#: What a teacher's field runs on.
+TeacherBackend = Literal["torch", "tinycudann"]
+
+#: Where to compute; auto takes a GPU where there is one.
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+#: Size of a student, with a teacher and runs that fit it.
+PresetName = Literal["tiny", "small", "base"]
+
+OptimizerName = Literal["muon", "adamw"]
+LossName = Literal["mse", "charbonnier"]
+Precision = Literal["bf16", "fp32"]
+
+#: What of a student is trained: all of it, or the super-resolution alone.
+TrainedPart = Literal["all", "tail"]
+
+#: What the host uploads for each frame (see `deploy.layouts`), the best first.
+LayoutName = Literal["factored", "rays", "camera", "embedded"]
+
+#: How an artefact computes the activation.
+ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
+
+#: How an artefact stores its weights.
+WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
+
+#: What an artefact returns: numbers, or a picture of the platform.
+OutputForm = Literal["tensor", "image"]
+
+#: What people do with a lens: turn the object under the finger, or walk round it in the room.
+Experience = Literal["orbit", "world"]
+
+#: Processors that a device was told to use, as Core ML names them.
+ComputeUnits = Literal["cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all"]
+
+#: Where a device said that an operation runs.
+Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]
+
+#: How frames a second came about: counted under the display link, or one after the other.
+FpsSource = Literal["display link", "1000 / p50"]
+
+ThermalState = Literal["nominal", "fair", "serious", "critical"]
+
+#: What a row of a comparison stands for.
+RowKind = Literal["checkpoint", "bundle", "paper"]

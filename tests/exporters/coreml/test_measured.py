@@ -1,0 +1,64 @@
+"""A real Core ML bundle takes a device's file, goes on to verify, and is compared by package."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mobile_nelf.bundles import create_bundle, verify_bundle
+from mobile_nelf.bundles.measured import import_measurement, packages
+from mobile_nelf.comparison import compare
+from mobile_nelf.export.options import ExportOptions
+from mobile_nelf_exporters.coreml.placed import placed_operations
+from tests.helpers.devices import one_run, synthetic_result
+from tests.helpers.students import random_checkpoint
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """The main package is the compressed one, which its name does not tell."""
+    return create_bundle(
+        random_checkpoint(ray_width=6, ray_height=5, sr_widths=(8,)),
+        target="coreml",
+        output=tmp_path_factory.mktemp("bundles") / "thing",
+        options=ExportOptions(weights=("palette6", "fp16")),
+    )
+
+
+def test_a_device_file_belongs_to_its_packages(bundle, tmp_path):
+    manifest = bundle.manifest
+    models = packages(manifest)
+    assert models == ("thing.mlpackage", "thing-fp16.mlpackage")
+    answer = {
+        f"ios17.{row.kind}": {"neural_engine": row.count}
+        for row in manifest.inspection.placement.rows
+        if row.unit == "neural_engine"
+    }
+    main, other = (one_run(manifest, model, placement_by_operation=answer) for model in models)
+    result = tmp_path / "result.json"
+    result.write_text(json.dumps(synthetic_result(manifest, main, other)))
+    imported = import_measurement(result, bundle.path)
+    verification = verify_bundle(bundle.path)
+    assert verification.passed
+    assert verification.unlisted == ()
+    placed = placed_operations(manifest, imported.measurement)
+    assert {"conv", "conv_transpose", "sigmoid"} <= {operations.kind for operations in placed}
+    assert set(placed[0].device) == {"all"}
+
+
+def test_rows_are_those_of_the_packages(bundle):
+    main, other = compare([bundle.path])
+    assert [(row.model, row.weights) for row in (main, other)] == [
+        ("thing.mlpackage", "palette6"),
+        ("thing-fp16.mlpackage", "fp16"),
+    ]
+    legs = {leg.name: leg.psnr_db for leg in bundle.manifest.parity}
+    for row, form in ((main, " palette6"), (other, "")):
+        assert row.parity_db == min(
+            db for name, db in legs.items() if name.startswith(f"student → Core ML program{form}, ")
+        )
+        folder = bundle.path / row.model
+        assert row.size_bytes == sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    assert main.size_bytes < other.size_bytes
+    assert main.parity_db < other.parity_db

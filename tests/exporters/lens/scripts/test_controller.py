@@ -1,0 +1,226 @@
+"""The scripts of a lens, run in Node.js with a real model: screens, failures, slow phones."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import onnx
+import pytest
+
+from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf_exporters.lens.player.session import LensSession
+from mobile_nelf_exporters.lens.studio.yaml import NIL
+from tests.helpers.lens.contracts import HELD_LAYOUTS, LAYOUT_NAMES
+from tests.helpers.lens.lenses import make_lens
+from tests.helpers.lens.sessions import CONTRACT, FRAME, SCENE, open_session
+from tests.helpers.node import needs_node
+
+pytestmark = needs_node
+
+
+def test_in_the_room_it_runs_in_every_frame_in_which_it_is_seen():
+    lens = make_lens("rays", "world")
+    session = LensSession(lens.files, screen=(90, 160))
+    here = np.hstack([np.eye(3), np.zeros((3, 1))])
+    session.set_device(here, 63.5)
+    session.start()
+    for _ in range(3):
+        session.update(FRAME)
+        assert session.cost.runs == 1
+    away = here * np.array([[-1.0], [1.0], [-1.0]])  # turned round
+    session.set_device(away, 63.5)
+    session.update(FRAME)
+    assert session.cost.runs == 0
+    assert session.texture() is None, "the camera's picture is shown as it is"
+    assert np.all(session.screen() == 128)
+    session.set_device(here, 63.5)
+    session.update(FRAME)
+    assert session.texture() is not None
+
+
+@pytest.mark.parametrize("screen", [(90, 160), (90, 195), (160, 90), (100, 100)])
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_nothing_is_stretched_on_any_screen(layout, screen):
+    """Neighbouring pixels of the screen are as far apart in both directions."""
+    lens = make_lens(layout)
+    place = "print(JSON.stringify([rays.columns, rays.rows]));"
+    lens = lens.edited(
+        "Assets/NelfController.js", "function draw() {", f"function draw() {{ {place}"
+    )
+    columns, rows = json.loads(open_session(lens, screen).printed[-1])
+    student, contract = lens.contract.student, lens.contract
+    grid = contract.intrinsics.resized(student.ray_width, student.ray_height)
+    # A ray draws scale × scale pixels of a texture that is stretched to the screen.
+    wide = student.scale * screen[0] / contract.output.shape[3]
+    high = student.scale * screen[1] / contract.output.shape[2]
+    across = columns["step"] / grid.fx / wide
+    down = rows["step"] / grid.fy / high
+    assert across == pytest.approx(down)
+    whole = (min if layout != "camera" else max)(columns["step"], rows["step"])
+    assert whole == pytest.approx(1.0), "the other direction is as in training"
+    for placement, count in ((columns, student.ray_width), (rows, student.ray_height)):
+        middle = placement["first"] + placement["step"] * (count - 1) / 2
+        assert middle == pytest.approx((count - 1) / 2), "centred"
+        assert (placement["low"], placement["high"]) == (0, count - 1)
+
+
+@pytest.mark.parametrize("layout", HELD_LAYOUTS)
+def test_rays_beyond_the_picture_repeat_its_border(layout):
+    lens = make_lens(layout)
+    tell = "print(JSON.stringify(Object.values(model.inputs).map((a) => Array.from(a))));"
+    lens = lens.edited(
+        "Assets/NelfController.js", "    models.run(model);", f"    {tell}\n    models.run(model);"
+    )
+    found = json.loads(open_session(lens, (160, 90)).printed[-1])
+    student, orbit = lens.contract.student, lens.contract.orbit
+    pose = orbit.pose(0.0, 45.0, 4.1)
+    camera = lens.image_camera(pose).resized(student.ray_width, student.ray_height)
+    host = find_layout(layout).host(camera, student.encoder)
+    for (name, wanted), values in zip(host.items(), found, strict=True):
+        _, channels, height, width = wanted.shape
+        values = np.reshape(values, (height, width, channels)).transpose(2, 0, 1)
+        if width > 1:  # the outermost columns of a wide screen lie beyond the picture
+            np.testing.assert_allclose(values[..., 0], wanted[0, ..., 0], atol=2e-6, err_msg=name)
+            np.testing.assert_allclose(values[..., -1], wanted[0, ..., -1], atol=2e-6)
+
+
+def test_a_model_of_another_shape_is_refused():
+    lens = make_lens("camera").edited(
+        CONTRACT, '"name": "camera", "shape": [1, 1, 12]', '"name": "camera", "shape": [1, 1, 13]'
+    )
+    session = open_session(lens)
+    assert "'camera' is 1 x 1 x 12, expected 1 x 1 x 13" in session.status
+    assert session.printed == [f"NelfController: {session.status}"]
+    assert session.texture() is None
+
+
+def test_a_model_without_the_tensor_is_refused():
+    session = open_session(
+        make_lens("camera").edited(CONTRACT, '"name": "output"', '"name": "picture"')
+    )
+    assert "no tensor 'picture'" in session.status
+
+
+def test_a_model_that_does_not_load_says_why():
+    session = open_session(make_lens("camera").with_file("Assets/model.onnx", b"no model"))
+    assert "could not be loaded" in session.status
+
+
+def test_a_model_that_does_not_run_says_why():
+    """An index beyond the end, which nothing sees before the run."""
+    lens = make_lens("camera")
+    model = onnx.load_from_string(lens.files["Assets/model.onnx"])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1e6, np.float32), "big"))
+    model.graph.node[-1].output[0] = "picture"
+    model.graph.node.extend(
+        onnx.helper.make_node(kind, inputs, outputs, **more)
+        for kind, inputs, outputs, more in (
+            ("ReduceSum", ["picture"], ["sums"], {"axes": [0, 2, 3], "keepdims": 0}),
+            ("Add", ["sums", "big"], ["beyond"], {}),
+            ("Cast", ["beyond"], ["index"], {"to": onnx.TensorProto.INT64}),
+            ("Gather", ["picture", "index"], ["output"], {"axis": 1}),
+        )
+    )
+    broken = model.SerializeToString(deterministic=True)
+    session = open_session(lens.with_file("Assets/model.onnx", broken))
+    assert "The model could not run: " in session.status
+    assert session.texture() is None
+
+
+def test_a_missing_camera_texture_says_what_to_do():
+    lens = make_lens("rays", "world")
+    scene = re.sub(r"(cameraTexture: !<\S+>) \S+", rf"\1 {NIL}", lens.files[SCENE].decode())
+    session = open_session(lens.with_file(SCENE, scene.encode()))
+    assert "drag device camera texture" in session.status.lower()
+    assert session.cost.runs == 0
+
+
+def test_a_phone_that_cannot_be_tracked_is_told_so():
+    """The stand-in tracks every phone, so the question is turned round."""
+    asked = "!tracking.isDeviceTrackingModeSupported(DeviceTrackingMode.World)"
+    lens = make_lens("rays", "world").edited("Assets/NelfController.js", asked, asked[1:])
+    session = open_session(lens)
+    assert "where it is in the room" in session.status
+    assert session.cost.runs == 0
+
+
+def test_frames_a_second_are_shown_on_demand():
+    lens = make_lens("camera")
+    session = open_session(lens)
+    for _ in range(40):
+        session.update(FRAME)
+    assert session.status == ""
+    session = open_session(lens.edited(SCENE, "showFps: false", "showFps: true"))
+    for _ in range(40):
+        session.update(1 / 24)
+    assert session.status == "24 FPS"
+
+
+def _turn_for(session: LensSession, frames: int, seconds: float) -> None:
+    session.touch("start", 0, 0.5, 0.5)
+    for index in range(frames):
+        session.touch("move", 0, 0.5 + 0.001 * index, 0.5)
+        session.update(seconds)
+
+
+def test_a_slow_phone_goes_on_with_the_smaller_picture():
+    lens = make_lens("camera").edited(SCENE, "showFps: false", "showFps: true")
+    session = open_session(lens)
+    full = session.texture().shape
+    _turn_for(session, 40, 0.1)
+    small = session.texture().shape
+    assert small[0] < full[0]
+    assert small[1] < full[1]
+    assert session.status == "10 FPS, slow: smaller picture"
+    assert "slow: smaller picture" in session.printed[-1]
+
+
+def test_a_smaller_model_that_does_not_load_is_tried_once():
+    lens = make_lens("camera").with_file("Assets/small.onnx", b"no model")
+    session = open_session(lens)
+    full = session.texture().shape
+    _turn_for(session, 100, 0.1)
+    assert session.texture().shape == full, "the other goes on"
+    assert "could not be loaded" in session.status
+    assert len([line for line in session.printed if "could not be loaded" in line]) == 1
+
+
+def test_a_smaller_model_of_another_project_is_tried_once():
+    lens = make_lens("camera")
+    small = '"input": "smallModel", "inputs": [{"name": "camera", "shape": [1, 1, 12]'
+    lens = lens.edited(CONTRACT, small, small.replace("12", "13"))
+    session = open_session(lens)
+    _turn_for(session, 100, 0.1)
+    assert len([line for line in session.printed if "does not belong" in line]) == 1
+
+
+def test_a_fast_phone_keeps_the_whole_picture():
+    session = open_session(make_lens("camera"))
+    full = session.texture().shape
+    _turn_for(session, 80, 1 / 20)
+    assert session.texture().shape == full
+
+
+def test_still_frames_say_nothing_about_speed():
+    session = open_session(make_lens("camera"))
+    full = session.texture().shape
+    for _ in range(35):
+        session.update(0.1)  # the network does not run
+    assert session.texture().shape == full
+
+
+@pytest.mark.parametrize("experience", ["orbit", "world"])
+def test_flip_y_turns_the_picture_over(experience):
+    lens = make_lens("rays", experience)
+    image = np.random.default_rng(5).integers(0, 255, (160, 90, 3)).astype(np.uint8)
+    pictures = []
+    for wanted in (lens, lens.edited(SCENE, "flipY: false", "flipY: true")):
+        upside = image if wanted is lens else image[::-1]
+        session = LensSession(wanted.files, screen=(90, 160), camera_image=upside)
+        session.start()
+        session.update(FRAME)
+        pictures.append(session.texture())
+    # Where pictures stand on their heads, the camera's does too.
+    np.testing.assert_allclose(pictures[1], pictures[0][::-1], atol=1e-6)

@@ -1,0 +1,75 @@
+"""Frames of a lens leave nothing for the collector of garbage."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.lens.contracts import LAYOUT_NAMES, lens_contract, room_contract
+from tests.helpers.lens.modules import Modules
+from tests.helpers.node import needs_node
+
+pytestmark = needs_node
+
+#: Frames of which the memory is measured, and the smallest object that each could leave behind.
+FRAMES, OBJECT_BYTES = 5000, 16
+ENGINE = (
+    "--expose-gc",
+    # Otherwise it depends on the machine's load when compiled code takes over.
+    "--no-concurrent-recompilation",
+    # Room enough that nothing is collected while it is counted.
+    "--max-semi-space-size=256",
+    "--min-semi-space-size=128",
+    # V8 puts numbers that pass between functions on the heap unless it compiles them into one.
+    "--max-inlined-bytecode-size=9999",
+    "--max-inlined-bytecode-size-cumulative=99999",
+    "--max-optimized-bytecode-size=999999",
+)
+
+COST = """
+const orbit = orbits.createOrbit(contract), touch = touches.createTouch();
+const world = worlds.createWorld(contract), rays = rayMaps.createRays(), inputs = arrays();
+const axes = math.flat(contract.orbitAxes);
+const position = { x: 0, y: 0, z: 0 }, rotation = { w: 1, x: 0, y: 0, z: 0 };
+const finger = { x: 0.5, y: 0.5 };
+const event = { getTouchId: () => 4, getTouchPosition: () => finger };
+const inRoom = contract.experience === "world";
+worlds.anchor(world, position, rotation);
+touches.onStart(touch, orbit, event, 0.5);
+function frame(i) {
+    if (inRoom) {
+        position.x = 10 * Math.sin(i / 10);
+        worlds.look(world, rays, contract, spec, position, rotation, 1.1, 0.5625);
+        rayMaps.setMap(rays, contract, world.distance, world.lens);
+    } else {
+        finger.x = 0.5 + 0.1 * Math.sin(i / 10);
+        touches.onMove(touch, orbit, event, 0.5);
+        touches.advance(touch, 0.03);
+        orbits.advance(orbit, 0.03);
+        math.lookAtFrame(rays.lookAt, axes, orbit.azimuth, orbit.elevation);
+        rays.frame.set(rays.lookAt);
+        rayMaps.setMap(rays, contract, orbit.distance, spec);
+        rayMaps.placeForScreen(rays, spec, 0.5625, uploads.WHOLE_PICTURE);
+    }
+    uploads.fillInputs(contract, rays, inputs, spec);
+}
+const grown = [];
+for (let round = 0; round < 5; round++) {
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < given; i++) { frame(i); }
+    grown.push(process.memoryUsage().heapUsed - before);
+}
+tell(grown);
+"""
+PROJECTS = [(layout, "orbit") for layout in LAYOUT_NAMES] + [
+    ("factored", "world"),
+    ("rays", "world"),
+]
+
+
+@pytest.mark.parametrize(("layout", "experience"), PROJECTS)
+def test_frames_allocate_nothing(layout, experience, tmp_path):
+    contract = room_contract(layout) if experience == "world" else lens_contract(layout)
+    grown = Modules(tmp_path, contract, experience).run(COST, FRAMES, *ENGINE)
+    # The first rounds are those in which the engine compiles.
+    assert min(grown) < FRAMES * OBJECT_BYTES / 2, grown

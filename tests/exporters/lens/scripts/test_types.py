@@ -1,0 +1,221 @@
+"""The scripts of a lens against our declarations of Lens Studio's API, by TypeScript."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mobile_nelf_exporters.lens.player.session import RUNTIME, LensSession
+from mobile_nelf_exporters.lens.project import project_files, render_lens_project
+from tests.helpers.lens.contracts import LAYOUT_NAMES, lens_contract, room_contract
+from tests.helpers.lens.lenses import make_lens
+
+TSC = Path(__file__).parents[1] / "node_modules" / "typescript" / "bin" / "tsc"
+DECLARATIONS = RUNTIME / "lens-studio.d.ts"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("node") is None or not TSC.is_file(),
+    reason="TypeScript is not installed; `npm ci --prefix tests/exporters/lens` brings it",
+)
+
+CONTROLLER = "Assets/NelfController.js"
+CONFIGURATION = {
+    "compilerOptions": {
+        "allowJs": True,
+        "checkJs": True,
+        "noEmit": True,
+        "strict": True,
+        "noUnusedLocals": True,
+        # What Lens Studio runs, without a browser's or Node's own names.
+        "target": "es2019",
+        "lib": ["es2019"],
+        "module": "commonjs",
+        "types": [],
+    },
+    "include": ["*.d.ts", "*/Assets/*.js"],
+}
+#: Types of inputs; assets can be missing.
+INPUT_TYPES = {
+    "Asset.MLAsset": "MLAsset | null",
+    "Asset.Texture": "Texture | null",
+    "bool": "boolean",
+}
+INPUT = re.compile(r"^//@input (\S+) (\w+)", re.MULTILINE)
+
+#: Layout and experience by folder.
+PROJECTS = {
+    f"{layout}-{experience}": (layout, experience)
+    for layout in LAYOUT_NAMES
+    for experience in ("orbit", "world")
+    if (layout, experience) != ("camera", "world")  # which is refused
+}
+FIRST = next(iter(PROJECTS))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Scripts of every project, each in a folder of its own, with what the compiler needs."""
+    for name, (layout, experience) in PROJECTS.items():
+        contract = room_contract(layout) if experience == "world" else lens_contract(layout)
+        rendered = render_lens_project([(contract, b""), (contract, b"")], "Mic", experience)
+        for path, content in project_files(rendered).items():
+            if path.endswith(".js"):
+                target = tmp_path / name / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+    declared = INPUT.findall((tmp_path / FIRST / CONTROLLER).read_text())
+    inputs = "".join(f"    {name}: {INPUT_TYPES[kind]};\n" for kind, name in declared)
+    (tmp_path / "inputs.d.ts").write_text(f"interface ScriptComponent {{\n{inputs}}}\n")
+    shutil.copy(DECLARATIONS, tmp_path)
+    (tmp_path / "tsconfig.json").write_text(json.dumps(CONFIGURATION))
+    return tmp_path
+
+
+def _complaints(folder: Path) -> list[str]:
+    done = subprocess.run(
+        ["node", str(TSC), "--pretty", "false"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    return done.stdout.splitlines()
+
+
+def test_scripts_keep_to_the_declarations(folder):
+    assert _complaints(folder) == []
+
+
+#: A change to a script of ours by what the compiler says to it.
+MISTAKES = {
+    "'vec2'": ("NelfTouch.js", "event.getTouchPosition()", "event.getTouchPosition().z"),
+    "'runSchedule'": ("NelfModel.js", "runScheduled", "runSchedule"),
+    "'data' because it is a read-only": (
+        "NelfModel.js",
+        "model.placeholders.push(placeholder);",
+        "placeholder.data = new Float32Array(3);",
+    ),
+    "'modell'": ("NelfController.js", "!script.model", "!script.modell"),
+    "'balRadius'": ("NelfWorld.js", "contract.ballRadius", "contract.balRadius"),
+    "'document'": ("NelfController.js", "math.flat(", "document.flat("),
+    '"TouchBeginEvent"': ("NelfController.js", '"TouchStartEvent"', '"TouchBeginEvent"'),
+}
+
+
+def test_mistakes_are_found(folder):
+    for name, old, new in MISTAKES.values():
+        path = folder / FIRST / "Assets" / name
+        text = path.read_text()
+        assert old in text, name
+        path.write_text(text.replace(old, new, 1))
+    complaints = _complaints(folder)
+    for said in MISTAKES:
+        assert any(said in line for line in complaints), (said, complaints)
+
+
+#: What makes an object of a declared type, in a script of the scene that runs in the room.
+OBJECTS = {
+    "Camera": "camera",
+    "ClearColorOption": "ClearColorOption",
+    "DeviceTracking": 'owner.createComponent("Component.DeviceTracking")',
+    "DeviceTrackingMode": "DeviceTrackingMode",
+    "HorizontalOverflow": "HorizontalOverflow",
+    "InputBuilder": "MachineLearning.createInputBuilder()",
+    "InputPlaceholder": "model.component.getInputs()[0]",
+    "MLComponent": "model.component",
+    "MachineLearning": "MachineLearning",
+    "MachineLearning.DataLayout": "MachineLearning.DataLayout",
+    "MachineLearning.FrameTiming": "MachineLearning.FrameTiming",
+    "MachineLearning.InferenceMode": "MachineLearning.InferenceMode",
+    "MachineLearning.ModelState": "MachineLearning.ModelState",
+    "MachineLearning.OutputMode": "MachineLearning.OutputMode",
+    "OutputBuilder": "MachineLearning.createOutputBuilder()",
+    "OutputPlaceholder": "model.component.getOutputs()[0]",
+    "Rect": "Rect.create(0, 1, 0, 1)",
+    "RenderTargetProvider": "camera.renderTarget.control",
+    "SceneObject": "owner",
+    "ScreenTransform": 'owner.createComponent("Component.ScreenTransform")',
+    "ScriptComponent": "script",
+    "ScriptScene": "global.scene",
+    "Text": 'owner.createComponent("Component.Text")',
+    "TextFill": 'owner.createComponent("Component.Text").textFill',
+    "Texture": "camera.renderTarget",
+    "TouchDataProvider": "global.touchSystem",
+    "Transform": "owner.getTransform()",
+    "TransformerBuilder": "MachineLearning.createTransformerBuilder()",
+    "quat": "owner.getTransform().getWorldRotation()",
+    "vec2": "new vec2(0, 0)",
+    "vec3": "owner.getTransform().getWorldPosition()",
+    "vec4": "camera.renderTarget.control.clearColor",
+}
+#: Tells [name, name of what it extends, members] of each type in a file.
+PARSER = """
+const [compiler, file] = process.argv.slice(1);
+const ts = require(compiler);
+const text = require("fs").readFileSync(file, "utf8");
+const types = [];
+(function visit(node, prefix) {
+    const list = node.members || (node.body && node.body.statements);
+    if (node.name && list) {
+        const members = list.filter((item) => !(item.modifiers || []).some(({ kind }) =>
+            kind === ts.SyntaxKind.PrivateKeyword || kind === ts.SyntaxKind.StaticKeyword));
+        const named = members.map((item) =>
+            (item.declarationList ? item.declarationList.declarations[0] : item).name);
+        const [parent] = (node.heritageClauses || []).flatMap(({ types }) => types);
+        types.push([prefix + node.name.text, parent ? parent.expression.text : null,
+            named.filter(Boolean).map((name) => name.text)]);
+        prefix = `${node.name.text}.`;
+    }
+    ts.forEachChild(node, (child) => visit(child, prefix));
+})(ts.createSourceFile(file, text, ts.ScriptTarget.ES2019, true), "");
+console.log(JSON.stringify(types));
+"""
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, tuple[str | None, set[str]]]:
+    """What each declared type extends, and its members without those that it inherits."""
+    done = subprocess.run(
+        ["node", "-e", PARSER, str(TSC.parents[1]), str(DECLARATIONS)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name: (parent, set(members)) for name, parent, members in json.loads(done.stdout)}
+
+
+@pytest.fixture(scope="module")
+def simulated() -> dict[str, list[str]]:
+    """Members of the runtime's objects."""
+    names = ", ".join(f'"{name}": names({code})' for name, code in OBJECTS.items())
+    lens = make_lens("rays").edited(
+        CONTROLLER,
+        "function onDrawn() {",
+        "function onDrawn() { const names = (o) => Object.getOwnPropertyNames(o);"
+        f" print(JSON.stringify({{ {names} }}));",
+    )
+    with LensSession(lens.files, screen=(90, 160)) as session:
+        session.start()
+        session.update()
+        members: dict[str, list[str]] = json.loads(session.printed[0])
+        return members
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_runtime_and_declarations_have_the_same_members(name, declared, simulated):
+    parent, own = declared[name]
+    inherited: set[str] = set()
+    while parent:
+        parent, more = declared[parent]
+        inherited |= more
+    found = set(simulated[name])
+    if name == "ScriptComponent":
+        # Its inputs are declared by whoever has them.
+        found -= {"model", "smallModel", "cameraTexture", "flipY", "showFps"}
+    assert found
+    assert found - inherited == own

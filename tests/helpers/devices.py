@@ -1,0 +1,147 @@
+"""A bundle with models for Core ML that hold no network, and files of a device that never was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mobile_nelf.bundles import Manifest, create_bundle
+from mobile_nelf.bundles.manifest import FileRecord, read_manifest
+from mobile_nelf.export.inspection import ProgramRecord
+from mobile_nelf.export.parity import ParityLeg
+from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow
+from tests.helpers.students import random_checkpoint
+
+__all__ = ["WEIGHTS", "edited", "one_run", "packaged_bundle", "synthetic_result"]
+
+#: The first leg is no artefact's; then come those of the two packages, in their order.
+LEGS = tuple(
+    ParityLeg("compared", 2, 1e-3, psnr_db, "", True, artefact=artefact)
+    for artefact, psnr_db in (
+        ("", 30.0),
+        ("thing.mlpackage", 75.5),
+        ("thing.mlpackage", 57.5),
+        ("thing-palette6.mlpackage", 45.5),
+        ("thing-palette6.mlpackage", 46.5),
+    )
+)
+
+PROGRAMS = {
+    "thing.mlpackage": ProgramRecord("fp16", "0" * 64),
+    "thing-palette6.mlpackage": ProgramRecord("palette6", "1" * 64),
+}
+
+RULES = PlacementReport(
+    (
+        PlacementRow("conv", "1×1", "fp16", 70, "neural_engine"),
+        PlacementRow("cast", "to fp16", "fp16", 2, "gpu_or_cpu", "never"),
+        PlacementRow("conv", "3×3", "fp16", 2, "neural_engine"),
+    ),
+    (),
+)
+
+WEIGHTS = "{}/Data/com.apple.CoreML/weights/weight.bin"
+
+
+def packaged_bundle(
+    folder: Path,
+    *,
+    models: tuple[str, ...] = ("thing.mlpackage", "thing-palette6.mlpackage"),
+    target: str = "onnx",
+    seed: int = 0,
+) -> Manifest:
+    """Writes a real ONNX bundle, which verifies, and lists packages of made-up bytes beside it.
+
+    For another target its legs and placement rules are made up as well, and it no longer verifies.
+    """
+    checkpoint = replace(
+        random_checkpoint(seed=seed, sr_widths=(8,)), metrics={"test_psnr_db": 26.01}
+    )
+    bundle = create_bundle(checkpoint, target="onnx", output=folder, name="thing")
+    files = dict(bundle.manifest.files)
+    for index, model in enumerate(models):
+        for name, content in (
+            (f"{model}/Manifest.json", b"{}"),
+            (WEIGHTS.format(model), bytes([index]) * (1_000_000 >> index)),
+        ):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+            files[name] = FileRecord.of(content)
+    manifest = replace(bundle.manifest, files=files)
+    if target != manifest.target:
+        inspection = replace(manifest.inspection, placement=RULES, programs=PROGRAMS)
+        manifest = replace(manifest, target=target, parity=LEGS, inspection=inspection)
+    (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    return read_manifest(folder)
+
+
+def one_run(manifest: Manifest, model: str = "thing.mlpackage", **changes: Any) -> dict[str, Any]:
+    """Returns a run with every field filled in; times are 10 ms at the median."""
+    return {
+        "model": model,
+        "weights_sha256": manifest.files[WEIGHTS.format(model)].sha256,
+        "compute_units": "all",
+        "error": None,
+        "compile_ms": 810.5,
+        "cold_load_ms": 420.0,
+        "warm_load_ms": 61.0,
+        "first_frame_ms": 33.0,
+        "warm_up_frames": 20,
+        "latency_ms": {
+            "count": 200,
+            "mean": 10.5,
+            "p50": 10.0,
+            "p90": 12.0,
+            "p99": 14.0,
+            "min": 9.0,
+            "max": 15.0,
+        },
+        "display_fps": 59.7,
+        "sustained": [
+            {"seconds": 60.0, "frames": 5400, "p50": 10.5, "p90": 12.5, "p99": 15.0, "fps": 90.0}
+        ],
+        "memory": {"before": 40_000_000, "after_load": 60_000_000, "peak": 71_000_000},
+        "thermal": {"start": "nominal", "end": "fair"},
+        "placement": {"neural_engine": 72, "gpu": 0, "cpu": 3, "unknown": 1},
+        "placement_by_operation": {"ios17.conv": {"neural_engine": 72}, "ios17.cast": {"cpu": 3}},
+        "self_check": {
+            "frames": 2,
+            "psnr_db": [61.5, 60.25],
+            "worst_psnr_db": 60.25,
+            "passed": True,
+        },
+        **changes,
+    }
+
+
+def synthetic_result(manifest: Manifest, *runs: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Returns a file of a device for a bundle, with one run if none are given."""
+    return {
+        "schema": 1,
+        "device": {
+            "model": "Synthetic1,1",
+            "os": "TestOS 1.0",
+            "app_version": "0.1.0",
+            "low_power": False,
+        },
+        "date": "2026-11-23T10:00:00Z",
+        "bundle": {
+            "name": manifest.name,
+            "weights_sha256": manifest.contract.weights_sha256,
+        },
+        "runs": list(runs) or [one_run(manifest)],
+        **changes,
+    }
+
+
+def edited(result: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Returns a copy with another value at a path such as `runs.0.latency_ms.p50`."""
+    copy = json.loads(json.dumps(result))
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    place = copy
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return copy

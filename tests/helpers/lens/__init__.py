@@ -1,0 +1,1 @@
+"""Lenses, contracts and Lens Studio projects for tests."""

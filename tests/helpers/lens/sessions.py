@@ -1,0 +1,79 @@
+"""Lenses in use, which tell what they compute."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+
+from mobile_nelf.cameras import Camera
+from mobile_nelf_exporters.lens.player.session import LensSession
+from tests.helpers.lens.lenses import Lens
+
+__all__ = [
+    "CONTRACT",
+    "FRAME",
+    "SCENE",
+    "expected_map",
+    "limited",
+    "open_session",
+    "telling",
+    "view_of",
+]
+
+#: Seconds of a frame.
+FRAME = 1 / 30
+SCENE, CONTRACT = "Assets/Scene.scene", "Assets/NelfContract.js"
+
+#: Tells what the lens computed, which Lens Studio would show in its Logger.
+TELL = (
+    "print(JSON.stringify([orbit.azimuth, orbit.elevation, orbit.distance, Array.from(rays.map)]));"
+)
+
+
+def telling(lens: Lens) -> Lens:
+    """The lens with a line in its controller that prints view and rays whenever it draws."""
+    return lens.edited(
+        "Assets/NelfController.js", "function draw() {", f"function draw() {{ {TELL}"
+    )
+
+
+def open_session(lens: Lens, screen: tuple[int, int] | None = None) -> LensSession:
+    _, _, rows, columns = lens.contract.output.shape
+    session = LensSession(lens.files, screen=screen or (columns, rows))
+    session.start()
+    session.update(FRAME)
+    return session
+
+
+def view_of(session: LensSession) -> list:
+    """Azimuth, elevation, distance and ray map of the last picture."""
+    return json.loads(session.printed[-1])
+
+
+def limited(lens: Lens) -> Lens:
+    """The lens with photos from one side only."""
+    text = re.sub(
+        r'"azimuth": \[[^]]*\]', '"azimuth": [-40.0, 75.0]', lens.files[CONTRACT].decode()
+    )
+    return lens.with_file(CONTRACT, text.encode())
+
+
+def expected_map(lens: Lens, azimuth: float, elevation: float, distance: float) -> np.ndarray:
+    """Origin, d0, du, dv, ray by ray: the plane through the target looks as it should."""
+    orbit, student = lens.contract.orbit, lens.contract.student
+    radius = float(np.clip(distance, *orbit.radius))
+    here = orbit.pose(azimuth, elevation, distance)
+    camera = Camera(here, lens.contract.intrinsics).resized(student.ray_width, student.ray_height)
+    origin = orbit.pose(azimuth, elevation, radius)[:, 3]
+    right, up, back = here[:, :3].T
+    optics = camera.intrinsics
+
+    def through(column: float, row: float) -> np.ndarray:
+        x, y = (column + 0.5 - optics.cx) / optics.fx, -(row + 0.5 - optics.cy) / optics.fy
+        on_plane = here[:, 3] + distance * (x * right + y * up - back)
+        return (on_plane - origin) / radius
+
+    corner = through(0, 0)
+    return np.concatenate([origin, corner, through(1, 0) - corner, through(0, 1) - corner])
