@@ -22,9 +22,10 @@ class ConvBlock(nn.Module):
     def __init__(self, width: int, activation: Activation, batchnorm: bool) -> None:
         """Builds a block of `width` channels; without BatchNorm it begins as the identity."""
         super().__init__()
-        last = nn.Conv2d(width, width, 1)
+        # In the order in which they draw their weights, so that a seed goes on meaning the same.
+        first, last = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
         self.conv_block = nn.Sequential(
-            nn.Conv2d(width, width, 1),
+            first,
             nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
             activation_layer(activation),
             last,
