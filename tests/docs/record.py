@@ -11,14 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.docs.pages import LEFT_OUT, PAGES, agrees, run, steps
-from tests.helpers import ROOT
+from tests.docs.pages import LEFT_OUT, PAGES, agrees, furnish, run, steps
 
 
 def record(page: Path) -> None:
     """Runs a page and replaces outputs that differ."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "examples").symlink_to(ROOT / "examples")
+        furnish(page, Path(folder))
         for step in steps(page):
             printed = run(step, Path(folder))
             if not step.shown.strip() or agrees(step.shown, printed):

@@ -19,6 +19,7 @@ from tests.docs.pages import (
     PAGES,
     agrees,
     blocks,
+    furnish,
     records,
     run,
     steps,
@@ -36,12 +37,6 @@ LONGEST_README = 130
 
 def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
-
-
-@pytest.fixture
-def workplace(tmp_path: Path) -> Path:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    return tmp_path
 
 
 @pytest.fixture
@@ -65,10 +60,11 @@ def small_workplace(tmp_path: Path) -> Path:
     shutil.which("node") is None, reason="lenses of README and site run in Node.js, not on PATH"
 )
 @pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=_name)
-def test_what_a_page_shows_is_what_happens(page: Path, workplace: Path) -> None:
+def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
     """One test a page, because its blocks build on each other."""
+    furnish(page, tmp_path)
     for step in steps(page):
-        printed = run(step, workplace)
+        printed = run(step, tmp_path)
         if step.shown.strip():
             assert agrees(step.shown, printed), (words(step.shown), words(printed), step.code)
 
@@ -105,7 +101,7 @@ def _lines() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        fenced = [content for _, content in blocks(page, "sh", "console", "text")]
+        fenced = [b.content for b in blocks(page) if b.language in ("sh", "console", "text")]
         inline = re.findall(r"`(mnelf [^`]*)`", text)
         for line in [*"\n".join(fenced).splitlines(), *inline]:
             _, _, command = line.strip().rpartition("mnelf ")
