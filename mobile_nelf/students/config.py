@@ -92,7 +92,9 @@ class StudentConfig:
         if self.depth < 4 or self.depth % 2:
             raise ValueError(f"depth must be even and at least 4, found {self.depth}")
         if self.architecture == "r2l" and self.stages:
-            raise ValueError("r2l has no super-resolution stages; sr_widths must be empty")
+            raise ValueError(
+                "r2l has no super-resolution stages; leave sr_widths empty and direct_output False"
+            )
 
     @property
     def blocks(self) -> int:

@@ -91,7 +91,7 @@ def _photo_stage(fit: FitConfig) -> PhotoStageConfig:
 #: half of the matrices' step that a network with BatchNorm takes.
 _SMALL_FIT = FitConfig(patches=32, patch_rays=8, matrix_step=0.01)
 
-#: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU; they
+#: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU, and
 #: do little at high resolution, where most of a training step is spent.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
