@@ -159,6 +159,7 @@ class LensStudioExporter:
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
                     window=window,
+                    runs_scripts=True,
                     film=lambda frames, screen: film_lens(project, contract, frames, screen),
                 )
             )

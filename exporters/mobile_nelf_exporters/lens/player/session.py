@@ -204,8 +204,8 @@ class LensSession:
     def texture(self) -> Floats | None:
         """Returns the [rows, columns, channels] texture on the screen in [0, 1] before stretching.
 
-        None while there is a colour or the camera's image. Guess `orientation`: the first row of the
-        model's output is the top.
+        None while there is a colour or the camera's image. Guess `orientation`: the first row of
+        the model's output is the top.
         """
         if self._shown.kind != "texture":
             return None
