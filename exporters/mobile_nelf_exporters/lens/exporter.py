@@ -24,7 +24,7 @@ from mobile_nelf.vocabulary import ActivationForm, Experience
 from mobile_nelf_exporters.lens.lint.check import check_lens_folder, lint_lens_project
 from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
 from mobile_nelf_exporters.lens.player.film import film_lens
-from mobile_nelf_exporters.lens.player.session import node_path
+from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.project import (
     MODEL_PATH,
     PROJECT,
@@ -159,6 +159,7 @@ class LensStudioExporter:
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
                     window=window,
+                    runs_scripts=True,
                     film=lambda frames, screen: film_lens(project, contract, frames, screen),
                 )
             )
