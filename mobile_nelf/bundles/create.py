@@ -251,17 +251,21 @@ def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination early, before minutes of work."""
     refuse_existing(output, force)
     if output.exists() and not (output / MANIFEST_NAME).is_file():
-        raise OutputError(f"{output}: is not a bundle, so --force will not replace it")
+        raise OutputError(
+            f"{output}: is not a bundle, so force does not replace it", arguments=["force"]
+        )
     if stored_names(output):
         raise OutputError(
-            f"{output}: holds what a device measured, which --force would delete; choose another "
-            f"--output, or move {output / MEASUREMENTS_FOLDER} elsewhere"
+            f"{output}: holds what a device measured, which force would delete; choose another "
+            f"output, or move {output / MEASUREMENTS_FOLDER} elsewhere",
+            arguments=["output"],
         )
     parent = output.absolute().parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise OutputError(
-            f"{existing}: is not a folder that can be written; choose another --output"
+            f"{existing}: is not a folder that can be written; choose another output",
+            arguments=["output"],
         )
 
 
@@ -276,4 +280,6 @@ def _write(output: Path, files: dict[str, bytes], force: bool) -> None:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(files[path])
         if output.exists() and not force:
-            raise OutputError(f"{output}: appeared meanwhile; add --force to replace it")
+            raise OutputError(
+                f"{output}: appeared meanwhile; set force to replace it", arguments=["force"]
+            )

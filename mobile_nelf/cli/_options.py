@@ -24,6 +24,7 @@ __all__ = [
     "force_option",
     "lens_options",
     "load",
+    "option_text",
     "path_type",
     "run_scripts_option",
 ]
@@ -62,6 +63,14 @@ def common_options(command: F) -> F:
 def examples(*lines: str) -> str:
     """Returns the end of a help text, with each command line on a line of its own."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def option_text(argument: str) -> str:
+    """Returns the option for an argument of the SDK, as an error names it.
+
+    Options are called what the SDK calls the argument, so that this is all the translation.
+    """
+    return f"--camera {CAMERA_FORM}" if argument == "camera" else f"--{argument.replace('_', '-')}"
 
 
 def _camera(
@@ -133,7 +142,9 @@ def load(
     """Loads a checkpoint with the values of `lens_options`."""
     from mobile_nelf.checkpoints import load_checkpoint
 
-    return load_checkpoint(path, camera=camera_options(camera), activation=trained_activation)
+    return load_checkpoint(
+        path, camera=camera_options(camera), trained_activation=trained_activation
+    )
 
 
 def camera_options(numbers: tuple[float, ...] | None) -> CameraOptions | None:

@@ -91,8 +91,9 @@ class LensStudioExporter:
         if layout not in allowed:
             raise DeployError(
                 f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
-                f" was trained, as --experience {experience} needs; expected one of "
-                f"{', '.join(allowed.name for allowed in allowed)}"
+                f" was trained, as experience {experience} needs; expected one of "
+                f"{', '.join(allowed.name for allowed in allowed)}",
+                arguments=["layout"],
             )
         form = options.activation or default_activation(checkpoint, "gelusnap")
         ball_radius = shown_ball_radius(checkpoint)
