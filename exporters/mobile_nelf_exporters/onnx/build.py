@@ -15,8 +15,8 @@ from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
-from mobile_nelf.vocabulary import ActivationForm
-from mobile_nelf_exporters.onnx.lowering import GELU_SNAP, lower_to_onnx
+from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm
+from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
 from mobile_nelf_exporters.onnx.picture import PicturedForm
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError
 from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.onnx.lowering import GELU_SNAP
+from mobile_nelf.vocabulary import GELU_SNAP
 from mobile_nelf_exporters.onnx.picture import student_picture
 
 if TYPE_CHECKING:

@@ -102,7 +102,8 @@ ESCAPES: dict[str, str] = {
     "walk from a model's placeholders": _ml("""
         const output = ml.getOutput("all");
         every(ml, ml.getInputs(), ml.getInput("values"), ml.getInput("values").data, output);
-        ml.onRunningFinished = (...given) => every(given, output.data, ml.getOutput("picture").texture);
+        const picture = ml.getOutput("picture");
+        ml.onRunningFinished = (...given) => every(given, output.data, picture.texture);
         ml.runImmediate(true);"""),
     "errors of the API": """
         for (const run of [() => print.nothing(), () => script.nothing, () => new vec3(1),
@@ -215,7 +216,10 @@ ESCAPES: dict[str, str] = {
         script.createEvent("UpdateEvent").bind(() => { throw bait; });""",
     "getters on what is thrown": """
         throw { get message() { every(this, new Error("m").stack); return "m"; },
-            get stack() { every(this, arguments); return { toString() { every(this); return "s"; } }; },
+            get stack() {
+                every(this, arguments);
+                return { toString() { every(this); return "s"; } };
+            },
             toString() { every(this); return "t"; } };""",
     "a thrown proxy": """
         throw new Proxy(function () {}, {
@@ -239,7 +243,12 @@ ESCAPES: dict[str, str] = {
     "timers and jobs": """
         const late = (...given) => every(given);
         for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) {
-            try { every(globalThis[name]); globalThis[name](late, 0); } catch (error) { every(error); }
+            try {
+                every(globalThis[name]);
+                globalThis[name](late, 0);
+            } catch (error) {
+                every(error);
+            }
         }
         Promise.resolve().then(late);
         (async () => { await null; late(); })();
