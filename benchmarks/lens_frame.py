@@ -39,8 +39,8 @@ from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.project import project_files
 
 CHAIN = "template chain"
 LAYOUTS = ("factored", "camera", "rays", "embedded")

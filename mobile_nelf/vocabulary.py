@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "GELU_SNAP",
     "Activation",
     "ActivationForm",
     "Architecture",
@@ -62,6 +63,9 @@ LayoutName = Literal["factored", "rays", "camera", "embedded"]
 
 #: How an artefact computes the activation.
 ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
+
+#: The operator that the form `gelusnap` writes: SnapML's own, undocumented, in ONNX's domain.
+GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
 WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]

@@ -15,6 +15,7 @@ from mobile_nelf._version import __version__
 from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
+from mobile_nelf.bundles.origin import remember
 from mobile_nelf.bundles.report.page import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
@@ -130,6 +131,7 @@ def create_bundle(
     listed = {**manifest.files, REPORT_NAME: FileRecord.of(files[REPORT_NAME])}
     manifest = replace(manifest, files=listed)
     _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
+    remember(manifest)
     return Bundle(output, manifest)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "option_text",
     "path_type",
+    "run_scripts_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +42,12 @@ debug_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 force_option = click.option("--force", is_flag=True, help="Replace an existing output.")
+run_scripts_option = click.option(
+    "--run-scripts",
+    is_flag=True,
+    help="Run scripts of a bundle that was not made on this machine. They reach no file, network "
+    "or process, and their time and memory are limited.",
+)
 
 
 def choice(words: Any, *others: str) -> click.Choice[str]:

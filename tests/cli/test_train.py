@@ -186,8 +186,8 @@ def test_train_under_torchrun(unbroken, ball, tmp_path):
 def test_the_parts_do_what_train_does(mnelf, ball, tmp_path, tiny, unbroken):
     result = mnelf("teacher", ball, "-o", "t.pt", *tiny)
     assert result.exit_code == 0, result.output
-    out = fits(result)
-    for text in ("back-end   torch", "s a view of 12×12", "-o student.pt --teacher t.pt", PROTOCOL):
+    out = " ".join(fits(result).split())  # the path of the scene may be too long for a line
+    for text in ("back-end torch", "s a view of 12×12", "-o student.pt --teacher t.pt", PROTOCOL):
         assert text in out
     assert (tmp_path / "t.pt.config.json").is_file()
     one = load_teacher(unbroken.parent / "ball.pt.run" / "teacher.pt", torch.device("cpu"))

@@ -38,10 +38,11 @@ from mobile_nelf_exporters.coreml.checks import (
     weight_form,
 )
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
-from mobile_nelf_exporters.coreml.convert import IOS_VERSIONS, convert, package_files
+from mobile_nelf_exporters.coreml.convert import convert, package_files
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
+from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placement import place
 from mobile_nelf_exporters.names import check_name
@@ -49,7 +50,6 @@ from mobile_nelf_exporters.templates import template_environment
 
 __all__ = ["CoremlExporter", "frame_function"]
 
-PACKAGE_SUFFIX = ".mlpackage"
 
 NOT_MEASURED = (
     "latency, FPS, memory and heat on a device",
@@ -114,7 +114,7 @@ class CoremlExporter:
         model = convert(form, contract, ios)
         files: dict[str, bytes] = {}
         for index, stored in enumerate(weights):
-            package = f"{name}{f'-{stored}' if index else ''}{PACKAGE_SUFFIX}"
+            package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
             files |= package_files(compress(model, stored), package, contract, stored)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages)
@@ -185,13 +185,9 @@ def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None
 
 def _read_packages(files: dict[str, bytes]) -> list[Package]:
     """Returns the packages of a bundle, the main one first."""
-    tops = {path.partition("/")[0] for path in files}
-    # `mic.mlpackage` is the main one, `mic-int8.mlpackage` a further form of its weights.
-    names = sorted(
-        (top for top in tops if top.endswith(PACKAGE_SUFFIX)), key=lambda top: (len(top), top)
-    )
+    names = package_names(files)
     if not names:
-        raise BundleError(f"*{PACKAGE_SUFFIX}: is missing; bundle it again")
+        raise BundleError(f"*{SUFFIX}: is missing; bundle it again")
     return [read_package(files, name) for name in names]
 
 

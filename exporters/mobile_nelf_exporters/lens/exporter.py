@@ -20,23 +20,22 @@ from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.students import StudentConfig
-from mobile_nelf.vocabulary import ActivationForm, Experience
+from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm, Experience
 from mobile_nelf_exporters.lens.lint.check import check_lens_folder, lint_lens_project
-from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
-from mobile_nelf_exporters.lens.player.film import film_lens
-from mobile_nelf_exporters.lens.player.session import node_path
-from mobile_nelf_exporters.lens.project import (
+from mobile_nelf_exporters.lens.paths import (
     MODEL_PATH,
     PROJECT,
     SMALL_MODEL_PATH,
     project_files,
-    render_lens_project,
-    render_lens_readme,
 )
+from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
+from mobile_nelf_exporters.lens.player.film import film_lens
+from mobile_nelf_exporters.lens.player.node import node_path
+from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
 from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.onnx.build import build_onnx
-from mobile_nelf_exporters.onnx.lowering import GELU_SNAP, lower_to_onnx
+from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
 from mobile_nelf_exporters.onnx.runtime import (
     frame_function,
     parse_model,
@@ -160,6 +159,7 @@ class LensStudioExporter:
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
                     window=window,
+                    runs_scripts=True,
                     film=lambda frames, screen: film_lens(project, contract, frames, screen),
                 )
             )

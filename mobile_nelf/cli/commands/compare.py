@@ -27,8 +27,6 @@ COLUMNS = ("model", "target", "size", "PSNR dB", "parity dB", "p50 ms", "FPS", "
 NOT_MEASURED = "not measured"
 #: The paper's own sign for what it does not report.
 NOT_REPORTED = "-"
-#: Stands for equal frames in the parity of a bundle (`export.parity.IDENTICAL_DB`).
-IDENTICAL_DB = 999.0
 
 
 @click.command(
@@ -93,6 +91,8 @@ def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
     missing = NOT_REPORTED if row.kind == "paper" else NOT_MEASURED
     parity = NOT_REPORTED if row.kind != "bundle" else NOT_MEASURED
     if row.parity_db is not None:
+        from mobile_nelf.export.parity import IDENTICAL_DB
+
         parity = "identical" if row.parity_db >= IDENTICAL_DB else f"{row.parity_db:.1f}"
     return (
         f"{row.name} [{conditions.index(text) + 1}]" if text else row.name,

@@ -80,7 +80,8 @@ def command(
 def _print_checkpoint(path: Path, summary: CheckpointSummary) -> None:
     student = summary.student
     encoder = student.encoder
-    stages = ", ".join(map(str, student.sr_widths)) or "none"
+    widths = [*map(str, student.sr_widths), *(["colours"] if student.direct_output else [])]
+    stages = ", ".join(widths) or "none"
     print_fields(
         {
             "checkpoint": str(path),

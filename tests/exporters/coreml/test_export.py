@@ -16,7 +16,7 @@ import pytest
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import FileRecord, Manifest, read_manifest
 from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
-from mobile_nelf.deploy.contract import Contract, make_contract
+from mobile_nelf.deploy.contract import CONTRACT_KEY, Contract, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.tolerances import EMULATED_MIN_PSNR_DB, FP16_LIMIT
@@ -37,7 +37,6 @@ from mobile_nelf_exporters.coreml.checks import check_package
 from mobile_nelf_exporters.coreml.convert import convert, package_files, quiet_coremltools
 from mobile_nelf_exporters.coreml.exporter import CoremlExporter, frame_function
 from mobile_nelf_exporters.coreml.package.package import read_package
-from mobile_nelf_exporters.onnx.build import CONTRACT_KEY
 from tests.helpers.students import random_checkpoint
 
 MODEL = "thing.mlpackage/Data/com.apple.CoreML/model.mlmodel"

@@ -24,11 +24,10 @@ from mobile_nelf_exporters.lens.lint.project import (
 )
 from mobile_nelf_exporters.lens.lint.scene import check_scenes
 from mobile_nelf_exporters.lens.lint.scripts import check_scripts
+from mobile_nelf_exporters.lens.paths import PROJECT
 
 __all__ = ["check_lens_files", "check_lens_folder", "lint_lens_project"]
 
-#: Where the project lies in a bundle.
-BUNDLE_PROJECT = "lens_project"
 #: Folders of a project that are looked at; the others are made anew by Lens Studio.
 FOLDERS = ("Assets", "Packages")
 
@@ -84,7 +83,7 @@ def check_lens_folder(folder: Path) -> ProjectCheck:
         InputError: there is no project in `folder`.
         MissingExtraError: PyYAML or onnx is not installed.
     """
-    for inner in ("", BUNDLE_PROJECT):
+    for inner in ("", PROJECT):
         if any((folder / inner).glob(f"*{PROJECT_SUFFIX}")):
             files = {path.relative_to(folder).as_posix(): path for path in _files(folder / inner)}
             return check_lens_files({name: p.read_bytes() for name, p in files.items()}, inner)

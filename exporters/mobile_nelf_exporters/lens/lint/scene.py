@@ -9,7 +9,7 @@ from typing import Any
 
 from mobile_nelf.export.inspection import Finding
 from mobile_nelf_exporters.lens.lint.files import Project, error, field_of, reference_id, warning
-from mobile_nelf_exporters.lens.lint.scripts import ScriptInput, script_inputs
+from mobile_nelf_exporters.lens.studio.scripts import SCALARS, ScriptInput, script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged, tagged_nodes
 
 __all__ = ["check_scenes"]
@@ -41,9 +41,6 @@ TYPES = {
     "TypeScriptAsset": "ScriptAsset",
 }
 SCRIPT_KINDS = ("JavaScriptAsset", "TypeScriptAsset")
-
-#: Types of inputs that hold a value and no reference.
-SCALARS = ("bool", "float", "int", "string")
 
 
 def check_scenes(project: Project) -> Iterator[Finding]:
@@ -256,7 +253,7 @@ def _check_input(
     here: dict[str, Tagged],
 ) -> Iterator[Finding]:
     plain = value.value if isinstance(value, Tagged) and value.tag in SCALARS else value
-    if declared.type in SCALARS:
+    if declared.is_scalar:
         if declared.type != "string" and not _is_scalar(plain, declared.type):
             yield error(
                 path,

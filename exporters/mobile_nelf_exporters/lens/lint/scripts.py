@@ -8,20 +8,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mobile_nelf.export.inspection import Finding
 from mobile_nelf_exporters.lens.lint.files import Project, error, warning
 
-__all__ = ["ScriptInput", "check_scripts", "script_inputs"]
-
-#: `//@input Asset.MLAsset model {"hint":"…"}`; the prefix of the type says nothing more.
-INPUT = re.compile(
-    r"^[ \t]*//[ \t]*@input[ \t]+(?:Asset\.|Component\.)?"
-    r"(?P<type>[\w.]+(?:\[\])?)[ \t]+(?P<name>\w+)",
-    re.MULTILINE,
-)
+__all__ = ["check_scripts"]
 
 #: Comments and text, in which a call is none, or a call with a literal.
 CALLS = re.compile(
@@ -49,29 +41,6 @@ console.log(JSON.stringify(sources.map((source) => {
 })));
 """
 PARSE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class ScriptInput:
-    """An input that a script declares.
-
-    Attributes:
-        type: such as `MLAsset`, `float` or `Texture[]`.
-        optional: whether the script says that it may stay empty.
-    """
-
-    type: str
-    optional: bool
-
-
-def script_inputs(source: bytes) -> dict[str, ScriptInput]:
-    """Returns the inputs that a JavaScript file declares, by name."""
-    text = source.decode("utf-8", errors="replace")
-    inputs = {}
-    for match in INPUT.finditer(text):
-        rest = text[match.end() :].partition("\n")[0]
-        inputs[match["name"]] = ScriptInput(match["type"], "optional" in rest.lower())
-    return inputs
 
 
 def check_scripts(project: Project) -> Iterator[Finding]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.lens.player.model import LensModel
 from mobile_nelf_exporters.lens.studio.project import Asset, Component, LensProject, SceneObject
+from mobile_nelf_exporters.lens.studio.scripts import script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
 
 __all__ = ["plain_project"]
-
-#: A declared input: its type, name and default.
-INPUT = re.compile(r"^\s*//\s*@input\s+(\S+)\s+(\w+)(?:\s*=\s*([^{\n]+?))?\s*(?:\{.*)?$", re.M)
 
 #: Lens Studio names this one otherwise in its files than in its API.
 CLEAR_COLOUR_NAMES = {"BackgroundTexture": "Background"}
@@ -125,18 +122,16 @@ def _inputs(project: LensProject, script: Asset, values: dict[str, Any]) -> dict
     given = given.get("") if isinstance(given, dict) else None
     given = given if isinstance(given, dict) else {}
     inputs: dict[str, Any] = {}
-    for kind, name, default in INPUT.findall(_text(project, script)):
-        is_asset = kind.startswith(("Asset.", "Component.", "SceneObject"))
-        if is_asset:
+    for name, declared in script_inputs(project.files[script.path]).items():
+        if declared.is_reference:
             inputs[name] = {"asset": _known(project, _id(given.get(name)), project.scene_path)}
         else:
-            value = given.get(name, _default(default))
+            value = given.get(name, _default(declared.default))
             inputs[name] = {"value": float(value.value) if isinstance(value, Tagged) else value}
     return inputs
 
 
 def _default(text: str) -> Any:
-    text = text.strip()
     if text in ("true", "false", ""):
         return text == "true"
     try:
