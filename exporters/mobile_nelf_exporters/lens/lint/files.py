@@ -57,7 +57,7 @@ def error(path: str, problem: str, advice: str) -> Finding:
 
 
 def warning(path: str, problem: str, advice: str) -> Finding:
-    """A finding that may surprise."""
+    """A finding with which the project works."""
     return Finding(path, "warning", problem, advice)
 
 
@@ -123,7 +123,7 @@ class Project:
 
     @property
     def asset_paths(self) -> list[str]:
-        """Every file below `Assets` that is no meta; hidden files belong to other programs."""
+        """Every file below `Assets` that is not a meta; hidden files belong to other programs."""
         return [
             path
             for path in self.files

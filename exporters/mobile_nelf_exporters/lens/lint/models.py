@@ -134,7 +134,9 @@ def _check_settings(meta: Meta, model: ModelProto) -> Iterator[Finding]:
             source = field_of(spec, "InputName")
             if source and source not in borders["Inputs"]:
                 yield error(
-                    meta.path, f"InputName {str(source)!r} is no input of the model", IMPORT_AGAIN
+                    meta.path,
+                    f"InputName {str(source)!r} is not an input of the model",
+                    IMPORT_AGAIN,
                 )
     last = {name: node.op_type for node in graph.node for name in node.output}
     for spec in _specs(meta, "Outputs"):
@@ -184,7 +186,7 @@ def _check_spec(path: str, name: str, spec: Any, shape: Shape | None) -> Iterato
     ]
     if not all(map(math.isfinite, values)) or any(scale == 0.0 for scale in values[::2]):
         yield error(
-            path, f"{name!r} has a normalisation that is no number, or scales by 0", IMPORT_AGAIN
+            path, f"{name!r} has a normalisation that is not a number, or scales by 0", IMPORT_AGAIN
         )
 
 
@@ -228,7 +230,7 @@ def _check_contract(project: Project, models: dict[str, ModelProto]) -> Iterator
     try:
         contract = json.loads(match[1]) if match else None
     except ValueError as problem:
-        yield error(CONTRACT_PATH, f"its object is no JSON ({problem})", advice)
+        yield error(CONTRACT_PATH, f"its object is not JSON ({problem})", advice)
         return
     entries = field_of(contract, "models")
     if not isinstance(entries, list) or not entries:

@@ -143,7 +143,7 @@ def _check_scene_id(project: Project, path: str, identity: Any) -> Iterator[Find
     if identity not in scenes:
         yield error(
             path,
-            f"sceneId {str(identity)!r} is no scene of the project",
+            f"sceneId {str(identity)!r} is not a scene of the project",
             f"set it to {' or '.join(sorted(scenes)) or 'the id of a scene that you add'}",
         )
 

@@ -162,7 +162,7 @@ def _check_ownership(
         if entity.id not in owners:
             yield warning(
                 path,
-                f"{entity.kind} {entity.id} belongs to no object, so it does nothing",
+                f"{entity.kind} {entity.id} does not belong to an object, so it does nothing",
                 "remove it, or add it to an object's Components or Children",
             )
     wrong = {
@@ -233,7 +233,7 @@ def _check_script_component(
         else:
             yield warning(
                 path,
-                f"{name} sets {key!r}, which is no //@input of {meta.asset_path}",
+                f"{name} sets {key!r}, which is not an //@input of {meta.asset_path}",
                 "declare it in the script, or save the project in Lens Studio to drop it",
             )
 

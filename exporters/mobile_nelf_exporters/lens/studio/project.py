@@ -93,7 +93,7 @@ class LensProject:
         """Returns the first entity of a native asset, such as a render target.
 
         Raises:
-            BundleError: the file is no list of entities.
+            BundleError: the file is not a list of entities.
         """
         return _entities(self.files[asset.path], asset.path)[0]
 
@@ -117,7 +117,7 @@ def read_lens_project(files: Mapping[str, bytes]) -> LensProject:
     assets = _assets(files)
     scene = assets.get(document["sceneId"])
     if scene is None or scene.kind != "Scene":
-        raise BundleError(f"{projects[0]}: sceneId {document['sceneId']} is the id of no scene")
+        raise BundleError(f"{projects[0]}: sceneId {document['sceneId']} is not the id of a scene")
     entities = _entities(files[scene.path], scene.path)
     root = entities[0]
     if root.kind != "Scene" or root.id != scene.id:
@@ -128,7 +128,7 @@ def read_lens_project(files: Mapping[str, bytes]) -> LensProject:
     )
     output = _reference(root.value.get("RenderOutput"))
     if output not in assets or assets[output].kind != "RenderTarget":
-        raise BundleError(f"{scene.path}: RenderOutput is no render target, nothing is shown")
+        raise BundleError(f"{scene.path}: RenderOutput is not a render target, nothing is shown")
     return LensProject(
         projects[0].removesuffix(".esproj"), files, assets, scene.path, objects, output
     )
@@ -170,7 +170,7 @@ def _entities(content: bytes, path: str) -> list[Tagged]:
             for entity in document
         )
     ):
-        raise BundleError(f"{path}: is no list of Lens Studio entities")
+        raise BundleError(f"{path}: is not a list of Lens Studio entities")
     return document
 
 
@@ -191,7 +191,7 @@ def _reference(node: Any) -> str:
 def _scene_object(by_id: dict[str, Tagged], node: Any, path: str, depth: int = 0) -> SceneObject:
     entity = by_id.get(_reference(node))
     if entity is None or entity.kind != "SceneObject":
-        raise BundleError(f"{path}: {_reference(node) or node} is no SceneObject of this scene")
+        raise BundleError(f"{path}: {_reference(node) or node} is not a SceneObject of this scene")
     if depth > 100:
         raise BundleError(f"{path}: SceneObject {entity.id} is its own child")
     components = []

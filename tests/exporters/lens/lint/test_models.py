@@ -52,7 +52,7 @@ def test_a_model_that_is_none(good, content):
         (r"scale: 1.000000", "scale: many", "no number"),
         (r"flipY: false", "flipY: true", "flipY True"),
         (r"rotation: None", "rotation: Rotate90", "rotation 'Rotate90'"),
-        (r'InputName: ""', "InputName: picture", "'picture' is no input"),
+        (r'InputName: ""', "InputName: picture", "'picture' is not an input"),
     ],
 )
 def test_a_meta_that_disagrees_with_the_model(good, pattern, replacement, problem):

@@ -78,7 +78,7 @@ def test_a_script_component_without_script(good):
 
 def test_an_input_that_the_script_does_not_declare(good):
     files = edited(good, SCENE, r"      model:", "      modell:")
-    assert_reported(files, SCENE, "sets 'modell', which is no //@input", "warning")
+    assert_reported(files, SCENE, "sets 'modell', which is not an //@input", "warning")
 
 
 def test_an_input_of_the_wrong_kind(good):

@@ -69,7 +69,7 @@ def test_a_file_without_meta_is_invisible():
         ("Test.esproj", (SCENE_ID, NOBODY), f"Test.esproj: sceneId {NOBODY}"),
         ("Test.esproj", (SCENE_ID, MODEL_ID), f"Test.esproj: sceneId {MODEL_ID}"),
         (SCENE, (f"Scene/{SCENE_ID}", f"Scene/{NOBODY}"), f"{SCENE}: begins with Scene/{NOBODY}"),
-        (SCENE, ("RenderOutput", "RenderOutpu"), f"{SCENE}: RenderOutput is no render target"),
+        (SCENE, ("RenderOutput", "RenderOutpu"), f"{SCENE}: RenderOutput is not a render target"),
         (SCENE, (f"    - !<own> {CHILD_ID}", f"    - !<own> {NOBODY}"), f"{SCENE}: {NOBODY}"),
         (SCENE, (f"    - !<own> {CHILD_ID}", f"    - !<own> {ROOT_ID}"), "is its own child"),
         (
@@ -102,7 +102,7 @@ def test_a_file_without_meta_is_invisible():
         (
             "Assets/model.onnx.meta",
             (f"AssetImportMetadata/{MODEL_FILE_ID}", "AssetImportMetadata"),
-            "Assets/model.onnx.meta: is no list of",
+            "Assets/model.onnx.meta: is not a list of",
         ),
     ],
 )
