@@ -28,7 +28,7 @@ def strip(bundle: Path) -> Image.Image:
         film = Path(folder) / "film"
         preview = preview_bundle(bundle, film, frames=FRAMES, screen=SCREEN)
         if not preview.interactive:
-            raise SystemExit("the lens did not run: install Node.js 18 or later")
+            raise SystemExit("the lens did not run: install Node.js 20 or later")
         width, height = SCREEN
         picture = Image.new("RGB", (len(SHOWN) * (width + GAP) - GAP, height), FRAME)
         for index, frame in enumerate(SHOWN):

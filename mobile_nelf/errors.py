@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
@@ -26,9 +27,16 @@ class MnelfError(Exception):
 
     Attributes:
         exit_code: of the command line: 2 for wrong usage or input, 1 for a failed check.
+        arguments: names of the arguments that solve it, as the SDK's functions call them. The
+            command line adds its options of these names.
     """
 
     exit_code = 2
+
+    def __init__(self, message: str = "", *, arguments: Sequence[str] = ()) -> None:
+        """Takes the text, which speaks of arguments and never of options of the command line."""
+        super().__init__(message)
+        self.arguments = tuple(arguments)
 
 
 class InputError(MnelfError):

@@ -87,7 +87,9 @@ def render_still(
         OutputError: `output` exists, cannot be written or has another ending.
     """
     if output.suffix.lower() != ".png":
-        raise OutputError(f"{output}: a still is a .png file; give --output such a name")
+        raise OutputError(
+            f"{output}: a still is a .png file; give output such a name", arguments=["output"]
+        )
     _check_output(output, force)
     pose = position.pose(checkpoint.orbit)
     frame = student_frame_function(checkpoint)(checkpoint.ray_camera(pose))
@@ -188,7 +190,9 @@ def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination before anything is rendered."""
     refuse_existing(output, force)
     if output.is_dir() and not (output.suffix == "" and _holds_frames_only(output)):
-        raise OutputError(f"{output}: is a directory that --force will not replace")
+        raise OutputError(
+            f"{output}: is a directory, which force does not replace", arguments=["force"]
+        )
 
 
 def _holds_frames_only(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from mobile_nelf.errors import ConfigError
 
-__all__ = ["from_dict", "to_dict"]
+__all__ = ["check_choices", "from_dict", "to_dict"]
 
 T = TypeVar("T")
 
@@ -65,6 +65,22 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
         return cls(**values)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def check_choices(config: Any) -> None:
+    """Checks what type checkers see and Python does not: the values of fields that are literals.
+
+    For `__post_init__` of a config, which people also build by hand.
+
+    Raises:
+        ValueError: a value is none of the choices; the message names field and choices.
+    """
+    for name, hint in _type_hints(typing.cast(Any, type(config))).items():
+        if typing.get_origin(hint) is typing.Literal:
+            value, choices = getattr(config, name), typing.get_args(hint)
+            if not any(value == choice and type(value) is type(choice) for choice in choices):
+                expected = ", ".join(map(str, choices))
+                raise ValueError(f"unknown {name} {value!r}, expected one of {expected}")
 
 
 @functools.cache

@@ -53,7 +53,8 @@ def check_output(output: Path, force: bool) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another --output"
+            f"{folder}: cannot be written ({error.strerror}); choose another output",
+            arguments=["output"],
         ) from error
 
 
@@ -68,7 +69,8 @@ def make_run_folder(folder: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be made ({error.strerror}), expected a folder for the run's files; "
-            "choose another --output"
+            "choose another output",
+            arguments=["output"],
         ) from error
 
 

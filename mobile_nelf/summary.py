@@ -83,7 +83,7 @@ def inspect_path(
     path: Path,
     *,
     camera: CameraOptions | None = None,
-    activation: Activation | None = None,
+    trained_activation: Activation | None = None,
     picture: Path | None = None,
     force: bool = False,
 ) -> CheckpointSummary | SceneSummary:
@@ -92,7 +92,7 @@ def inspect_path(
     Args:
         path: a file is read as a checkpoint, a folder as a scene.
         camera: lens of an official checkpoint, see `load_checkpoint`.
-        activation: non-linearity of an official checkpoint, see `load_checkpoint`.
+        trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
         picture: PNG file to write with the cameras of a scene.
         force: replace an existing picture.
 
@@ -103,7 +103,10 @@ def inspect_path(
     """
     if path.is_dir():
         if picture is not None and picture.exists() and not force:
-            raise OutputError(f"{picture}: exists already; choose another file or add --force")
+            raise OutputError(
+                f"{picture}: exists already; choose another picture or set force",
+                arguments=["picture", "force"],
+            )
         scene = read_scene(path)
         summary = _scene_summary(scene)
         if picture is not None:
@@ -111,8 +114,13 @@ def inspect_path(
                 camera_picture(scene).save(partial, "PNG", optimize=True)
         return summary
     if picture is not None and path.exists():
-        raise InputError(f"{path}: is a checkpoint; --picture draws the cameras of a scene")
-    return _checkpoint_summary(load_checkpoint(path, camera=camera, activation=activation))
+        raise InputError(
+            f"{path}: is a checkpoint; a picture shows the cameras of a scene",
+            arguments=["picture"],
+        )
+    return _checkpoint_summary(
+        load_checkpoint(path, camera=camera, trained_activation=trained_activation)
+    )
 
 
 def _scene_summary(scene: Scene) -> SceneSummary:

@@ -124,8 +124,9 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
     path = bundle / MEASUREMENTS_FOLDER / _file_name(measurement)
     if path.exists() and not force:
         raise OutputError(
-            f"{path}: exists already, so this measurement was imported before; add --force to "
-            "replace it"
+            f"{path}: exists already, so this measurement was imported before; set force to "
+            "replace it",
+            arguments=["force"],
         )
     # As the device wrote it, so that nothing is lost that this version does not show.
     content = result.read_bytes()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import Manifest
-from mobile_nelf.bundles.verify import read_bundle
+from mobile_nelf.bundles.verify import allowed_runtimes, read_bundle
 from mobile_nelf.cameras import Camera
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
@@ -29,12 +29,15 @@ class Preview:
         interactive: whether it shows the experience, with someone's fingers or steps; else it is a
             turn round the object.
         frames: pictures in it.
+        scripts_left_out: whether the experience was left out because it runs scripts of a bundle
+            that was not made on this machine.
     """
 
     path: Path
     runtime: str
     interactive: bool
     frames: int
+    scripts_left_out: bool
 
 
 def preview_bundle(
@@ -43,6 +46,7 @@ def preview_bundle(
     *,
     frames: int,
     screen: tuple[int, int],
+    run_scripts: bool = False,
     force: bool = False,
     on_progress: Progress = silent,
 ) -> Preview:
@@ -53,6 +57,8 @@ def preview_bundle(
         output: a file that ends in .gif or .mp4, or a folder for PNG files.
         frames: pictures in the film.
         screen: columns and rows of the screen, for experiences that fill one.
+        run_scripts: run scripts of the bundle also if it was not made on this machine; they reach
+            no file, network or process.
         force: replace an existing film.
         on_progress: called with a stage's name, steps done and steps in all.
 
@@ -71,7 +77,10 @@ def preview_bundle(
     if problems:
         raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
     runtimes = find_exporter(manifest.target).runtimes(files, manifest.contract)
-    shown = next((runtime for runtime in runtimes if runtime.film is not None), runtimes[0])
+    allowed = allowed_runtimes(runtimes, manifest, run_scripts)
+    if not allowed:
+        raise BundleError(f"{path}: only its scripts can show it; add --run-scripts to run them")
+    shown = next((runtime for runtime in allowed if runtime.film is not None), allowed[0])
     if shown.film is None:
         fps = frames / TURN_SECONDS
         pictures = _turn(shown, manifest, frames, on_progress)
@@ -79,7 +88,7 @@ def preview_bundle(
         fps = FILM_FPS
         pictures = _counted(shown.film(frames, screen), frames, on_progress)
     write_film(output, pictures, fps, force=force)
-    return Preview(output, shown.name, shown.film is not None, frames)
+    return Preview(output, shown.name, shown.film is not None, frames, len(allowed) < len(runtimes))
 
 
 def _turn(

@@ -10,6 +10,7 @@ import numpy as np
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
+from mobile_nelf.bundles.origin import was_made_here
 from mobile_nelf.deploy.tolerances import required_psnr_db
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
@@ -19,7 +20,13 @@ from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.pictures import from_uint8, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 
-__all__ = ["Verification", "read_bundle", "verify_bundle"]
+__all__ = ["Verification", "allowed_runtimes", "read_bundle", "verify_bundle"]
+
+#: Why a leg was left out.
+FOREIGN_SCRIPTS = (
+    "it runs scripts of the bundle, which was not made on this machine; add --run-scripts to run "
+    "them"
+)
 
 #: Whole frames are compared at 8 bits, where rounding alone decides: at the contract's 60 dB about
 #: one value in five lands on the next step, which is 55 dB.
@@ -38,7 +45,8 @@ class Verification:
         manifest: what it claims.
         problems: what does not hold, one sentence each; empty if everything holds.
         legs: parity as measured now.
-        not_repeated: legs of the manifest that this machine lacks a runtime for.
+        not_repeated: legs of the manifest that this machine lacks a runtime for, and legs that run
+            scripts of somebody else's bundle, with the flag that allows it.
         unlisted: files that the bundle neither came with nor got from a device, such as Lens
             Studio's caches.
     """
@@ -56,11 +64,15 @@ class Verification:
         return not self.problems
 
 
-def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification:
+def verify_bundle(
+    path: Path, *, run_scripts: bool = False, on_progress: Progress = silent
+) -> Verification:
     """Checks hashes, contract and operators of a bundle and replays its reference frames.
 
     Args:
         path: the bundle's folder.
+        run_scripts: run scripts of the bundle also if it was not made on this machine; they reach
+            no file, network or process.
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
@@ -89,13 +101,21 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
                     f"{MANIFEST_NAME}: operators or cost differ from those of the model"
                 )
             runtimes = exporter.runtimes(files, contract)
-            executed = {leg_name(runtime) for runtime in runtimes}
-            not_repeated = tuple(
-                leg.name
-                for leg in manifest.parity
-                if proves_artefact(leg) and leg.name not in executed
+            allowed = allowed_runtimes(runtimes, manifest, run_scripts)
+            known_legs = {leg_name(runtime) for runtime in runtimes}
+            not_repeated = (
+                *(
+                    leg.name
+                    for leg in manifest.parity
+                    if proves_artefact(leg) and leg.name not in known_legs
+                ),
+                *(
+                    f"{leg_name(runtime)}: {FOREIGN_SCRIPTS}"
+                    for runtime in runtimes
+                    if runtime not in allowed
+                ),
             )
-            legs = _replay(runtimes, manifest, files, on_progress)
+            legs = _replay(allowed, manifest, files, on_progress)
         except BundleError as error:
             problems.append(str(error))
     problems += [leg.summary for leg in legs if not leg.passed]
@@ -105,6 +125,14 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
     found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     unlisted = tuple(sorted(set(found) - known))
     return Verification(path, manifest, tuple(problems), tuple(legs), not_repeated, unlisted)
+
+
+def allowed_runtimes(
+    runtimes: Sequence[Runtime], manifest: Manifest, run_scripts: bool
+) -> tuple[Runtime, ...]:
+    """Returns the runtimes that may run: scripts of others only where the user asked for it."""
+    trusted = run_scripts or was_made_here(manifest)
+    return tuple(runtime for runtime in runtimes if trusted or not runtime.runs_scripts)
 
 
 def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:

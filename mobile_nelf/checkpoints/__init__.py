@@ -18,7 +18,7 @@ KEYS_SHOWN = 5
 
 
 def load_checkpoint(
-    path: Path, *, camera: CameraOptions | None = None, activation: Activation | None = None
+    path: Path, *, camera: CameraOptions | None = None, trained_activation: Activation | None = None
 ) -> Checkpoint:
     """Reads a trained student: this project's own file, or one of MobileR2L or R2L.
 
@@ -28,7 +28,8 @@ def load_checkpoint(
         path: the file.
         camera: the lens of an official file that has no `intrinsics.json`; overrides one that is
             there.
-        activation: the non-linearity of an official file, if not the one of the official scripts.
+        trained_activation: the non-linearity of an official file, if not the one of the
+            official scripts.
 
     Raises:
         CheckpointError: the file is broken, hostile or of an unknown kind.
@@ -40,15 +41,15 @@ def load_checkpoint(
             f"{path}: holds {describe(content)}, expected the dict of a checkpoint"
         )
     if "format" in content:
-        if camera is not None or activation is not None:
-            option = "trained-activation" if camera is None else "camera"
+        if camera is not None or trained_activation is not None:
+            argument = "trained_activation" if camera is None else "camera"
             raise InputError(
-                f"{path}: is a checkpoint of mobile-nelf and has its own {option}; leave out "
-                f"--{option}"
+                f"{path}: is a checkpoint of mobile-nelf and has its own {argument}; leave it out",
+                arguments=[argument],
             )
         return read_native(content, path)
     if STATE_DICT_KEY in content:
-        return read_official(content, path, camera, activation)
+        return read_official(content, path, camera, trained_activation)
     keys = ", ".join(printable(str(key)) for key in list(content)[:KEYS_SHOWN])
     raise CheckpointError(
         f"{path}: has neither `format` (a checkpoint of mobile-nelf) nor `{STATE_DICT_KEY}` "

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, OrbitLimits
+from mobile_nelf.seeding import seeded
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import HeadBodyTail
 
@@ -40,7 +41,8 @@ class Checkpoint:
 
     def network(self) -> HeadBodyTail:
         """Returns the trained network in evaluation mode, float32 on the CPU."""
-        network = build_student(self.student)
+        with seeded():
+            network = build_student(self.student)
         network.load_state_dict(self.weights)
         return network.eval()
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mobile_nelf._version import __version__
-from mobile_nelf.cli._options import debug_option, examples
+from mobile_nelf.cli._options import debug_option, examples, option_text
 from mobile_nelf.cli._printing import plain
 from mobile_nelf.errors import MnelfError
 
@@ -77,7 +77,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.exceptions.Abort):
         return "; ".join(filter(None, ("interrupted", str(error)))), 130
     if isinstance(error, MnelfError):
-        return str(error), error.exit_code
+        options = ", ".join(map(option_text, error.arguments))
+        return f"{error} ({options})" if options else str(error), error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{error.format_message().rstrip('.')}; see `{error.ctx.command_path} -h`", 2
     if isinstance(error, click.ClickException):

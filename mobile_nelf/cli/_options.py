@@ -24,7 +24,9 @@ __all__ = [
     "force_option",
     "lens_options",
     "load",
+    "option_text",
     "path_type",
+    "run_scripts_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +42,12 @@ debug_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 force_option = click.option("--force", is_flag=True, help="Replace an existing output.")
+run_scripts_option = click.option(
+    "--run-scripts",
+    is_flag=True,
+    help="Run scripts of a bundle that was not made on this machine. They reach no file, network "
+    "or process, and their time and memory are limited.",
+)
 
 
 def choice(words: Any, *others: str) -> click.Choice[str]:
@@ -55,6 +63,14 @@ def common_options(command: F) -> F:
 def examples(*lines: str) -> str:
     """Returns the end of a help text, with each command line on a line of its own."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def option_text(argument: str) -> str:
+    """Returns the option for an argument of the SDK, as an error names it.
+
+    Options are called what the SDK calls the argument, so that this is all the translation.
+    """
+    return f"--camera {CAMERA_FORM}" if argument == "camera" else f"--{argument.replace('_', '-')}"
 
 
 def _camera(
@@ -126,7 +142,9 @@ def load(
     """Loads a checkpoint with the values of `lens_options`."""
     from mobile_nelf.checkpoints import load_checkpoint
 
-    return load_checkpoint(path, camera=camera_options(camera), activation=trained_activation)
+    return load_checkpoint(
+        path, camera=camera_options(camera), trained_activation=trained_activation
+    )
 
 
 def camera_options(numbers: tuple[float, ...] | None) -> CameraOptions | None:

@@ -30,7 +30,7 @@ def compare(
     *,
     all_runs: bool = False,
     camera: CameraOptions | None = None,
-    activation: Activation | None = None,
+    trained_activation: Activation | None = None,
 ) -> tuple[Row, ...]:
     """Returns rows for checkpoints and bundles, in the order given.
 
@@ -40,7 +40,8 @@ def compare(
         paths: folders are bundles, files are checkpoints.
         all_runs: a row for each run, also those that broke off.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
-        activation: non-linearity of the official checkpoints among them, see `load_checkpoint`.
+        trained_activation: non-linearity of the official checkpoints among them, see
+            `load_checkpoint`.
 
     Raises:
         InputError: a path is neither checkpoint nor bundle.
@@ -51,23 +52,25 @@ def compare(
         if path.is_dir():
             rows += _bundle_rows(path, all_runs)
         else:
-            rows.append(_checkpoint_row(path, _load(path, camera, activation)))
+            rows.append(_checkpoint_row(path, _load(path, camera, trained_activation)))
     return tuple(rows)
 
 
-def _load(path: Path, camera: CameraOptions | None, activation: Activation | None) -> Checkpoint:
+def _load(
+    path: Path, camera: CameraOptions | None, trained_activation: Activation | None
+) -> Checkpoint:
     if path.suffix == ".json" and path.is_file():
         raise InputError(
             f"{path}: is a JSON file, expected a bundle or a checkpoint; put what a device "
             f"measured into its bundle: `mnelf bench import {path}`"
         )
-    if camera is None and activation is None:
+    if camera is None and trained_activation is None:
         return load_checkpoint(path)
     # The options are for the official files of a list; others say themselves what they are.
     content = read_file(path)
     if isinstance(content, dict) and "format" in content:
         return load_checkpoint(path)
-    return load_checkpoint(path, camera=camera, activation=activation)
+    return load_checkpoint(path, camera=camera, trained_activation=trained_activation)
 
 
 def _checkpoint_row(path: Path, checkpoint: Checkpoint) -> Row:

@@ -83,7 +83,7 @@ def check_path(
                 "and the like are options for checkpoints"
             )
         return _check_onnx(model, path, target)
-    checkpoint = load_checkpoint(path, camera=camera, activation=trained_activation)
+    checkpoint = load_checkpoint(path, camera=camera, trained_activation=trained_activation)
     exported = exporter.export(checkpoint, "check", options)
     inspection = exporter.inspect(exported.files)
     report = inspection.operators

@@ -40,7 +40,9 @@ class ExportOptions:
         """
         for name in names:
             if getattr(self, name) not in (None, (), False):
-                raise InputError(f"target {target} has no choice of {name}; leave it out")
+                raise InputError(
+                    f"target {target} has no choice of {name}; leave it out", arguments=[name]
+                )
 
 
 #: Leaves every choice to the exporter.

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from mobile_nelf.plain import check_choices
 from mobile_nelf.vocabulary import Activation, Architecture
 
 __all__ = ["EncoderConfig", "StudentConfig"]
@@ -86,6 +87,7 @@ class StudentConfig:
 
     def __post_init__(self) -> None:
         """Refuses shapes that cannot be built."""
+        check_choices(self)
         sizes = (self.width, self.ray_width, self.ray_height, self.sr_blocks, *self.sr_widths)
         if min(sizes) < 1:
             raise ValueError(f"widths, blocks and ray grid must be positive, found {sizes}")

@@ -22,6 +22,7 @@ from mobile_nelf.checkpoints.native import TEACHER_FORMAT
 from mobile_nelf.checkpoints.safe import read_file
 from mobile_nelf.errors import CheckpointError, ConfigError
 from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import grid_shapes
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
@@ -117,7 +118,8 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
     if not isinstance(weights, dict) or not isinstance(occupied, Tensor) or not _is_bits(occupied):
         raise CheckpointError(f"{path}: has no field or no occupancy; train it again")
     _check_table(config, space, weights, path)
-    grid_field = build_field(config, space, device)
+    with seeded():
+        grid_field = build_field(config, space, device)
     try:
         grid_field.load_state_dict(
             {str(name): v.float() for name, v in weights.items() if isinstance(v, Tensor)}

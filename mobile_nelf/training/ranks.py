@@ -67,7 +67,9 @@ def launched(device: DeviceName) -> Iterator[Ranks]:
         InputError: a GPU is asked for and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available; use --device cpu or auto")
+        raise InputError(
+            "no CUDA device is available; choose device cpu or auto", arguments=["device"]
+        )
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

@@ -141,9 +141,19 @@ def test_an_existing_bundle(mnelf, tmp_path, student):
     (tmp_path / "b" / "cat.txt").write_text("cat")
     refused(mnelf("bundle", student, "--target", "onnx", "-o", "b"), "b: exists already", "--force")
     result = mnelf("bundle", student, "--target", "onnx", "-o", "b", "--force")
-    refused(result, "is not a bundle, so --force will not replace it")
+    refused(result, "is not a bundle, so force does not replace it (--force)")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     assert (tmp_path / "b" / "cat.txt").read_text() == "cat"
+
+
+def test_the_options_of_the_arguments_that_an_error_names(mnelf, clean, student):
+    (clean / "input").write_text("mine")
+    result = mnelf("bundle", student, "--target", "onnx", "-o", "input")
+    assert result.stderr == (
+        "mnelf: input: exists already; choose another output or set force (--output, --force)\n"
+    )
+    result = mnelf("inspect", student, "--trained-activation", "relu")
+    refused(result, "has its own trained_activation; leave it out (--trained-activation)")
 
 
 def test_an_output_below_a_file(mnelf, clean, student, scene):
@@ -218,9 +228,9 @@ def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, st
 def test_a_gpu_that_is_not_there(mnelf, clean, scene):
     for command in ("teacher", "student", "train"):
         result = mnelf(command, scene, "-o", "a.pt", "--device", "cuda")
-        refused(result, "no CUDA device is available", "--device cpu")
+        refused(result, "no CUDA device is available; choose device cpu", "(--device)")
     result = mnelf("teacher", scene, "-o", "a.pt", "--backend", "tinycudann")
-    refused(result, "computes on an NVIDIA GPU only", "--backend torch")
+    refused(result, "computes on an NVIDIA GPU only", "(--backend, --device)")
 
 
 def test_an_existing_student_or_picture(mnelf, tmp_path, scene, student):

@@ -92,13 +92,15 @@ class CoremlExporter:
         if output_form == "image" and checkpoint.student.out_channels != 3:
             raise DeployError(
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
-                "--output-form image"
+                "output_form image",
+                arguments=["output_form"],
             )
         largest = max(weight.numel() for weight in checkpoint.weights.values())
         if largest <= MIN_ELEMENTS and weights != ("fp16",):
             raise DeployError(
                 f"no layer has more than {MIN_ELEMENTS} weights, so {', '.join(weights)} would "
-                "store nothing smaller; leave out --weights"
+                "store nothing smaller; leave out weights",
+                arguments=["weights"],
             )
         contract = replace(
             make_contract(checkpoint, layout, activation, output_form),
@@ -172,10 +174,13 @@ def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None
     check_name(name, "app")
     if ios not in IOS_VERSIONS:
         raise InputError(
-            f"iOS {ios} is no target; expected --ios {', '.join(map(str, IOS_VERSIONS))}"
+            f"iOS {ios} is not a target; expected {', '.join(map(str, IOS_VERSIONS))}",
+            arguments=["ios"],
         )
     if len(set(weights)) < len(weights):
-        raise InputError(f"--weights {', '.join(weights)}: name each form once")
+        raise InputError(
+            f"weights {', '.join(weights)}: name each form once", arguments=["weights"]
+        )
 
 
 def _read_packages(files: dict[str, bytes]) -> list[Package]:

@@ -30,7 +30,7 @@ from mobile_nelf_exporters.lens.paths import (
 )
 from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
 from mobile_nelf_exporters.lens.player.film import film_lens
-from mobile_nelf_exporters.lens.player.session import node_path
+from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
 from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.names import check_name
@@ -90,8 +90,9 @@ class LensStudioExporter:
         if layout not in allowed:
             raise DeployError(
                 f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
-                f" was trained, as --experience {experience} needs; expected one of "
-                f"{', '.join(allowed.name for allowed in allowed)}"
+                f" was trained, as experience {experience} needs; expected one of "
+                f"{', '.join(allowed.name for allowed in allowed)}",
+                arguments=["layout"],
             )
         form = options.activation or default_activation(checkpoint, "gelusnap")
         ball_radius = shown_ball_radius(checkpoint)
@@ -158,6 +159,7 @@ class LensStudioExporter:
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
                     window=window,
+                    runs_scripts=True,
                     film=lambda frames, screen: film_lens(project, contract, frames, screen),
                 )
             )

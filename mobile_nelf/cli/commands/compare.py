@@ -67,7 +67,7 @@ def command(
         paths,
         all_runs=all_runs,
         camera=camera_options(camera),
-        activation=trained_activation,
+        trained_activation=trained_activation,
     )
     rows += PAPER_ROWS if paper else ()
     if as_json:

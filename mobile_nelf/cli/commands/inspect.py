@@ -61,7 +61,7 @@ def command(
     summary = inspect_path(
         path,
         camera=camera_options(camera),
-        activation=trained_activation,
+        trained_activation=trained_activation,
         picture=picture,
         force=force,
     )

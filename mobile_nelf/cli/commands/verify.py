@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mobile_nelf.cli._options import common_options, examples, path_type
+from mobile_nelf.cli._options import common_options, examples, path_type, run_scripts_option
 from mobile_nelf.cli._printing import (
     parity_table,
     print_fields,
@@ -20,21 +20,23 @@ __all__ = ["command"]
 
 @click.command(
     "verify",
-    epilog=examples("mnelf verify mic-lens"),
+    epilog=examples("mnelf verify mic-lens", "mnelf verify from-a-friend --run-scripts"),
 )
 @click.argument("bundle", type=path_type)
+@run_scripts_option
 @common_options
 @click.pass_context
-def command(ctx: click.Context, bundle: Path, as_json: bool) -> None:
+def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) -> None:
     """Prove a bundle again from its files alone.
 
     Checks every hash, the contract and the operators, then runs the model on the reference poses
-    and compares the frames. Exits with 1 if anything does not hold.
+    and compares the frames. Scripts of a lens run if the bundle was made on this machine, or with
+    --run-scripts. Exits with 1 if anything does not hold.
     """
     from mobile_nelf.bundles import verify_bundle
 
     with progress_bar() as on_progress:
-        result = verify_bundle(bundle, on_progress=on_progress)
+        result = verify_bundle(bundle, run_scripts=run_scripts, on_progress=on_progress)
     if as_json:
         from mobile_nelf.plain import to_dict
 

@@ -234,7 +234,8 @@ class _Fit:
         if not self._learner.finite():
             raise TrainingError(
                 f"the student's weights stopped being finite numbers before step {self._done}; "
-                f"start again with a --learning-rate below {self._config.learning_rate:g}"
+                f"start again with a learning rate below {self._config.learning_rate:g}",
+                arguments=["learning_rate"],
             )
         if log is None:
             return

@@ -108,7 +108,8 @@ def make_teacher(
         check_output(output, force)
         if config.backend == "tinycudann" and ranks.device.type != "cuda":
             raise InputError(
-                "tinycudann computes on an NVIDIA GPU only; use --backend torch or --device cuda"
+                "tinycudann computes on an NVIDIA GPU only; choose backend torch or device cuda",
+                arguments=["backend", "device"],
             )
         photos = PhotoViews(scene.views("train")).identity()
         if scene.test:

@@ -107,7 +107,8 @@ def write_pseudo_set(
     refuse_existing(output, force)
     if output.exists() and not (output / SETTINGS).is_file():
         raise OutputError(
-            f"{output}: is no pseudo set, so --force will not replace it; choose another --output"
+            f"{output}: is no pseudo set, so force does not replace it; choose another output",
+            arguments=["output"],
         )
     settings = {
         "command": "mnelf distill",

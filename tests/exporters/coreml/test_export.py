@@ -320,7 +320,7 @@ def test_activations_beyond_fp16_are_refused_even_if_they_do_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("options", "shape", "error", "words"),
     [
-        ({"ios": 15}, {}, InputError, "iOS 15 is no target; expected --ios 16, 17, 18"),
+        ({"ios": 15}, {}, InputError, "iOS 15 is not a target; expected 16, 17, 18"),
         ({"activation": "gelusnap"}, {}, DeployError, "SnapML; Core ML has erf, tanh, relu"),
         ({"output_form": "image"}, {"out_channels": 4}, DeployError, "RGB and alpha"),
         ({"weights": ("int8", "int8")}, {}, InputError, "name each form once"),

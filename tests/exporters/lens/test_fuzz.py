@@ -105,7 +105,7 @@ def _sign(bundle: Path) -> None:
 def _verify(bundle: Path) -> tuple[list[str], tuple[ParityLeg, ...]]:
     """What `verify` says, and the legs that ran; a typed error is an answer like any other."""
     try:
-        verification = mobile_nelf.verify(bundle)
+        verification = mobile_nelf.verify(bundle, run_scripts=True)
     except MnelfError as error:
         return [str(error)], ()
     unlisted = [f"{name}: unlisted" for name in verification.unlisted]

@@ -223,7 +223,7 @@ def test_a_bundle_with_measurements_is_not_replaced(tmp_path):
     stored = tmp_path / "thing" / MEASUREMENTS_FOLDER / "device.json"
     stored.parent.mkdir()
     stored.write_text("{}")
-    with pytest.raises(OutputError, match=r"holds what a device measured, which --force would"):
+    with pytest.raises(OutputError, match=r"holds what a device measured, which force would"):
         create_bundle(random_checkpoint(), target="onnx", output=tmp_path / "thing", force=True)
     assert stored.read_text() == "{}"
     assert read_manifest(tmp_path / "thing") == manifest

@@ -27,6 +27,9 @@ DRAG = (0.50, 0.75)
 SWIPE_PATH = ((0.2, 0.5), (0.8, 0.5))
 DRAG_PATH = ((0.5, 0.65), (0.3, 0.45))
 
+#: That scripts may take for a frame, on top of what every lens may take.
+SECONDS_A_FRAME = 0.5
+
 #: How far someone walks round the object, in degrees, and the room behind it.
 WALK_DEG = 50.0
 ROOM_TOP = (196, 205, 214)
@@ -50,7 +53,8 @@ def film_lens(
     """
     world = contract.camera_image is not None
     room = _room(screen) if world else None
-    with LensSession(files, screen=screen, camera_image=room) as lens:
+    more_seconds = frames * SECONDS_A_FRAME
+    with LensSession(files, screen=screen, camera_image=room, more_seconds=more_seconds) as lens:
         if world:
             lens.set_device(_step(0.0), PHONE_FOV_DEG)
         lens.start()

@@ -261,7 +261,7 @@ class TestProcess:
 
 def test_a_machine_without_node_is_told_what_to_install(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(MissingToolError, match=r"install Node.js 18 or later"):
+    with pytest.raises(MissingToolError, match=r"install Node.js 20 or later"):
         LensSession(runtime_project(), screen=SCREEN)
 
 

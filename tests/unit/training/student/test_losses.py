@@ -138,7 +138,7 @@ def test_a_student_that_shows_one_colour_is_reported() -> None:
     assert str(caught.value) == (
         f"the student collapsed: up to step {7 + WINDOW} it showed the one colour (1.00, 1.00, "
         f"1.00) for {WINDOW} steps, 4.8 dB where the best constant colour reaches 10.8 dB; start "
-        "again with a --learning-rate below 0.002"
+        "again with a learning rate below 0.002"
     )
     assert caught.value.exit_code == 1
 

@@ -195,7 +195,7 @@ def test_only_a_pseudo_set_is_replaced(scene: Scene, tmp_path: Path) -> None:
     assert len(read_pseudo_set(output)) == 2
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "cat.txt").write_text("cat")
-    with pytest.raises(OutputError, match="cats: is no pseudo set, so --force will not replace"):
+    with pytest.raises(OutputError, match="cats: is no pseudo set, so force does not replace"):
         write_pseudo_set(SPHERE, scene, CONFIG, tmp_path / "cats", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ball", "cats", "set"]
 
