@@ -90,7 +90,7 @@ def inspect_path(
     """Says what a checkpoint file or a scene folder holds.
 
     Args:
-        path: a file is read as a checkpoint, a folder as a scene.
+        path: a folder or a JSON file is read as a scene, any other file as a checkpoint.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         activation: non-linearity of an official checkpoint, see `load_checkpoint`.
         picture: PNG file to write with the cameras of a scene.
@@ -101,7 +101,7 @@ def inspect_path(
             asked of a checkpoint.
         OutputError: the picture exists or cannot be written.
     """
-    if path.is_dir():
+    if path.is_dir() or path.suffix.lower() == ".json":
         if picture is not None and picture.exists() and not force:
             raise OutputError(f"{picture}: exists already; choose another file or add --force")
         scene = read_scene(path)
