@@ -121,6 +121,19 @@ def _check_scene(project: LensProject, path: str, entities: list[Tagged]) -> Ite
                 f"camera {camera.id} draws to {_named(kind)}, expected a RenderTarget",
                 "choose a render target for it",
             )
+        elif not identity:
+            yield warning(
+                path,
+                f"camera {camera.id} has no render target, so it draws nothing",
+                "choose a render target for it, or remove the camera",
+            )
+        fov = field_of(camera, "Fov")
+        if fov is not None and (isinstance(fov, bool) or not isinstance(fov, (int, float))):
+            yield error(
+                path,
+                f"camera {camera.id} has the Fov {str(fov)!r}, expected degrees",
+                "enter the field of view again in Lens Studio",
+            )
     for entity in entities:
         if entity.kind == "ScriptComponent":
             yield from _check_script_component(project, path, entity, here)

@@ -155,10 +155,10 @@ def test_a_project_has_one_esproj(names):
 
 def test_lists_that_are_missing_or_lead_nowhere_are_holes():
     files = _edited(SCENE, ("  Components:\n", "  Component:\n"))
-    holes = parse_lens_project(files).holes
-    assert [
-        f"SceneObject/{identity} has no list of Components" for identity in (ROOT_ID, CHILD_ID)
-    ] == [hole.problem for hole in holes]
+    assert [hole.problem for hole in parse_lens_project(files).holes] == [
+        f"SceneObject/{ROOT_ID} has no list of Components",
+        f"SceneObject/{CHILD_ID} has no list of Components",
+    ]
     files = _edited(SCENE, (f"- !<own> {SCRIPT_COMPONENT_ID}", "- nothing"))
     (hole,) = parse_lens_project(files).holes
     assert hole.problem.startswith(f"SceneObject/{CHILD_ID} has nothing among its Components")
