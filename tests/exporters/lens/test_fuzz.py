@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mobile_nelf
+from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import MnelfError
 from mobile_nelf.export.options import ExportOptions
@@ -38,7 +39,7 @@ MANY_SIGNED_MUTATIONS = 500
 def bundle(tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("fuzz") / "thing"
     checkpoint = random_checkpoint(**TINY)
-    mobile_nelf.bundle(checkpoint, target="lens", output=output, options=LAYOUT)
+    create_bundle(checkpoint, target="lens", output=output, options=LAYOUT)
     return output
 
 
