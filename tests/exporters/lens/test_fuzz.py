@@ -50,9 +50,7 @@ def other_models(tmp_path_factory) -> dict[str, bytes]:
     models = {}
     for name, seed, changes in (("weights", 7, {}), ("grid", 0, {"ray_width": 5})):
         checkpoint = random_checkpoint(seed, **{**TINY, **changes})
-        path = mobile_nelf.bundle(
-            checkpoint, target="lens", output=folder / name, options=LAYOUT
-        ).path
+        path = create_bundle(checkpoint, target="lens", output=folder / name, options=LAYOUT).path
         models[name] = (path / PROJECT / "Assets/model.onnx").read_bytes()
     return models
 
