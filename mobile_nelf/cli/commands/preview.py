@@ -81,7 +81,6 @@ def command(
                 "frames": preview.frames,
                 "runtime": preview.runtime,
                 "interactive": preview.interactive,
-                "scripts_left_out": preview.scripts_left_out,
             }
         )
         return

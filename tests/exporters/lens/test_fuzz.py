@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mobile_nelf
+from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import MnelfError
 from mobile_nelf.export.options import ExportOptions
@@ -38,7 +39,7 @@ MANY_SIGNED_MUTATIONS = 500
 def bundle(tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("fuzz") / "thing"
     checkpoint = random_checkpoint(**TINY)
-    mobile_nelf.bundle(checkpoint, target="lens", output=output, options=LAYOUT)
+    create_bundle(checkpoint, target="lens", output=output, options=LAYOUT)
     return output
 
 
@@ -49,9 +50,7 @@ def other_models(tmp_path_factory) -> dict[str, bytes]:
     models = {}
     for name, seed, changes in (("weights", 7, {}), ("grid", 0, {"ray_width": 5})):
         checkpoint = random_checkpoint(seed, **{**TINY, **changes})
-        path = mobile_nelf.bundle(
-            checkpoint, target="lens", output=folder / name, options=LAYOUT
-        ).path
+        path = create_bundle(checkpoint, target="lens", output=folder / name, options=LAYOUT).path
         models[name] = (path / PROJECT / "Assets/model.onnx").read_bytes()
     return models
 

@@ -170,7 +170,8 @@ def test_rays_that_end_early_or_meet_nothing(kind: str) -> None:
     assert np.isfinite(opaque.depth).all()
     assert opaque.depth.min() > 0.0
     grid.mask = torch.zeros(CELLS**3, dtype=torch.bool)
-    for image in teacher.render(camera):
+    nothing = teacher.render(camera)
+    for image in (nothing.rgb, nothing.alpha, nothing.depth):
         assert not image.any()
 
 

@@ -12,12 +12,10 @@ from pathlib import Path
 
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.inspection import Finding, ProjectCheck
-from mobile_nelf_exporters.lens.lint.files import read_project
 from mobile_nelf_exporters.lens.lint.ids import check_ids, check_references
 from mobile_nelf_exporters.lens.lint.keys import check_keys
 from mobile_nelf_exporters.lens.lint.models import check_models
 from mobile_nelf_exporters.lens.lint.project import (
-    PROJECT_SUFFIX,
     check_metas,
     check_project_file,
     check_text,
@@ -25,6 +23,7 @@ from mobile_nelf_exporters.lens.lint.project import (
 from mobile_nelf_exporters.lens.lint.scene import check_scenes
 from mobile_nelf_exporters.lens.lint.scripts import check_scripts
 from mobile_nelf_exporters.lens.paths import PROJECT
+from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX, parse_lens_project
 
 __all__ = ["check_lens_files", "check_lens_folder", "lint_lens_project"]
 
@@ -52,11 +51,12 @@ def check_lens_files(files: Mapping[str, bytes], folder: str = "") -> ProjectChe
     Args and errors are those of `lint_lens_project`.
     """
     start = f"{folder}/" if folder else ""
-    project = read_project(
+    project = parse_lens_project(
         {path.removeprefix(start): files[path] for path in files if path.startswith(start)}
     )
     model_findings, reports = check_models(project)
     findings = [
+        *project.holes,
         *check_project_file(project),
         *check_metas(project),
         *check_text(project),

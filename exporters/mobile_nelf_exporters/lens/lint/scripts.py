@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf_exporters.lens.lint.files import Project, error, warning
+from mobile_nelf_exporters.lens.studio.findings import error, warning
+from mobile_nelf_exporters.lens.studio.project import LensProject
 
 __all__ = ["check_scripts"]
 
@@ -43,7 +44,7 @@ console.log(JSON.stringify(sources.map((source) => {
 PARSE_SECONDS = 60
 
 
-def check_scripts(project: Project) -> Iterator[Finding]:
+def check_scripts(project: LensProject) -> Iterator[Finding]:
     """Finds scripts that cannot be read, do not parse, or require what is not there."""
     scripts: dict[str, str] = {}
     for path in project.asset_paths:
@@ -84,7 +85,7 @@ def syntax_problems(sources: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(json.loads(done.stdout)) if done.returncode == 0 else ()
 
 
-def _check_calls(project: Project, path: str, text: str) -> Iterator[Finding]:
+def _check_calls(project: LensProject, path: str, text: str) -> Iterator[Finding]:
     for match in CALLS.finditer(text):
         wanted = match["path"]
         if match["call"] is None or wanted is None or wanted.startswith(FOREIGN):
@@ -103,7 +104,7 @@ def _check_calls(project: Project, path: str, text: str) -> Iterator[Finding]:
             yield error(path, f"{call} finds no such file", "correct the path, or add the file")
 
 
-def _resolves(project: Project, path: str, wanted: str) -> bool:
+def _resolves(project: LensProject, path: str, wanted: str) -> bool:
     """Whether a required path leads to a file: beside the script, or by name anywhere."""
     folder = posixpath.dirname(path)
     if wanted.startswith("."):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.lens.studio.project import Asset
+from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
 from mobile_nelf_exporters.onnx.runtime import open_session, parse_model
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.lens.player.model import LensModel
-from mobile_nelf_exporters.lens.studio.project import Asset, Component, LensProject, SceneObject
+from mobile_nelf_exporters.lens.studio.assets import Asset
+from mobile_nelf_exporters.lens.studio.project import LensProject
+from mobile_nelf_exporters.lens.studio.scene import Component, SceneObject
 from mobile_nelf_exporters.lens.studio.scripts import script_inputs
-from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
+from mobile_nelf_exporters.lens.studio.yaml import Tagged, reference_id
 
 __all__ = ["plain_project"]
 
@@ -28,7 +30,7 @@ def plain_project(project: LensProject, models: Mapping[str, LensModel]) -> dict
         BundleError: a reference of the scene does not resolve.
     """
     return {
-        "renderOutput": project.render_output,
+        "renderOutput": _known(project, project.render_output, project.scene_path),
         # Lens Studio loads a script only through its asset.
         "sources": {
             asset.path: _text(project, asset)
@@ -78,7 +80,7 @@ def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
             "resolution": [int(values["Resolution"][axis]) for axis in "xy"],
             "clearColorOption": CLEAR_COLOUR_NAMES.get(option, option),
             "clearColor": [float(values["ClearColor"][axis]) for axis in "xyzw"],
-            "inputTexture": _known(project, _id(values["InputTexture"]), asset.path),
+            "inputTexture": _known(project, reference_id(values["InputTexture"]), asset.path),
         }
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{asset.path}: is not a render target ({error!r})") from error
@@ -101,7 +103,7 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
         "enabled": enabled and values.get("Enabled") is not False,
     }
     if component.kind == "Camera":
-        target = _known(project, _id(values.get("RenderTarget")), project.scene_path)
+        target = _known(project, reference_id(values.get("RenderTarget")), project.scene_path)
         if target is None:
             raise BundleError(f"{project.scene_path}: the camera does not draw to a render target")
         fov = values.get("Fov")
@@ -109,7 +111,7 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
             raise BundleError(f"{project.scene_path}: the camera's Fov is {fov}, not a number")
         plain |= {"renderTarget": target, "fov": fov}
     elif component.kind == "ScriptComponent":
-        script = project.assets.get(_id(values.get("ScriptAsset")))
+        script = project.assets.get(reference_id(values.get("ScriptAsset")))
         if script is None:
             raise BundleError(f"{project.scene_path}: a script component has no script")
         plain |= {"script": script.path, "inputs": _inputs(project, script, values)}
@@ -124,7 +126,8 @@ def _inputs(project: LensProject, script: Asset, values: dict[str, Any]) -> dict
     inputs: dict[str, Any] = {}
     for name, declared in script_inputs(project.files[script.path]).items():
         if declared.is_reference:
-            inputs[name] = {"asset": _known(project, _id(given.get(name)), project.scene_path)}
+            identity = reference_id(given.get(name))
+            inputs[name] = {"asset": _known(project, identity, project.scene_path)}
         else:
             value = given.get(name, _default(declared.default))
             inputs[name] = {"value": float(value.value) if isinstance(value, Tagged) else value}
@@ -140,15 +143,9 @@ def _default(text: str) -> Any:
         return text.strip("\"'")
 
 
-def _id(node: Any) -> str:
-    if not isinstance(node, Tagged) or node.kind.split(".")[0] != "reference":
-        return ""
-    return str(node.value)
-
-
 def _known(project: LensProject, asset_id: str, path: str) -> str | None:
     """The id of an asset that exists; None for no reference."""
-    if asset_id in ("", NIL):
+    if not asset_id:
         return None
     if asset_id not in project.assets:
         raise BundleError(f"{path}: refers to {asset_id}, which is not the id of an asset")

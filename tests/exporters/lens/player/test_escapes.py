@@ -65,11 +65,13 @@ def _living(mark: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-def test_escapes_leave_no_mark(name, tmp_path):
+def test_escapes_leave_no_mark(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(lens_session, "TIMEOUT_SECONDS", LONG_AFTER)
     mark = tmp_path / "mark"
     main, modules = armed(name, mark)
     error = _use(main, **modules)
     assert "is not defined" not in error, "the escape itself is broken"
+    assert "took longer" not in error, "the escape did not come to its end"
     time.sleep(CHILD_SECONDS)
     assert not mark.exists()
     assert not _living(mark)
@@ -96,9 +98,13 @@ def test_they_do_where_objects_of_the_host_come_in(seen, tmp_path):
     script = head.replace("sleep 60", "true") + f"every({seen});"
     subprocess.run(["node", "-e", PLAIN_VM], input=script.encode(), check=True)
     deadline = time.monotonic() + LONG_AFTER
-    while not mark.exists() and time.monotonic() < deadline:
+    while _text(mark) != "escaped" and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert mark.read_text().strip() == "escaped"
+    assert _text(mark) == "escaped"
+
+
+def _text(mark: Path) -> str:
+    return mark.read_text().strip() if mark.exists() else ""
 
 
 ENDLESS = "for (;;) {}"
@@ -124,9 +130,8 @@ ENDLESS = "for (;;) {}"
 def test_endless_loops_are_ended_in_every_phase(main, phase, monkeypatch):
     monkeypatch.setattr(lens_session, "TIMEOUT_SECONDS", SOON)
     begin = time.monotonic()
-    assert re.search(
-        rf"took longer than {SOON} s at {phase}|ended Node.js", _use(main, Part=ENDLESS)
-    )
+    error = _use(main, Part=ENDLESS)
+    assert re.search(rf"took longer than {SOON} s at {phase}|ended Node.js", error)
     assert time.monotonic() - begin < LONG_AFTER
 
 
@@ -138,9 +143,8 @@ def test_time_is_counted_over_all_events(monkeypatch):
 
 
 def test_models_do_not_run_for_ever():
-    error = error_of(
-        f"{BUILD} START(() => build((ml) => {{ for (;;) {{ ml.runImmediate(true); }} }}));"
-    )
+    endless = "for (;;) { ml.runImmediate(true); }"
+    error = error_of(f"{BUILD} START(() => build((ml) => {{ {endless} }}));")
     assert f"ran its models more than {lens_process.MAX_RUNS} times at start" in error
 
 
@@ -153,11 +157,12 @@ def test_models_do_not_run_for_ever():
         "new Uint8Array(kept[kept.length - 1]).fill(1); }",
         "const kept = []; for (;;) { kept.push({ a: kept.length }); }",
         "let text = 'x'; for (;;) { text += text; print(text); }",
-        "const kept = []; for (let i = 0; ; i++) { kept.push('x'.repeat(1e6) + i); kept[i][9]; }",
+        "const kept = []; for (let i = 0; ; i++) { kept.push('x'.repeat(1e6) + i); }",
         "for (;;) { print('x'.repeat(1000)); }",
     ],
 )
 def test_memory_is_bounded(main, monkeypatch):
+    monkeypatch.setattr(lens_session, "TIMEOUT_SECONDS", LONG_AFTER)
     peaks = []
     real = lens_process.LensProcess.close
 

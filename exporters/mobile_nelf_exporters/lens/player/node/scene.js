@@ -178,9 +178,9 @@ class Scene {
     }
 
     dispatch(type, event) {
-        for (const item of this.handlers.slice()) {
-            if (item.type === type) {
-                item.handler(event);
+        for (const { type: bound, handler } of this.handlers.slice()) {
+            if (bound === type) {
+                handler(event);
             }
         }
     }
