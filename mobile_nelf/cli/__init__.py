@@ -19,8 +19,8 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 #: Every command and its help in one line; the module of its name in `commands` holds it.
 COMMANDS = {
-    "bundle": "Turn a checkpoint into a bundle for a target, checked and compared.",
-    "check": "Say whether a target takes a checkpoint or an ONNX file.",
+    "bundle": "Export a checkpoint as a verified bundle.",
+    "check": "Check whether a target supports a checkpoint, an ONNX file or a project.",
     "verify": "Verify a bundle again from its files.",
     "preview": "Render a preview video with the bundle's own model.",
     "train": "Train a teacher and a student from photos.",
@@ -29,7 +29,7 @@ COMMANDS = {
     "student": "Train a student on the views of a teacher, or on photos only.",
     "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
-    "bench": "Take what a device measured into its bundle.",
+    "bench": "Import device benchmark results into their bundle.",
     "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
     "inspect": "Show what a checkpoint or a scene contains.",
     "doctor": "Show what this machine supports, and what to install for the rest.",

@@ -241,7 +241,11 @@ def test_mistakes_of_a_first_try(mnelf, here, scene):
         (("lens/lens_project/Assets/model.onnx",), "model.onnx: ", 2),
         (("thing/thing.mlpackage",), "is a part of the bundle", 2),
         (("empty",), "is not a bundle of mnelf", 1),
-        ((".",), "is no bundle, but holds lens, onnx, thing; name those instead", 2),
+        (
+            (".",),
+            "is not a bundle; it contains the bundles lens, onnx, thing; pass those instead",
+            2,
+        ),
         (("onnx", "--markdown", "--json"), "--markdown and --json exclude each other", 2),
     ):
         result = mnelf("compare", *arguments)

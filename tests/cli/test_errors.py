@@ -301,7 +301,7 @@ def test_options_that_an_onnx_file_has_no_use_for(mnelf, clean):
 
 def test_a_truncated_onnx_file(mnelf, clean):
     (clean / "input.onnx").write_bytes(_onnx_model().SerializeToString()[:-9])
-    refused(mnelf("check", "input.onnx"), "input.onnx: is truncated or no ONNX model")
+    refused(mnelf("check", "input.onnx"), "input.onnx: is truncated or not an ONNX model")
 
 
 @pytest.mark.parametrize(

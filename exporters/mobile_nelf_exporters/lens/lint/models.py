@@ -129,13 +129,8 @@ def _check_settings(asset: Asset, model: ModelProto) -> Iterator[Finding]:
             source = field_of(spec, "InputName")
             if source and source not in borders["Inputs"]:
                 yield error(
-<<<<<<< HEAD
-                    meta.path,
-                    f"InputName {str(source)!r} is not an input of the model",
-=======
                     asset.meta_path,
-                    f"InputName {str(source)!r} is no input of the model",
->>>>>>> main
+                    f"InputName {str(source)!r} is not an input of the model",
                     IMPORT_AGAIN,
                 )
     last = {name: node.op_type for node in graph.node for name in node.output}

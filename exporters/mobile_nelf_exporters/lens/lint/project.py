@@ -100,29 +100,8 @@ def _check_esproj(path: str, data: Any) -> Iterator[Finding]:
             )
 
 
-<<<<<<< HEAD
-def _check_scene_id(project: Project, path: str, identity: Any) -> Iterator[Finding]:
-    if identity is None:
-        return
-    scenes = {
-        asset for meta in project.metas.values() for asset, kind in meta.kinds.items()
-        if kind == "Scene"
-    }  # fmt: skip
-    if identity not in scenes:
-        yield error(
-            path,
-            f"sceneId {str(identity)!r} is not a scene of the project",
-            f"set it to {' or '.join(sorted(scenes)) or 'the id of a scene that you add'}",
-        )
-
-
-def check_metas(project: Project) -> Iterator[Finding]:
-    """Finds assets without a meta, metas without an asset, and metas that contradict themselves."""
-    yield from project.unread
-=======
 def check_metas(project: LensProject) -> Iterator[Finding]:
     """Finds assets without a meta, and metas of the wrong importer."""
->>>>>>> main
     folded = {path.casefold() for path in project.files}
     for path in project.asset_paths:
         if path not in project.imported and f"{path}{META_SUFFIX}".casefold() not in folded:

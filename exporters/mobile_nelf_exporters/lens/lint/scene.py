@@ -101,7 +101,7 @@ def _check_scene(project: LensProject, path: str, entities: list[Tagged]) -> Ite
         if entity.id not in owned:
             yield warning(
                 path,
-                f"{entity.kind} {entity.id} belongs to no object, so it does nothing",
+                f"{entity.kind} {entity.id} does not belong to an object, so it does nothing",
                 "remove it, or add it to an object's Components or Children",
             )
     cameras = [entity for entity in entities if entity.kind == "Camera"]
@@ -148,47 +148,6 @@ def _named(kind: str | None) -> str:
     return f"a {kind}" if kind else "nothing that the project defines"
 
 
-<<<<<<< HEAD
-def _check_ownership(
-    path: str, entities: list[Tagged], here: dict[str, Tagged]
-) -> Iterator[Finding]:
-    """Objects hold objects and components; each entity has one place."""
-    owners = Counter(
-        str(node.value)
-        for node in tagged_nodes(entities)
-        if node.tag == "own" and node.value != NIL
-    )
-    for identity, count in owners.items():
-        if count > 1:
-            yield error(path, f"{identity} has {count} owners", "leave it in one place only")
-    for entity in entities[1:]:
-        if entity.id not in owners:
-            yield warning(
-                path,
-                f"{entity.kind} {entity.id} does not belong to an object, so it does nothing",
-                "remove it, or add it to an object's Components or Children",
-            )
-    wrong = {
-        **dict.fromkeys(_owned_in(entities[0], "objects"), "a component"),
-        **{i: "a component" for e in entities for i in _owned_in(e, "Children")},
-        **{i: "an object" for e in entities for i in _owned_in(e, "Components")},
-    }
-    for identity, found in wrong.items():
-        if identity in here and (here[identity].kind == "SceneObject") == (found == "an object"):
-            yield error(
-                path,
-                f"{here[identity].kind} {identity} stands where {found} cannot be",
-                "objects belong into objects and Children, components into Components",
-            )
-
-
-def _owned_in(entity: Tagged, key: str) -> list[str]:
-    listed = field_of(entity, key)
-    return [reference_id(node) for node in listed] if isinstance(listed, list) else []
-
-
-=======
->>>>>>> main
 def _check_render_target(path: str, target: Tagged) -> Iterator[Finding]:
     option = field_of(target, "ClearColorOption")
     if option is not None and option not in CLEAR_OPTIONS:
@@ -238,11 +197,7 @@ def _check_script_component(
         else:
             yield warning(
                 path,
-<<<<<<< HEAD
-                f"{name} sets {key!r}, which is not an //@input of {meta.asset_path}",
-=======
-                f"{name} sets {key!r}, which is no //@input of {asset.path}",
->>>>>>> main
+                f"{name} sets {key!r}, which is not an //@input of {asset.path}",
                 "declare it in the script, or save the project in Lens Studio to drop it",
             )
 

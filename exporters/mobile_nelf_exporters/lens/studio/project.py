@@ -105,7 +105,7 @@ class LensProject:
 
     @property
     def asset_paths(self) -> list[str]:
-        """Every file below `Assets` that is no meta; hidden files belong to other programs."""
+        """Every file below `Assets` that is not a meta; hidden files belong to other programs."""
         return [
             path
             for path in self.files
@@ -122,11 +122,7 @@ class LensProject:
         """Returns the first entity of a native asset, such as a render target.
 
         Raises:
-<<<<<<< HEAD
-            BundleError: the file is not a list of entities.
-=======
             BundleError: the file does not hold entities.
->>>>>>> main
         """
         if asset.path not in self.documents:
             raise BundleError(f"{asset.path}: does not begin like a file of Lens Studio; {RESTORE}")
@@ -143,38 +139,11 @@ def read_lens_project(files: Mapping[str, bytes]) -> LensProject:
         BundleError: something is missing, malformed or does not resolve.
         MissingExtraError: PyYAML is not installed.
     """
-<<<<<<< HEAD
-    projects = [path for path in files if path.endswith(".esproj") and "/" not in path]
-    if len(projects) != 1:
-        raise BundleError(f"expected one .esproj file, found {', '.join(projects) or 'none'}")
-    document = parse_lens_yaml(files[projects[0]], projects[0])
-    if not isinstance(document, dict) or not isinstance(document.get("sceneId"), str):
-        raise BundleError(f"{projects[0]}: has no sceneId; Lens Studio cannot open it")
-    assets = _assets(files)
-    scene = assets.get(document["sceneId"])
-    if scene is None or scene.kind != "Scene":
-        raise BundleError(f"{projects[0]}: sceneId {document['sceneId']} is not the id of a scene")
-    entities = _entities(files[scene.path], scene.path)
-    root = entities[0]
-    if root.kind != "Scene" or root.id != scene.id:
-        raise BundleError(f"{scene.path}: begins with {root.tag}, expected Scene/{scene.id}")
-    by_id = {entity.id: entity for entity in entities[1:]}
-    objects = tuple(
-        _scene_object(by_id, node, scene.path) for node in _list(root, "objects", scene.path)
-    )
-    output = _reference(root.value.get("RenderOutput"))
-    if output not in assets or assets[output].kind != "RenderTarget":
-        raise BundleError(f"{scene.path}: RenderOutput is not a render target, nothing is shown")
-    return LensProject(
-        projects[0].removesuffix(".esproj"), files, assets, scene.path, objects, output
-    )
-=======
     project = parse_lens_project(files)
     for hole in project.holes:
         place = f"{hole.path}: " if hole.path else ""
         raise BundleError(f"{place}{hole.problem}; {hole.advice}")
     return project
->>>>>>> main
 
 
 def parse_lens_project(files: Mapping[str, bytes]) -> LensProject:
@@ -225,11 +194,6 @@ def _settings(files: Mapping[str, bytes]) -> tuple[dict[str, Any], list[Finding]
                 "", f"expected one {PROJECT_SUFFIX} file, found {found}", "keep the project's own"
             )
         )
-<<<<<<< HEAD
-    ):
-        raise BundleError(f"{path}: is not a list of Lens Studio entities")
-    return document
-=======
     settings: dict[str, Any] = {}
     for path in paths:
         try:
@@ -237,7 +201,6 @@ def _settings(files: Mapping[str, bytes]) -> tuple[dict[str, Any], list[Finding]
         except BundleError as problem:
             holes.append(error(path, str(problem).removeprefix(f"{path}: "), SAVE_AGAIN))
     return settings, holes
->>>>>>> main
 
 
 def _documents(
@@ -267,20 +230,6 @@ def _looks_native(path: str, content: bytes) -> bool:
     return named or content.lstrip(BOM).startswith(NATIVE_START)
 
 
-<<<<<<< HEAD
-def _scene_object(by_id: dict[str, Tagged], node: Any, path: str, depth: int = 0) -> SceneObject:
-    entity = by_id.get(_reference(node))
-    if entity is None or entity.kind != "SceneObject":
-        raise BundleError(f"{path}: {_reference(node) or node} is not a SceneObject of this scene")
-    if depth > 100:
-        raise BundleError(f"{path}: SceneObject {entity.id} is its own child")
-    components = []
-    for owned in _list(entity, "Components", path):
-        component = by_id.get(_reference(owned))
-        if component is None:
-            raise BundleError(
-                f"{path}: component {_reference(owned) or owned} is not in this scene"
-=======
 def _is_entity(item: Any) -> bool:
     return isinstance(item, Tagged) and bool(item.id) and isinstance(item.value, dict)
 
@@ -340,7 +289,7 @@ def _opened_scene(
             holes.append(
                 error(
                     path,
-                    f"sceneId {str(identity)!r} is no scene of the project",
+                    f"sceneId {str(identity)!r} is not a scene of the project",
                     f"set it to {' or '.join(sorted(scenes)) or 'the id of a scene that you add'}",
                 )
             )
@@ -365,5 +314,4 @@ def _output_holes(
             found = f"a {kind}" if kind else "nothing that the project defines"
             yield error(
                 path, f"{key} is {found}, expected a RenderTarget", "choose a render target"
->>>>>>> main
             )

@@ -64,52 +64,6 @@ def test_a_file_without_meta_is_invisible():
     assert "Assets/model.onnx" not in {asset.path for asset in project.assets.values()}
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    ("path", "change", "said"),
-    [
-        ("Test.esproj", ("sceneId: ", "scene: "), "Test.esproj: has no sceneId"),
-        ("Test.esproj", (SCENE_ID, NOBODY), f"Test.esproj: sceneId {NOBODY}"),
-        ("Test.esproj", (SCENE_ID, MODEL_ID), f"Test.esproj: sceneId {MODEL_ID}"),
-        (SCENE, (f"Scene/{SCENE_ID}", f"Scene/{NOBODY}"), f"{SCENE}: begins with Scene/{NOBODY}"),
-        (SCENE, ("RenderOutput", "RenderOutpu"), f"{SCENE}: RenderOutput is not a render target"),
-        (SCENE, (f"    - !<own> {CHILD_ID}", f"    - !<own> {NOBODY}"), f"{SCENE}: {NOBODY}"),
-        (SCENE, (f"    - !<own> {CHILD_ID}", f"    - !<own> {ROOT_ID}"), "is its own child"),
-        (
-            SCENE,
-            (f"    - !<own> {SCRIPT_COMPONENT_ID}", f"    - !<own> {NOBODY}"),
-            f"{SCENE}: component {NOBODY} is not in this scene",
-        ),
-        (SCENE, ("  objects:\n", "  object:\n"), f"{SCENE}: Scene/{SCENE_ID} has no list of obj"),
-        (SCENE, ("- !<", "  !<"), f"{SCENE}: is not readable as YAML"),
-        (
-            "Assets/model.onnx.meta",
-            (f"PrimaryAsset: !<reference> {MODEL_ID}", f"PrimaryAsset: !<reference> {NOBODY}"),
-            f"Assets/model.onnx.meta: PrimaryAsset {NOBODY} is not among",
-        ),
-        (
-            "Assets/model.onnx.meta",
-            ("    FileMLAsset: ", "    - "),
-            "Assets/model.onnx.meta: PrimaryAsset",
-        ),
-        (
-            "Assets/model.onnx.meta",
-            (MODEL_ID, MODEL_FILE_ID),
-            "Assets/model.onnx.meta: the id of the asset must differ",
-        ),
-        (
-            "Assets/model.onnx.meta",
-            (MODEL_ID, TARGET_ID),
-            f"id {TARGET_ID} is also that of",
-        ),
-        (
-            "Assets/model.onnx.meta",
-            (f"AssetImportMetadata/{MODEL_FILE_ID}", "AssetImportMetadata"),
-            "Assets/model.onnx.meta: is not a list of",
-        ),
-    ],
-)
-=======
 #: An edit of a file, and what is said of it.
 BROKEN = [
     ("Test.esproj", ("sceneId: ", "scene: "), "Test.esproj: has no sceneId"),
@@ -167,7 +121,6 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("path", "change", "said"), BROKEN)
->>>>>>> main
 def test_what_does_not_resolve_is_named_with_its_file(path, change, said):
     with pytest.raises(BundleError, match=re.escape(said)):
         read_lens_project(_edited(path, change))
