@@ -1,4 +1,4 @@
-"""What a run tells while it runs, for a person or a plot: `log.jsonl`, sample frames, TensorBoard.
+"""What a run reports while it runs, for a person or a plot: `log.jsonl`, sample frames, TensorBoard.
 
 A line of the log is {"stage", "step", "seconds", "psnr_db"} and, where photos were measured,
 "photo_psnr_db". After a resume no step stands there twice.
@@ -39,9 +39,9 @@ class RunLog:
         self._samples = folder / "samples"
         self._stage = stage
         try:
-            self._path.touch()
-            kept = _lines_up_to(self._path, stage, step)
-            replace_file(self._path, "".join(f"{line}\n" for line in kept).encode())
+            if self._path.exists():
+                kept = _lines_up_to(self._path, stage, step)
+                replace_file(self._path, "".join(f"{line}\n" for line in kept).encode())
             for sample in self._samples.glob(f"{stage}_*.png"):
                 if int(sample.stem.rpartition("_")[2]) > step:
                     sample.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate_teacher, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.runs import check_output, config_path, open_run_folder, run_folder, write_settings
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
@@ -84,7 +83,7 @@ def make_teacher(
     """Trains a teacher and writes its file.
 
     An interrupted run resumes from the state in its folder beside `output`; at the end the
-    state is deleted. Under `torchrun` the first process does it all, and the others return at once.
+    state is deleted, and the log stays there. Under `torchrun` the first process does it all, and the others return at once.
 
     Args:
         scene: the photos.
@@ -118,8 +117,8 @@ def make_teacher(
         photos = PhotoViews(scene.views("train")).identity()
         if scene.test:
             require_metrics()
-        make_run_folder(run_folder(output))
-        teacher = train_teacher(scene, config, state_path(output), ranks.device, on_step)
+        with open_run_folder(output):
+            teacher = train_teacher(scene, config, state_path(output), ranks.device, on_step)
     settings = {
         "command": command,
         "version": __version__,
@@ -141,8 +140,6 @@ def make_teacher(
     write_settings(settings, config_path(output))
     save_teacher(trained, output)
     state_path(output).unlink(missing_ok=True)
-    with suppress(OSError):  # somebody may keep a file of his own there
-        run_folder(output).rmdir()
     return MadeTeacher(output, trained, evaluation, view_seconds(teacher, scene))
 
 
