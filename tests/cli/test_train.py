@@ -39,6 +39,8 @@ PRESET = Preset(
     width=8,
     sr_widths=(4,),
     activation="relu",
+    batchnorm=True,
+    direct_output=False,
     teacher=TeacherConfig(
         resolutions=(4, 8), channels=2, steps=5, samples=1024, march_steps=32, save_every=2
     ),
