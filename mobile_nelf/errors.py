@@ -68,7 +68,7 @@ class MissingExtraError(InputError):
 
 
 class MissingToolError(InputError):
-    """A program that is no Python package is not installed."""
+    """A program that is not a Python package is not installed."""
 
 
 class BundleError(MnelfError):

@@ -108,7 +108,7 @@ class Evaluation:
     subsets: dict[str, SubsetScore]
     note: str
     views: dict[str, Score]
-    not_measured: tuple[str, ...] = ("LPIPS: its weights are not at hand",)
+    not_measured: tuple[str, ...] = ("LPIPS: weights not available",)
 
     def __repr__(self) -> str:
         """Returns the means as a table."""

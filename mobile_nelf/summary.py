@@ -68,7 +68,7 @@ class SceneSummary:
         orbit: the part of the sphere that the training cameras cover.
         missing: frames without an image.
         notices: what the reader did to the photos.
-        warnings: what may surprise.
+        warnings: what is likely to spoil a training.
     """
 
     train: int

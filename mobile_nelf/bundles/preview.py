@@ -63,7 +63,7 @@ def preview_bundle(
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: `path` is no folder, or no frames are asked for.
+        InputError: `path` is not a folder, or no frames are asked for.
         BundleError: the bundle is damaged.
         OutputError: `output` exists, cannot be written or has another ending.
         MissingExtraError: the target's optional dependencies are not installed.

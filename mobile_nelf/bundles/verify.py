@@ -97,7 +97,7 @@ def verify_bundle(
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: `path` is no folder.
+        InputError: `path` is not a folder.
         BundleError: there is no manifest, or it was edited.
         MissingExtraError: the target's optional dependencies are not installed.
     """
@@ -161,7 +161,7 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
     """Returns the manifest of a bundle, its files by relative path, and which are not as listed.
 
     Raises:
-        InputError: `path` is no folder.
+        InputError: `path` is not a folder.
         BundleError: there is no manifest, or it was edited.
     """
     if not path.is_dir():

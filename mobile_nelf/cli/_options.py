@@ -45,8 +45,8 @@ force_option = click.option("--force", is_flag=True, help="Replace an existing o
 run_scripts_option = click.option(
     "--run-scripts",
     is_flag=True,
-    help="Run scripts of a bundle that was not made on this machine. They reach no file, network "
-    "or process, and their time and memory are limited.",
+    help="Run scripts of a bundle that was not made on this machine. They cannot access files, the "
+    "network or processes, and their time and memory are limited.",
 )
 
 
@@ -102,7 +102,7 @@ def lens_options(command: F) -> F:
     activation = click.option(
         "--trained-activation",
         type=choice(Activation),
-        help="Non-linearity of an official checkpoint, if not that of the official scripts.",
+        help="Activation function of an official checkpoint, if not that of the official scripts.",
     )
     return camera(activation(command))
 

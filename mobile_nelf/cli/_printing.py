@@ -50,7 +50,7 @@ def print_fields(fields: dict[str, str]) -> None:
 
 
 def print_note(label: str, text: str) -> None:
-    """Prints a sentence after a label; what does not fit goes on in further, indented lines."""
+    """Prints a sentence after a label; what does not fit continues on further, indented lines."""
     _print_wrapped(f"{plain(label)}: ", text, indent=2)
 
 

@@ -25,24 +25,24 @@ preset_option = click.option(
     type=choice(PresetName),
     default="small",
     show_default=True,
-    help="Size of the student, with a teacher and runs that fit it; base is D60-SR3 of the paper.",
+    help="Size of the student, with a matching teacher and training; base is D60-SR3 of the paper.",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the run."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )
 device_option = click.option(
     "--device",
     type=choice(DeviceName),
     default="auto",
     show_default=True,
-    help="Where to compute; auto takes a GPU where there is one.",
+    help="Device to train on; auto uses a GPU if there is one.",
 )
 backend_option = click.option(
     "--backend",
     type=choice(TeacherBackend, "auto"),
     default="auto",
     show_default=True,
-    help="Of the teacher; auto takes tinycudann on a GPU where it is installed.",
+    help="Back-end of the teacher; auto uses tinycudann on a GPU if it is installed.",
 )
 
 
@@ -52,54 +52,60 @@ def student_options(command: F) -> F:
         (
             preset_option,
             click.option(
-                "--steps", type=click.IntRange(min=1), help="Of the student. Default: the preset's."
+                "--steps",
+                type=click.IntRange(min=1),
+                help="Student training steps. Default: set by the preset.",
             ),
             click.option(
                 "--photo-steps",
                 type=click.IntRange(min=1),
-                help="Of the last stage, on the photos. Default: the preset's.",
+                help="Steps of the last stage, on the photos. Default: set by the preset.",
             ),
             click.option(
                 "--no-photo-stage",
                 "photo_stage",
                 flag_value=False,
                 default=True,
-                help="Leave out the last stage, on the photos.",
+                help="Skip the last stage, on the photos.",
             ),
             click.option(
                 "--initial",
                 type=path_type,
-                help="A checkpoint to start from. The student has its shape, and the preset only "
-                "says how it is trained.",
+                help="Checkpoint to start from. It sets the shape of the student, and the preset "
+                "only how it is trained.",
             ),
             click.option(
                 "--train-only",
                 type=choice(TrainedPart),
                 default="all",
                 show_default=True,
-                help="tail trains the super-resolution alone; it needs --initial.",
+                help="Part to train; tail is the super-resolution alone and requires --initial.",
             ),
             click.option("--alpha", is_flag=True, help="Learn opacity as a fourth channel."),
-            click.option("--loss", type=choice(LossName), help="Default: the preset's."),
+            click.option(
+                "--loss",
+                type=choice(LossName),
+                help="Loss of the pixels. Default: set by the preset.",
+            ),
             click.option(
                 "--perceptual",
                 type=click.FloatRange(min=0.0),
                 metavar="WEIGHT",
-                help="Of 1 − SSIM beside the loss. Default: the preset's.",
+                help="Weight of an additional 1 − SSIM loss term. Default: set by the preset.",
             ),
             click.option(
                 "--learning-rate",
                 type=click.FloatRange(min=0.0, min_open=True),
-                help="Peak of the first stage; the step of the matrices goes with it. Default: the "
-                "preset's.",
+                help="Peak learning rate of the first stage; the step of the matrices scales with "
+                "it. Default: set by the preset.",
             ),
             click.option(
                 "--cache-mb",
                 type=click.IntRange(min=1),
-                help="Space for views at hand, in MB. Default: the preset's.",
+                help="Size of the view cache, in MB. Default: set by the preset.",
             ),
             click.option(
-                "--half", is_flag=True, help="Store the weights as float16, in half the space."
+                "--half", is_flag=True, help="Store the weights as float16, which halves the file."
             ),
             seed_option,
             device_option,

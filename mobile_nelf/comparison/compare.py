@@ -37,7 +37,7 @@ def compare(
 
     Args:
         *paths: folders are bundles, files are checkpoints.
-        all_runs: a row for each run, also those that broke off.
+        all_runs: a row for each run, also failed ones.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
         trained_activation: non-linearity of the official checkpoints among them, see
             `load_checkpoint`.
@@ -92,7 +92,8 @@ def _bundle_rows(path: Path, all_runs: bool) -> list[Row]:
         inside = bundles_in(path)
         if inside:
             raise InputError(
-                f"{path}: is no bundle, but holds {', '.join(map(str, inside))}; name those instead"
+                f"{path}: is not a bundle; it contains the bundles "
+                f"{', '.join(map(str, inside))}; pass those instead"
             )
         for folder in path.absolute().parents:
             if (folder / MANIFEST_NAME).is_file():

@@ -30,7 +30,7 @@ class DeviceFigures:
         slowed_by: what made the device slower than it could be; empty if nothing is known.
         self_check_db: worst frame of the device against the reference; None if not measured.
         picture_is_right: the verdict of the self-check; None if there was none.
-        error: why the run broke off; empty if it did not.
+        error: why the run failed; empty if it did not.
     """
 
     device: str
@@ -116,7 +116,7 @@ def _number(value: float | None, digits: int) -> str:
 def runs_of(model: str, measurements: Sequence[Measurement]) -> list[DeviceFigures]:
     """Returns the runs of a model: those with the right picture first, the fastest of them first.
 
-    A wrong picture says nothing about speed, and a run that broke off has none.
+    A wrong picture says nothing about speed, and a failed run has none.
     """
     found = [
         _figures(measurement.device, measurement.date, run)

@@ -31,7 +31,7 @@ __all__ = [
     "shown_ball_radius",
 ]
 
-#: Raised when a reader of an older bundle would misread a newer one.
+#: Bump when older readers would misread the contract.
 CONTRACT_VERSION = 3
 
 #: Metadata key under which a model carries its contract.

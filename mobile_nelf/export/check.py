@@ -33,7 +33,7 @@ class CheckResult:
         operators: the operator report, for targets that have one.
         cost: of one frame; None if a shape is unknown.
         problems: what the target refuses, one sentence each; empty if nothing.
-        warnings: what may surprise, and what could not be checked.
+        warnings: what is likely to be a mistake, and what could not be checked.
         placement: where operations will run, for targets with rules about it.
     """
 
@@ -121,7 +121,9 @@ def _read_onnx(path: Path) -> ModelProto | None:
         model: ModelProto = onnx.load(path, format="protobuf", load_external_data=False)
     except decode_error as error:
         if path.suffix == ".onnx":
-            raise InputError(f"{path}: is truncated or no ONNX model; export it again") from error
+            raise InputError(
+                f"{path}: is truncated or not an ONNX model; export it again"
+            ) from error
         return None
     # Protobuf skips what it does not know, so many files parse as a model of nothing.
     return model if model.graph.node else None

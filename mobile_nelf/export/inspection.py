@@ -49,7 +49,7 @@ class Finding:
     Attributes:
         path: of the file, relative to the folder that was checked; that of the project for the
             project as a whole.
-        severity: with an error the project does not work, a warning may surprise.
+        severity: with an error the project does not work, with a warning it does.
         problem: what was found, and what was expected.
         advice: what to do about it.
     """

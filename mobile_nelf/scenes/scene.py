@@ -140,7 +140,7 @@ class Scene:
         """Decodes every image once, so that a broken one is found before a long run.
 
         Raises:
-            SceneError: one is no image, cut off, or was changed.
+            SceneError: one is not an image, cut off, or was changed.
         """
         for view in (*self.train, *self.test):
             view.file_pixels()

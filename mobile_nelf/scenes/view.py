@@ -77,7 +77,7 @@ class View:
         A file without alpha is opaque.
 
         Raises:
-            SceneError: the file is no image or has another size than when the scene was read.
+            SceneError: the file is not an image or has another size than when the scene was read.
         """
         pixels = self.file_pixels()
         if self.lens is not None:
@@ -96,7 +96,7 @@ class View:
         """Returns the file as it is, [height, width, 4].
 
         Raises:
-            SceneError: the file is no image or has another size than when the scene was read.
+            SceneError: the file is not an image or has another size than when the scene was read.
         """
         whole = self.whole or self.camera.intrinsics
         return decoded(self.path, self.stored or (whole.width, whole.height))

@@ -151,7 +151,7 @@ def checked_pose(matrix: npt.ArrayLike | None, where: str) -> FloatArray:
     rotation = pose[:3, :3]
     deviation = np.abs(rotation.T @ rotation - np.eye(3)).max()
     if deviation > ROTATION_TOLERANCE or np.linalg.det(rotation) < 0.0:
-        raise SceneError(f"{where}: its pose is no rotation: {rotation.round(4).tolist()}")
+        raise SceneError(f"{where}: its pose is not a rotation: {rotation.round(4).tolist()}")
     return pose[:3]
 
 

@@ -120,7 +120,9 @@ def teacher_in(content: Any, path: Path, device: torch.device) -> TrainedTeacher
         MissingExtraError: its back-end is not installed.
     """
     if not isinstance(content, dict) or content.get("format") != TEACHER_FORMAT:
-        raise CheckpointError(f"{path}: is no teacher; expected a file that `mnelf teacher` wrote")
+        raise CheckpointError(
+            f"{path}: is not a teacher; expected a file that `mnelf teacher` wrote"
+        )
     version = content.get("version")
     if type(version) is not int or version != VERSION:
         raise CheckpointError(

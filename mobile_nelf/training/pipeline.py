@@ -87,7 +87,7 @@ def train_scene(
 ) -> TrainedScene | None:
     """Trains a teacher and, on the views that it renders meanwhile, a student.
 
-    A run that was interrupted goes on from the files in its folder beside `output`. A finished
+    An interrupted run resumes from the files in its folder beside `output`. A finished
     teacher is kept there, and taken again if its settings and the photos are the same. Under
     `torchrun` the first process trains the teacher, and then all of them the student.
 
@@ -171,7 +171,7 @@ def _is_there(
     differing = differing_names(wanted, known)
     if differing and not force:
         raise InputError(
-            f"{path}: is a teacher of other photos or settings ({', '.join(differing)}); delete it "
+            f"{path}: was trained on other photos or settings ({', '.join(differing)}); delete it "
             "to train another, or use another output"
         )
     return not differing

@@ -163,8 +163,8 @@ def plan_student(
         raise InputError("teacher and views exclude each other", arguments=["teacher", "views"])
     if not distilled and (choices.photo_steps is not None or not choices.photo_stage):
         raise InputError(
-            "without a teacher or views there is no second stage on the photos to choose; "
-            "give one of them",
+            "without a teacher or views the photos are the only stage; give "
+            "one of them, or leave out photo_steps and photo_stage",
             arguments=["teacher", "views"],
         )
     initial = _load_initial(choices)

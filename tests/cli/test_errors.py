@@ -210,8 +210,8 @@ def test_no_steps(mnelf, clean, scene):
 
 
 def test_a_student_where_a_teacher_is_needed(mnelf, clean, scene, student):
-    refused(mnelf("distill", student, scene, "-o", "a", "--views", "1"), "is no teacher")
-    refused(mnelf("student", scene, "-o", "a.pt", "--teacher", student), "is no teacher")
+    refused(mnelf("distill", student, scene, "-o", "a", "--views", "1"), "is not a teacher")
+    refused(mnelf("student", scene, "-o", "a.pt", "--teacher", student), "is not a teacher")
 
 
 def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, student):
@@ -221,7 +221,7 @@ def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, st
     )
     refused(mnelf(*line, "--no-photo-stage"), "without a teacher or views", "(--teacher, --views)")
     refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from", "(--initial)")
-    refused(mnelf(*line, "--views", scene), "blob: is no pseudo set")
+    refused(mnelf(*line, "--views", scene), "blob: is not a pseudo set")
     refused(mnelf(*line, "--learning-rate", "0"), "--learning-rate")
     refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity", "(--initial, --alpha)")
 
@@ -301,7 +301,7 @@ def test_options_that_an_onnx_file_has_no_use_for(mnelf, clean):
 
 def test_a_truncated_onnx_file(mnelf, clean):
     (clean / "input.onnx").write_bytes(_onnx_model().SerializeToString()[:-9])
-    refused(mnelf("check", "input.onnx"), "input.onnx: is truncated or no ONNX model")
+    refused(mnelf("check", "input.onnx"), "input.onnx: is truncated or not an ONNX model")
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def _facts(
 
 
 def _settings(operation: Operation) -> dict[str, object]:
-    """Returns the constants of an operation that are no operands."""
+    """Returns the constants of an operation that are not operands."""
     return {
         parameter: operand.array.tolist()
         for parameter, (operand, *_) in operation.inputs.items()

@@ -46,7 +46,7 @@ __all__ = ["convert", "package_files", "quiet_coremltools"]
 
 
 #: How log lines of coremltools start that say nothing about the result. The proxies would run
-#: models on a Mac. That torch is newer than what it was tested with is no matter, since every
+#: models on a Mac. That torch is newer than what it was tested with does not matter, since every
 #: package is executed and compared.
 HARMLESS_LOG = (
     "Failed to load _ML",

@@ -68,7 +68,7 @@ class CoremlExporter:
         """See `Exporter.export`.
 
         Raises:
-            InputError: `name` is no name for an app, or a version of iOS is not to be had.
+            InputError: `name` is not a name for an app, or a version of iOS is not to be had.
         """
         options.refuse(self.target, "experience")
         # By default what the app itself needs.

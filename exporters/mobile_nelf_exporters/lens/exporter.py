@@ -74,7 +74,7 @@ class LensStudioExporter:
         """See `Exporter.export`.
 
         Raises:
-            InputError: `name` is no name for a lens.
+            InputError: `name` is not a name for a lens.
             DeployError: the layout cannot hold rays at the border of what was trained, which a
                 lens in the room needs.
         """
@@ -155,7 +155,9 @@ class LensStudioExporter:
                 Runtime(
                     LENS_RUNTIME,
                     PROJECT,
-                    "; ".join(filter(None, ("README.md lists what it guesses", assumes))),
+                    "; ".join(
+                        filter(None, ("simulated; assumptions are listed in README.md", assumes))
+                    ),
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
                     window=window,

@@ -26,7 +26,7 @@ def parse_model(data: bytes, name: str) -> ModelProto:
     """Parses an ONNX file.
 
     Raises:
-        BundleError: `data` is no ONNX model.
+        BundleError: `data` is not an ONNX model.
     """
     onnx = import_extra("onnx", "lens")
     decode_error = import_extra("google.protobuf.message", "lens").DecodeError

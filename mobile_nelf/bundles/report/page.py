@@ -231,5 +231,5 @@ def _placement(report: PlacementReport) -> Table:
         columns,
         rows,
         numbers=1,
-        notes=("Rules that others measured; only a device knows.", *report.notes),
+        notes=("Based on published third-party measurements. Confirm on a device.", *report.notes),
     )

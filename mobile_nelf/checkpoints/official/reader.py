@@ -183,7 +183,7 @@ def _read_facts(path: Path) -> dict[str, int | float]:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
     # JSON of many brackets exhausts the recursion of its parser.
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is no JSON; expected H, W, focal, near, far") from error
+        raise CheckpointError(f"{path}: is not JSON; expected H, W, focal, near, far") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object with H, W, focal, near, far")
     facts = {key: content[key] for key in (*_LENS_KEYS, *_ENCODER_KEYS) if key in content}

@@ -60,7 +60,7 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Say whether a target takes a checkpoint or an ONNX file.
+    """Check whether a target supports a checkpoint, an ONNX file or a project.
 
     Lists the layers by back-end, the size after import against the budget, and the cost of a frame;
     for coreml, where each operation will run. Exits with 1 if the target refuses the network. Takes
@@ -186,7 +186,7 @@ def _print(file: Path, result: CheckResult) -> None:
 def cost_fields(cost: Cost | None) -> dict[str, str]:
     """Returns work and memory of a frame for `print_fields`."""
     if cost is None:
-        return {"work": "unknown, since shapes are"}
+        return {"work": "unknown (the graph has dynamic shapes)"}
     return {
         "work": f"{cost.macs / 1e9:.2f} GMAC a frame",
         "activations": f"{size_text(cost.peak_activation_bytes)} at the peak, in fp32",

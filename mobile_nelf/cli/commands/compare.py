@@ -37,7 +37,9 @@ NOT_REPORTED = "-"
     ),
 )
 @click.argument("paths", type=path_type, nargs=-1, required=True, metavar="BUNDLE_OR_CHECKPOINT...")
-@click.option("--all-runs", is_flag=True, help="A row for each run of a device, not the fastest.")
+@click.option(
+    "--all-runs", is_flag=True, help="Print a row for each run of a device, not only the fastest."
+)
 @click.option(
     "--paper/--no-paper", default=True, show_default=True, help="Add the rows of the paper."
 )
@@ -107,7 +109,7 @@ def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
 def _figure_cells(figures: DeviceFigures, missing: str) -> tuple[str, str, str]:
     """Returns latency, FPS and memory."""
     if figures.error:
-        return "broke off", missing, missing
+        return "failed", missing, missing
     wrong = "" if figures.picture_is_right in (True, None) else " !"
     derived = "*" if figures.fps_source == "1000 / p50" else ""
     return (
@@ -136,7 +138,7 @@ def _conditions(row: Row) -> str:
     if figures.picture_is_right is False and not figures.error:
         parts.append(f"WRONG PICTURE, worst frame {figures.self_check_db:.1f} dB")
     if figures.error:
-        parts.append(f"broke off: {figures.error}")
+        parts.append(f"failed: {figures.error}")
     if row.further_runs:
         parts.append(f"the best of {row.further_runs + 1} runs, see --all-runs")
     return ", ".join(filter(None, parts))
@@ -158,7 +160,7 @@ def _legend(rows: Sequence[Row]) -> list[tuple[str, str]]:
     if any(figures.fps_source == "1000 / p50" for figures in measured):
         notes.append(("*", "1000 / p50, since nothing was measured under the display link"))
     if any(figures.picture_is_right is False and not figures.error for figures in measured):
-        notes.append(("!", "the device's frames are wrong, so its speed says nothing"))
+        notes.append(("!", "the device's frames are wrong, so its speed does not count"))
     return notes
 
 

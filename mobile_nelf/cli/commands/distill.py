@@ -24,14 +24,16 @@ __all__ = ["command"]
 )
 @click.argument("teacher", type=path_type)
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The folder to write.")
-@click.option("--views", type=click.IntRange(min=1), required=True, help="How many to render.")
+@click.option("-o", "--output", type=path_type, required=True, help="Folder to write.")
+@click.option(
+    "--views", type=click.IntRange(min=1), required=True, help="Number of views to render."
+)
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
     default=90,
     show_default=True,
-    help="Of the WebP images; 100 is lossless. Opacity is always lossless.",
+    help="Quality of the WebP images; 100 is lossless. Opacity is always lossless.",
 )
 @seed_option
 @device_option
@@ -48,10 +50,11 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write views that a teacher renders to disk, as images and cameras.
+    """Render the views of a teacher to disk, as images and cameras.
 
     Students need no such set, they take their views from the teacher while they train; it is for
-    other programs, and to train many students. After an interruption the same command goes on.
+    other programs, and to train many students. An interrupted run resumes when the
+    command is repeated.
     """
     from mobile_nelf.compute import compute_device
     from mobile_nelf.teachers.files import load_teacher

@@ -37,7 +37,7 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Measure a checkpoint or a teacher on the test views of a scene.
+    """Evaluate a checkpoint or a teacher on the test views of a scene.
 
     PSNR, SSIM and FLIP of each view on white, then their means, over all test views at hand and
     over every eighth, the subset of the research code.

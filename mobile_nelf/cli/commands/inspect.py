@@ -43,7 +43,7 @@ EXTENTS = {
     ),
 )
 @click.argument("path", type=path_type, metavar="CHECKPOINT_OR_SCENE")
-@click.option("--picture", type=path_type, help="Draw the cameras of a scene into this PNG file.")
+@click.option("--picture", type=path_type, help="PNG file to draw the cameras of a scene into.")
 @force_option
 @lens_options
 @common_options
@@ -55,7 +55,7 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Show what a checkpoint or a scene holds."""
+    """Show what a checkpoint or a scene contains."""
     from mobile_nelf.summary import CheckpointSummary, inspect_path
 
     summary = inspect_path(

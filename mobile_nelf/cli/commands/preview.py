@@ -33,7 +33,7 @@ DEFAULT_SCREEN = "360x640"
     "-o",
     "--output",
     type=path_type,
-    help="A .gif or .mp4, or a folder for the frames. Default: <bundle>-preview.gif.",
+    help="Output .gif or .mp4, or a folder for the frames. Default: <bundle>-preview.gif.",
 )
 @click.option("--frames", type=int, default=DEFAULT_FRAMES, show_default=True)
 @click.option(
@@ -41,7 +41,7 @@ DEFAULT_SCREEN = "360x640"
     metavar="WxH",
     default=DEFAULT_SCREEN,
     show_default=True,
-    help="Of the phone, in pixels; for lenses.",
+    help="Screen of the phone in pixels, for targets that run on a screen.",
 )
 @run_scripts_option
 @force_option
@@ -55,7 +55,7 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Show what a bundle does, as a film rendered by its own artefact.
+    """Render a preview video with the bundle's own model.
 
     A lens runs with its own scripts on the screen of a phone while a finger turns it, or a phone is
     carried round it; that takes Node.js, and --run-scripts if the bundle was not made on this

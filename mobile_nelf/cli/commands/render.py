@@ -32,13 +32,25 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=path_type,
-    help="A .gif or .mp4 of a turn, a .png still, or a folder for the frames of a turn. "
+    help="Output .gif or .mp4 of an orbit, .png of a still, or a folder for the frames. "
     "Default: <checkpoint>.gif, or .png for a still.",
 )
-@click.option("--frames", type=int, help="Frames of the turn.  [default: 60]")
-@click.option("--azimuth", type=float, help="Of a still, in degrees. Default: the middle.")
-@click.option("--elevation", type=float, help="Of a still, in degrees. Default: the middle.")
-@click.option("--radius", type=float, help="Of a still, in world units. Default: the middle.")
+@click.option("--frames", type=int, help="Frames of the orbit.  [default: 60]")
+@click.option(
+    "--azimuth",
+    type=float,
+    help="Camera azimuth for a still, in degrees. Default: middle of the orbit.",
+)
+@click.option(
+    "--elevation",
+    type=float,
+    help="Camera elevation for a still, in degrees. Default: middle of the orbit.",
+)
+@click.option(
+    "--radius",
+    type=float,
+    help="Camera distance for a still, in world units. Default: middle of the orbit.",
+)
 @lens_options
 @force_option
 @common_options
@@ -54,7 +66,7 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Render a still, a turn as GIF or MP4, or a folder of frames.
+    """Render a still, an orbit as GIF or MP4, or a folder of frames.
 
     The camera stays where the student was trained. A turn lasts four seconds, whatever the number
     of frames.

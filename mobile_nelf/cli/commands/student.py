@@ -28,8 +28,8 @@ __all__ = ["command"]
     ),
 )
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The checkpoint to write.")
-@click.option("--teacher", type=path_type, help="Renders the views to learn from.")
+@click.option("-o", "--output", type=path_type, required=True, help="Checkpoint to write.")
+@click.option("--teacher", type=path_type, help="Teacher that renders the views to learn from.")
 @click.option(
     "--views",
     type=path_type,
@@ -48,11 +48,11 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train a student on the views of a teacher, or on photos alone.
+    """Train a student on the views of a teacher, or on photos only.
 
     With a teacher or its views, a last stage trains on the photos of the scene; without, the photos
-    are all there is, and the quality stays modest. After an interruption the same command goes on
-    from the state beside the output.
+    are all there is, and the quality stays modest. An interrupted run resumes when the command is
+    repeated.
     """
     from mobile_nelf.training.plan import StudentChoices, plan_student
     from mobile_nelf.training.student.make import train_student

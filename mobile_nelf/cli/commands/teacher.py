@@ -25,9 +25,11 @@ __all__ = ["command"]
     epilog=examples("mnelf teacher examples/mic -o mic-teacher.pt"),
 )
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The teacher's file to write.")
+@click.option("-o", "--output", type=path_type, required=True, help="Teacher file to write.")
 @preset_option
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps. Default: the preset's.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Training steps. Default: set by the preset."
+)
 @backend_option
 @seed_option
 @device_option
@@ -44,9 +46,9 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a teacher, a radiance field that renders views for students.
+    """Train a teacher: a radiance field that renders views for students.
 
-    After an interruption the same command goes on from the state beside the output.
+    An interrupted run resumes when the command is repeated.
     """
     from mobile_nelf.training.plan import read_photos, teacher_config
     from mobile_nelf.training.teacher.make import make_teacher

@@ -31,9 +31,11 @@ __all__ = ["command"]
     ),
 )
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The checkpoint to write.")
+@click.option("-o", "--output", type=path_type, required=True, help="Checkpoint to write.")
 @click.option(
-    "--teacher-steps", type=click.IntRange(min=1), help="Of the teacher. Default: the preset's."
+    "--teacher-steps",
+    type=click.IntRange(min=1),
+    help="Teacher training steps. Default: set by the preset.",
 )
 @backend_option
 @student_options
@@ -49,11 +51,11 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train a student on photos through a teacher, in one go.
+    """Train a teacher and a student from photos.
 
     Trains a teacher, then the student on views that the teacher renders meanwhile, then the student
-    on the photos, and judges it on the test views. After an interruption at any moment the same
-    command goes on. Under torchrun all processes train the student.
+    on the photos, and judges it on the test views. An interrupted run resumes when
+    the command is repeated. Under torchrun all processes train the student.
     """
     from mobile_nelf.training.pipeline import train_scene
     from mobile_nelf.training.plan import StudentChoices, plan_scene
@@ -118,7 +120,7 @@ def _print(trained: TrainedScene, plan: PlannedScene, as_json: bool) -> None:
 
 
 def _teacher_text(trained: TrainedTeacher, made: MadeTeacher | None) -> str:
-    origin = "taken from the last run" if made is None else f"{made.view_seconds:.3g} s a view"
+    origin = "reused from the last run" if made is None else f"{made.view_seconds:.3g} s a view"
     return f"teacher: {origin}{_psnr_text(trained)}"
 
 

@@ -33,7 +33,7 @@ __all__ = ["command"]
 @common_options
 @click.pass_context
 def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) -> None:
-    """Prove a bundle again from its files alone.
+    """Verify a bundle again from its files.
 
     Checks every hash, the contract and the operators, then runs the model on the reference poses
     and compares the frames. Scripts of a lens run if the bundle was made on this machine, or with
@@ -75,9 +75,9 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
             parity_table(result.legs)
         click.echo()
         for leg in not_repeated:
-            print_note("not repeated here", leg)
+            print_note("skipped here", leg)
         for problem in result.problems:
             print_note("problem", problem)
-        partly = ", but for what was not repeated here" if result.not_repeated else ""
+        partly = " (some checks were skipped, see above)" if result.not_repeated else ""
         click.echo(f"passed{partly}" if result.passed else "failed")
     ctx.exit(0 if result.passed else 1)

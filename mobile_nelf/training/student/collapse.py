@@ -63,7 +63,7 @@ class CollapseWatch:
         """
         if not all(math.isfinite(value) for value in statistics):
             raise TrainingError(
-                f"the student's colours stopped being finite numbers at step {step + 1}; start "
+                f"training diverged: non-finite colours at step {step + 1}; start "
                 f"again with a learning rate below {self._config.learning_rate:g}",
                 arguments=["learning_rate"],
             )

@@ -233,7 +233,7 @@ class _Fit:
         """Log and sample first: what they tell beyond a saved state is cut off on resume."""
         if not self._learner.finite():
             raise TrainingError(
-                f"the student's weights stopped being finite numbers before step {self._done}; "
+                f"training diverged: non-finite weights before step {self._done}; "
                 f"start again with a learning rate below {self._config.learning_rate:g}",
                 arguments=["learning_rate"],
             )

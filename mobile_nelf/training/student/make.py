@@ -90,7 +90,7 @@ def train_student(
 ) -> TrainedStudent | None:
     """Trains a student and writes its checkpoint.
 
-    A run that was interrupted goes on from the state in its folder beside `output`. At the end the
+    An interrupted run resumes from the state in its folder beside `output`. At the end the
     state is deleted; log and sample frames stay there. Under `torchrun` every process calls this.
 
     Args:

@@ -20,7 +20,7 @@ __all__ = ["FitProgress", "FitResult", "Run", "Stage", "state_path"]
 
 @dataclass(frozen=True)
 class FitProgress:
-    """What a caller hears after each step.
+    """Progress of a stage, reported after each step.
 
     Attributes:
         step: steps done.

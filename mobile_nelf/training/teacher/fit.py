@@ -37,7 +37,7 @@ FEWEST_SAMPLES = 4
 
 @dataclass(frozen=True)
 class TeacherProgress:
-    """What a caller hears after each step.
+    """Progress of a stage, reported after each step.
 
     Attributes:
         step: steps done.

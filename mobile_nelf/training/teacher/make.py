@@ -83,7 +83,7 @@ def make_teacher(
 ) -> MadeTeacher | None:
     """Trains a teacher and writes its file.
 
-    A run that was interrupted goes on from the state in its folder beside `output`; at the end the
+    An interrupted run resumes from the state in its folder beside `output`; at the end the
     state is deleted. Under `torchrun` the first process does it all, and the others return at once.
 
     Args:

@@ -43,7 +43,7 @@ class ViewSource(Protocol):
     def identity(self) -> str:
         """Returns what tells these views from others, in a few words and a hash.
 
-        A run goes on from its saved state only with views of the same identity.
+        A run resumes from its saved state only with views of the same identity.
         """
         ...
 
@@ -82,7 +82,7 @@ class PhotoViews:
         """Reads photo `index`.
 
         Raises:
-            SceneError: the file is no image or has another size than its camera.
+            SceneError: the file is not an image or has another size than its camera.
         """
         view = self._views[index]
         return view.camera, view.rgba()

@@ -1,4 +1,4 @@
-"""A real Core ML bundle takes a device's file, goes on to verify, and is compared by package."""
+"""A real Core ML bundle takes a device's file, still verifies, and is compared by package."""
 
 from __future__ import annotations
 

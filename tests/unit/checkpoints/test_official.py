@@ -224,8 +224,8 @@ def test_samples_and_frequencies_must_make_the_channels(official, tmp_path, refu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ("[1]", "expected a JSON object"),
         ('{"W": 6, "near": 2, "far": 6}', "H, focal missing"),
         ('{"H": 5, "W": "6", "focal": 8, "near": 2, "far": 6}', "W is a value of type str"),

@@ -32,7 +32,9 @@ def check_id(path: str, identity: str) -> Iterator[Finding]:
     """Finds an id that is none, or that somebody made up instead of drawing it."""
     if UUID.fullmatch(identity) is None:
         yield error(
-            path, f"{identity!r} is no UUID, expected 32 hexadecimal digits as 8-4-4-4-12", NEW_ID
+            path,
+            f"{identity!r} is not a UUID, expected 32 hexadecimal digits as 8-4-4-4-12",
+            NEW_ID,
         )
         return
     digits = [int(digit, 16) for digit in identity.replace("-", "")]

@@ -130,7 +130,7 @@ def _check_settings(asset: Asset, model: ModelProto) -> Iterator[Finding]:
             if source and source not in borders["Inputs"]:
                 yield error(
                     asset.meta_path,
-                    f"InputName {str(source)!r} is no input of the model",
+                    f"InputName {str(source)!r} is not an input of the model",
                     IMPORT_AGAIN,
                 )
     last = {name: node.op_type for node in graph.node for name in node.output}
@@ -181,7 +181,7 @@ def _check_spec(path: str, name: str, spec: Any, shape: Shape | None) -> Iterato
     ]
     if not all(map(math.isfinite, values)) or any(scale == 0.0 for scale in values[::2]):
         yield error(
-            path, f"{name!r} has a normalisation that is no number, or scales by 0", IMPORT_AGAIN
+            path, f"{name!r} has a normalisation that is not a number, or scales by 0", IMPORT_AGAIN
         )
 
 
@@ -225,7 +225,7 @@ def _check_contract(project: LensProject, models: dict[str, ModelProto]) -> Iter
     try:
         contract = json.loads(match[1]) if match else None
     except ValueError as problem:
-        yield error(CONTRACT_PATH, f"its object is no JSON ({problem})", advice)
+        yield error(CONTRACT_PATH, f"its object is not JSON ({problem})", advice)
         return
     entries = field_of(contract, "models")
     if not isinstance(entries, list) or not entries:

@@ -101,7 +101,7 @@ def _check_scene(project: LensProject, path: str, entities: list[Tagged]) -> Ite
         if entity.id not in owned:
             yield warning(
                 path,
-                f"{entity.kind} {entity.id} belongs to no object, so it does nothing",
+                f"{entity.kind} {entity.id} does not belong to an object, so it does nothing",
                 "remove it, or add it to an object's Components or Children",
             )
     cameras = [entity for entity in entities if entity.kind == "Camera"]
@@ -197,7 +197,7 @@ def _check_script_component(
         else:
             yield warning(
                 path,
-                f"{name} sets {key!r}, which is no //@input of {asset.path}",
+                f"{name} sets {key!r}, which is not an //@input of {asset.path}",
                 "declare it in the script, or save the project in Lens Studio to drop it",
             )
 

@@ -54,7 +54,7 @@ def check_scripts(project: LensProject) -> Iterator[Finding]:
         try:
             scripts[path] = content.decode("utf-8-sig")
         except UnicodeDecodeError as failure:
-            yield error(path, f"is no UTF-8 text ({failure.reason})", "save it as UTF-8")
+            yield error(path, f"is not UTF-8 text ({failure.reason})", "save it as UTF-8")
             continue
         if not content.strip():
             yield error(path, "is empty", "restore the script, or remove it and its meta")

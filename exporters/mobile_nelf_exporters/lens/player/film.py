@@ -18,7 +18,7 @@ __all__ = ["film_lens"]
 
 Picture = npt.NDArray[np.uint8]
 
-#: Parts of the film with a finger on the screen: a swipe that is let go, so that inertia goes on,
+#: Parts of the film with a finger on the screen: a swipe that is let go, so that it keeps turning,
 #: and a slow drag.
 SWIPE = (0.10, 0.30)
 DRAG = (0.50, 0.75)

@@ -83,7 +83,7 @@ def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
             "inputTexture": _known(project, reference_id(values["InputTexture"]), asset.path),
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{asset.path}: is no render target ({error!r})") from error
+        raise BundleError(f"{asset.path}: is not a render target ({error!r})") from error
 
 
 def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
     if component.kind == "Camera":
         target = _known(project, reference_id(values.get("RenderTarget")), project.scene_path)
         if target is None:
-            raise BundleError(f"{project.scene_path}: the camera draws to no render target")
+            raise BundleError(f"{project.scene_path}: the camera does not draw to a render target")
         fov = values.get("Fov")
         if not isinstance(fov, float | int):
             raise BundleError(f"{project.scene_path}: the camera's Fov is {fov}, not a number")
@@ -148,5 +148,5 @@ def _known(project: LensProject, asset_id: str, path: str) -> str | None:
     if not asset_id:
         return None
     if asset_id not in project.assets:
-        raise BundleError(f"{path}: refers to {asset_id}, which is the id of no asset")
+        raise BundleError(f"{path}: refers to {asset_id}, which is not the id of an asset")
     return asset_id

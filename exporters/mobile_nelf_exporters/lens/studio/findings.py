@@ -13,5 +13,5 @@ def error(path: str, problem: str, advice: str) -> Finding:
 
 
 def warning(path: str, problem: str, advice: str) -> Finding:
-    """A finding that may surprise."""
+    """A finding with which the project works."""
     return Finding(path, "warning", problem, advice)

@@ -105,7 +105,7 @@ class LensProject:
 
     @property
     def asset_paths(self) -> list[str]:
-        """Every file below `Assets` that is no meta; hidden files belong to other programs."""
+        """Every file below `Assets` that is not a meta; hidden files belong to other programs."""
         return [
             path
             for path in self.files
@@ -289,7 +289,7 @@ def _opened_scene(
             holes.append(
                 error(
                     path,
-                    f"sceneId {str(identity)!r} is no scene of the project",
+                    f"sceneId {str(identity)!r} is not a scene of the project",
                     f"set it to {' or '.join(sorted(scenes)) or 'the id of a scene that you add'}",
                 )
             )

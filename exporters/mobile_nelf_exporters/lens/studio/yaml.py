@@ -69,7 +69,7 @@ def parse_lens_yaml(content: bytes, path: str) -> Any:
         path: of the file, for errors.
 
     Raises:
-        BundleError: it is no YAML, or YAML that Lens Studio does not write (anchors, a key twice,
+        BundleError: it is not YAML, or YAML that Lens Studio does not write (anchors, a key twice,
             hundreds of levels).
         MissingExtraError: PyYAML is not installed.
     """

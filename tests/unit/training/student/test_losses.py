@@ -168,7 +168,7 @@ def test_nothing_is_judged_during_the_warm_up() -> None:
 
 
 def test_colours_that_are_no_numbers_are_reported_at_once() -> None:
-    with pytest.raises(TrainingError, match="stopped being finite numbers at step 4;"):
+    with pytest.raises(TrainingError, match="diverged: non-finite colours at step 4;"):
         watch(lambda step, target: target / (0.0 if step == 3 else 1.0), warmup=99)
 
 

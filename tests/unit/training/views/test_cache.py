@@ -104,7 +104,7 @@ def test_a_small_ring_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert_holds(cache, index, sphere_views(), index)
     assert list(window) == [10, 11, 12, 13]
     assert rendered(note) == list(range(14))
-    # A process that goes on from step 10 finds two of its views; the others were replaced.
+    # A process that resumes from step 10 finds two of its views; the others were replaced.
     again = open_cache(NotedViews(note), tmp_path / "ring")
     assert list(again.advance(10, silent)) == [9, 10, 11, 12]
     assert rendered(note)[14:] == [9]
