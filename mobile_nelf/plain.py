@@ -100,7 +100,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         (only,) = (argument for argument in arguments if argument is not type(None))
         return _convert(only, value, path)
     if origin is typing.Literal:
-        # Literals are matched with their type: True is not 1, and 2.0 is not 2, although they are equal.
+        # Literals are matched with their type: True equals 1 and 2.0 equals 2, neither is meant.
         if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
         raise ConfigError(f"{path}: expected one of {list(arguments)}, found {value!r}")

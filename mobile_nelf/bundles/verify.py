@@ -69,9 +69,15 @@ class Verification:
             [
                 f"{self.path}: {verdict}",
                 *self.problems,
+                *(f"not repeated here: {leg}" for leg in self.not_repeated),
                 text_table(("parity", "verdict", "worst dB"), rows, right=1),
             ]
         )
+
+    @property
+    def scripts_left_out(self) -> tuple[str, ...]:
+        """Those of `not_repeated` that `run_scripts` would have run."""
+        return tuple(leg for leg in self.not_repeated if leg.endswith(FOREIGN_SCRIPTS))
 
     @property
     def passed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Messages, help texts and comments keep to plain engineer's English: no phrase comes back."""
+"""Messages, help texts and comments are plain engineer's English; old phrases stay away."""
 
 from __future__ import annotations
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from mobile_nelf.cli._options import common_options, examples, path_type, run_scripts_option
+from mobile_nelf.cli._options import (
+    common_options,
+    examples,
+    option_text,
+    path_type,
+    run_scripts_option,
+)
 from mobile_nelf.cli._printing import (
     parity_table,
     print_fields,
@@ -37,6 +43,10 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
 
     with progress_bar() as on_progress:
         result = verify_bundle(bundle, run_scripts=run_scripts, on_progress=on_progress)
+    not_repeated = [
+        f"{leg} ({option_text('run_scripts')})" if leg in result.scripts_left_out else leg
+        for leg in result.not_repeated
+    ]
     if as_json:
         from mobile_nelf.plain import to_dict
 
@@ -47,7 +57,7 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
                 "target": result.manifest.target,
                 "problems": list(result.problems),
                 "legs": [to_dict(leg) for leg in result.legs],
-                "not_repeated": list(result.not_repeated),
+                "not_repeated": not_repeated,
                 "unlisted": list(result.unlisted),
             }
         )
@@ -64,7 +74,7 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
             click.echo()
             parity_table(result.legs)
         click.echo()
-        for leg in result.not_repeated:
+        for leg in not_repeated:
             print_note("skipped here", leg)
         for problem in result.problems:
             print_note("problem", problem)

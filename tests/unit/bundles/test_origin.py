@@ -58,7 +58,9 @@ def test_scripts_of_others_run_only_when_asked_for(made, state, tmp_path):
     assert verification.passed
     (left_out,) = verification.not_repeated
     assert LEG in left_out
-    assert "was not made on this machine; add --run-scripts" in left_out
+    assert "was not made on this machine; set run_scripts to run them" in left_out
+    assert verification.scripts_left_out == (left_out,)
+    assert f"not repeated here: {left_out}" in repr(verification)
     assert LEG not in _legs(verification)
     asked = verify_bundle(made.path, run_scripts=True)
     assert asked.not_repeated == ()
