@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from mobile_nelf.cli._progress_lines import ProgressLines
-
 if TYPE_CHECKING:
     from mobile_nelf.cameras import OrbitLimits
     from mobile_nelf.export.parity import ParityLeg
 
 __all__ = [
+    "JSON_SCHEMA",
     "orbit_text",
     "parity_table",
     "plain",
@@ -32,7 +31,7 @@ __all__ = [
 
 PIPE_WIDTH = 100
 
-#: Number in every JSON output; raised when a field is renamed, removed or changes its meaning.
+#: Stands in every JSON output; raised when a field is renamed, removed or changes its meaning.
 JSON_SCHEMA = 1
 
 
@@ -151,6 +150,8 @@ def progress_bar() -> Iterator[Report]:
 
     console = Console(stderr=True, markup=False, highlight=False)
     if not console.is_terminal:
+        from mobile_nelf.cli._progress_lines import ProgressLines
+
         with ProgressLines() as lines:
             yield lines.report
         return

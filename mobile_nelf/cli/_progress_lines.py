@@ -11,7 +11,7 @@ import click
 
 __all__ = ["EVERY_SECONDS", "ProgressLines", "Stage"]
 
-#: Longest silence of work that is under way.
+#: Longest time without a line while work is under way.
 EVERY_SECONDS = 30.0
 
 
@@ -49,9 +49,9 @@ class Stage:
 
 
 class ProgressLines:
-    """Prints a line about the stage under way every `EVERY_SECONDS`.
+    """Prints a line to stderr about the stage under way every `EVERY_SECONDS`.
 
-    A thread prints them, since a single step may take longer than that.
+    A thread prints the lines, since a single step may take longer than that.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,8 @@ class ProgressLines:
     def report(self, stage: str, done: int, total: int, detail: str = "") -> None:
         """Takes note that `done` of `total` steps of a stage are over, and of their result."""
         known = self._stage
-        if known is None or known.name != stage:
+        # A stage of the same name may follow, as the views of the next one do.
+        if known is None or (known.name, known.total) != (stage, total) or done < known.done:
             known = Stage(stage, done, time.monotonic(), done, total)
         self._stage = replace(known, done=done, total=total, detail=detail)
 

@@ -1,4 +1,4 @@
-"""What a run reports while it runs, for a person or a plot: `log.jsonl`, sample frames, TensorBoard.
+"""What a run writes while it runs, for a person or a plot: `log.jsonl`, samples, TensorBoard.
 
 A line of the log is {"stage", "step", "seconds", "psnr_db"} and, where photos were measured,
 "photo_psnr_db". After a resume no step stands there twice.
@@ -47,7 +47,9 @@ class RunLog:
                     sample.unlink()
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
-        self._board = _tensorboard(folder / "tensorboard" / stage, step)
+        # Opened with the first line, so that a run that fails before it leaves no folder.
+        self._board_folder, self._first = folder / "tensorboard" / stage, step
+        self._board: Any = None
 
     def write(self, step: int, seconds: float, **numbers: float) -> None:
         """Adds a line.
@@ -67,6 +69,8 @@ class RunLog:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        if self._board is None:
+            self._board = _tensorboard(self._board_folder, self._first)
         if self._board is not None:
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, step)

@@ -127,12 +127,13 @@ def train_scene(
     with launched(device) as ranks:
         made = None
         if ranks.main:
-            with open_run_folder(output):
+            with open_run_folder(output) as folder:
                 if not _is_there(path, scene, config, ranks.device, force):
                     made = make_teacher(
                         scene,
                         config,
                         path,
+                        folder=folder,
                         command=COMMAND,
                         device=device,
                         force=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -29,6 +30,8 @@ from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
 
 __all__ = ["TeacherProgress", "train_teacher"]
 
+#: Name of the stage in the log.
+STAGE = "teacher"
 #: Steps between two refreshes of the occupancy, and steps before the first.
 REFRESH_STEPS = 16
 WARMUP_STEPS = 128
@@ -65,9 +68,9 @@ def train_teacher(
     Args:
         scene: posed photos.
         config: the run.
-        state_path: where the resumable state is kept, with the log beside it. A state that is there
-            is continued, and every random choice depends on seed and step alone, so a resumed run
-            ends where an unbroken one does.
+        state_path: where the resumable state is kept; the log of the run lies beside it. A state
+            that is there is continued, and every random choice depends on seed and step alone, so
+            a resumed run ends where an unbroken one does.
         device: where to train.
         on_progress: called after every step.
 
@@ -97,42 +100,41 @@ def train_teacher(
         optimizer.load_state_dict(state["optimizer"])
         grid.density, grid.mask = state["density"].to(device), state["mask"].to(device)
         first, seconds, rays = state["step"], state["seconds"], state["rays"]
-    log = RunLog(state_path.parent, "teacher", first)
-    began = time.monotonic() - seconds
-    errors: list[float] = []  # mean squared errors of the steps since the last log line
-    for step in range(first, config.steps):
-        rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
-        if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
-            grid.refresh(field, 1.0 / config.march_steps, rng)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, config)
-        loss, error, samples = _loss(teacher, photos, rays, rng)
-        optimizer.zero_grad(set_to_none=False)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        fitting = rays * config.samples // max(samples, 1)
-        rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
-        errors.append(error.item())
-        last = step + 1 == config.steps
-        saving = config.save_every > 0 and (last or (step + 1) % config.save_every == 0)
-        if saving or last:
-            # Before the state: on resume, lines beyond the saved step are dropped.
-            seconds = time.monotonic() - began
-            log.write(step + 1, seconds, psnr_db=_psnr_db(fmean(errors)))
-            errors.clear()
-        if saving:
-            content: dict[str, Any] = {
-                "field": field.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "density": grid.density,
-                "mask": grid.mask,
-                "step": step + 1,
-                "seconds": seconds,
-                "rays": rays,
-            }
-            save_state(state_path, run, content)
-        on_progress(TeacherProgress(step + 1, config.steps, _psnr_db(error.item())))
-    log.close()
+    with closing(RunLog(state_path.parent, STAGE, first)) as log:
+        began = time.monotonic() - seconds
+        errors: list[float] = []  # mean squared errors of the steps since the last log line
+        for step in range(first, config.steps):
+            rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
+            if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
+                grid.refresh(field, 1.0 / config.march_steps, rng)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * _schedule(step, config)
+            loss, error, samples = _loss(teacher, photos, rays, rng)
+            optimizer.zero_grad(set_to_none=False)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            fitting = rays * config.samples // max(samples, 1)
+            rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
+            errors.append(error.item())
+            last = step + 1 == config.steps
+            saving = config.save_every > 0 and (last or (step + 1) % config.save_every == 0)
+            if saving or last:
+                # Before the state: on resume, lines beyond the saved step are dropped.
+                seconds = time.monotonic() - began
+                log.write(step + 1, seconds, psnr_db=_psnr_db(fmean(errors)))
+                errors.clear()
+            if saving:
+                content: dict[str, Any] = {
+                    "field": field.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "density": grid.density,
+                    "mask": grid.mask,
+                    "step": step + 1,
+                    "seconds": seconds,
+                    "rays": rays,
+                }
+                save_state(state_path, run, content)
+            on_progress(TeacherProgress(step + 1, config.steps, _psnr_db(error.item())))
     return teacher.rounded()
 
 
