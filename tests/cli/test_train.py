@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import torch
 from PIL import Image
 
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.cli import cli
+from mobile_nelf.cli import _progress_lines, cli
 from mobile_nelf.cli._progress import RunReport
 from mobile_nelf.evaluation import PROTOCOL
 from mobile_nelf.plain import from_dict
@@ -46,6 +48,12 @@ PRESET = Preset(
     ),
     fit=FIT,
     photo_stage=PHOTO_STAGE,
+)
+#: What long work prints where there is no terminal.
+PROGRESS_LINE = re.compile(
+    r"(?P<stage>[\w ]+): step [\d,]+ of [\d,]+, "
+    r"(?:(?P<rate>[\d.e+]+ (?:steps/s|s a step)), ETA (?P<eta>[\d:]+)|[\d:]+ so far)"
+    r"(?:, (?P<psnr>[\d.]+ dB))?"
 )
 #: In each phase of `mnelf train`: what is under way and how far it is when the process dies. The
 #: test views are judged twice, first with the teacher.
@@ -186,7 +194,9 @@ def test_train_under_torchrun(unbroken, ball, tmp_path):
 
 
 def test_the_parts_do_what_train_does(mnelf, ball, tmp_path, tiny, unbroken):
-    result = mnelf("teacher", ball, "-o", "t.pt", *tiny)
+    made = read_json(mnelf("teacher", ball, "-o", "t.pt", *tiny, "--json"))
+    assert made["view_seconds"] > 0.0
+    result = mnelf("teacher", ball, "-o", "t.pt", *tiny, "--force")
     assert result.exit_code == 0, result.output
     out = " ".join(fits(result).split())  # the path of the scene may be too long for a line
     for text in ("back-end torch", "s a view of 12×12", "-o student.pt --teacher t.pt", PROTOCOL):
@@ -219,6 +229,10 @@ def test_a_student_learns_from_views_on_disk(mnelf, ball, tmp_path, tiny, unbrok
     report = read_json(mnelf(*line, "--alpha", "--photo-steps", "3", "--json"))
     assert report["student"]["out_channels"] == 4
     assert report["photo_stage"]["fit"]["steps"] == 3
+    stages = report["stages"]
+    assert (stages["train"]["steps"], stages["train"]["views"]) == (10, 12)
+    assert stages["train"]["photo_psnr_db"] is None
+    assert stages["photos"]["photo_psnr_db"] >= stages["photos"]["start_psnr_db"] > 0.0
     assert load_checkpoint(tmp_path / "s.pt").provenance["views_seen"] == "12"
 
     tail = ("--initial", "s.pt", "--train-only", "tail", "--no-photo-stage", "--half")
@@ -285,6 +299,48 @@ def test_an_interruption_says_how_to_go_on(mnelf, ball, tmp_path, tiny, monkeypa
     resumed = mnelf(command, ball, "-o", "a.pt", *tiny)
     assert resumed.exit_code == 0, resumed.output
     assert ", resumed after step 4\n" in resumed.stderr
+
+
+@pytest.mark.parametrize("command", ["teacher", "train"])
+def test_an_interruption_before_anything_is_saved_leaves_nothing(
+    mnelf, ball, tmp_path, tiny, monkeypatch, command
+):
+    def step(self, stage, done, *rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunReport, "_step", step)
+    result = mnelf(command, ball, "-o", "a.pt", *tiny)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "mnelf: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_terminal_long_work_says_how_far_it_is(mnelf, ball, tiny, monkeypatch):
+    """The real commands, with slow steps and a line every 0.03 s instead of 30."""
+    monkeypatch.setattr(_progress_lines, "EVERY_SECONDS", 0.03)
+    for method in ("_step", "on_progress"):
+        whole = getattr(RunReport, method)
+
+        def slow(self, *rest, whole=whole):
+            whole(self, *rest)
+            time.sleep(0.05)
+
+        monkeypatch.setattr(RunReport, method, slow)
+
+    def lines(*arguments):
+        result = mnelf(*arguments)
+        assert result.exit_code == 0, result.output
+        found = [PROGRESS_LINE.fullmatch(line) for line in result.stderr.splitlines()]
+        return [match for match in found if match]
+
+    found = lines("train", ball, "-o", "ball.pt", *tiny)
+    assert {"teacher", "evaluate", "views", "train", "photos"} <= {line["stage"] for line in found}
+    for stage in ("teacher", "train", "photos"):
+        of_stage = [line for line in found if line["stage"] == stage]
+        assert any(line["rate"] and line["eta"] for line in of_stage)
+        assert all(line["psnr"] for line in of_stage)
+    line = ("ball.pt.run/teacher.pt", ball, "-o", "views", "--views", "3", "--device", "cpu")
+    assert {line["stage"] for line in lines("distill", *line)} == {"views"}
 
 
 def test_an_interrupted_set_goes_on(mnelf, ball, tmp_path, unbroken, monkeypatch):

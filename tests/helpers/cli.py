@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from mobile_nelf.cli._printing import JSON_SCHEMA
+
 __all__ = ["fits", "read_json"]
 
 #: The widest line of a report where there is no terminal.
@@ -12,7 +14,9 @@ COLUMNS = 100
 
 def read_json(result):
     assert result.exit_code in (0, 1), result.output
-    return json.loads(result.stdout)
+    data = json.loads(result.stdout)
+    assert data["schema"] == JSON_SCHEMA
+    return data
 
 
 def fits(result):
