@@ -1,7 +1,7 @@
 """mobile-nelf: put a neural light field on a phone, and prove off-device that it arrived.
 
 checkpoint = mobile_nelf.load(Path("mic.pt"))
-bundle = mobile_nelf.bundle(checkpoint, target="lens", output=Path("mic-lens"))
+bundle = mobile_nelf.bundle(checkpoint, target="onnx", output=Path("mic-onnx"))
 mobile_nelf.verify(bundle.path).passed
 """
 

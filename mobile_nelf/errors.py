@@ -13,6 +13,7 @@ __all__ = [
     "MissingExtraError",
     "MissingToolError",
     "MnelfError",
+    "OptionError",
     "OutputError",
     "ParityError",
     "SceneError",
@@ -33,6 +34,19 @@ class MnelfError(Exception):
 
 class InputError(MnelfError):
     """An argument or a file that cannot be used as given."""
+
+
+class OptionError(InputError):
+    """An option that a target does not have, or not with this value.
+
+    Attributes:
+        option: its name, as an argument; the command line has a flag for it.
+    """
+
+    def __init__(self, message: str, option: str) -> None:
+        """Keeps the name beside the message."""
+        super().__init__(message)
+        self.option = option
 
 
 class ConfigError(InputError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "CHECK_TARGET",
     "Activation",
     "ActivationForm",
     "Architecture",
@@ -81,6 +82,9 @@ Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]
 FpsSource = Literal["display link", "1000 / p50"]
 
 ThermalState = Literal["nominal", "fair", "serious", "critical"]
+
+#: What `mnelf check` checks for unless it is told.
+CHECK_TARGET = "lens"
 
 #: What a row of a comparison stands for.
 RowKind = Literal["checkpoint", "bundle", "paper"]

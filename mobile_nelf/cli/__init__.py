@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from mobile_nelf._version import __version__
-from mobile_nelf.cli._options import debug_option, examples
+from mobile_nelf.cli._options import debug_option, examples, flag
 from mobile_nelf.cli._printing import plain
-from mobile_nelf.errors import MnelfError
+from mobile_nelf.errors import MnelfError, OptionError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -76,6 +76,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     """Returns the line and the exit code for an error."""
     if isinstance(error, click.exceptions.Abort):
         return "; ".join(filter(None, ("interrupted", str(error)))), 130
+    if isinstance(error, OptionError):
+        return f"{flag(error.option)}: {error}", error.exit_code
     if isinstance(error, MnelfError):
         return str(error), error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -73,7 +73,7 @@ def trained_window(contract: Contract) -> tuple[slice, slice] | None:
             raise DeployError(
                 f"{student.ray_width}×{student.ray_height} rays in the room: the object covers "
                 f"{2 * focal * tangent / student.scale:.1f} of them along one axis, expected more "
-                f"than {2 * BORDER_RAYS}; train a student with more rays, or export --experience "
+                f"than {2 * BORDER_RAYS}; train a student with more rays, or export experience "
                 "orbit"
             )
         return trained
