@@ -13,7 +13,7 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.errors import InputError, require
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.inspection import Inspection
-from mobile_nelf.export.options import UNSET, make_options
+from mobile_nelf.export.options import is_chosen, make_options
 from mobile_nelf.extras import import_extra
 from mobile_nelf.vocabulary import Activation
 
@@ -95,7 +95,7 @@ def refuse_choices(path: Path, kind: str, chosen: Mapping[str, object]) -> None:
     Raises:
         InputError: one of them was chosen.
     """
-    if any(value not in UNSET for value in chosen.values()):
+    if any(map(is_chosen, chosen.values())):
         raise InputError(
             f"{path}: is {kind} and is checked as it is; layout, activation, camera and the "
             "like are options for checkpoints"

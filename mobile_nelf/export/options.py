@@ -17,12 +17,9 @@ from mobile_nelf.errors import OptionError
 from mobile_nelf.plain import from_dict
 from mobile_nelf.vocabulary import ActivationForm, LayoutName
 
-__all__ = ["Option", "SharedOptions", "make_options", "option", "options_of"]
+__all__ = ["Option", "SharedOptions", "is_chosen", "make_options", "option", "options_of"]
 
 T = TypeVar("T")
-
-#: Stand for an option that was not chosen.
-UNSET: tuple[object, ...] = (None, (), [], False)
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,11 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
     return Option(field.name, field.metadata["help"], words, hint, many, field.metadata["metavar"])
 
 
+def is_chosen(value: object) -> bool:
+    """Returns whether the value of an option says something; 0 does."""
+    return not (value is None or value is False or value == () or value == [])
+
+
 def make_options(target: str, options: type[T], chosen: Mapping[str, object]) -> T:
     """Returns the options of a target with what was chosen.
 
@@ -117,7 +119,7 @@ def make_options(target: str, options: type[T], chosen: Mapping[str, object]) ->
         OptionError: the target does not have an option that was chosen.
         ConfigError: it has, but not with this value.
     """
-    asked = {name: value for name, value in chosen.items() if value not in UNSET}
+    asked = {name: value for name, value in chosen.items() if is_chosen(value)}
     known = [found.name for found in options_of(options)]
     for name in asked:
         if name not in known:

@@ -75,6 +75,8 @@ def test_check_of_a_checkpoint(mnelf, student):
     assert report["contract"]["layout"] == "rays"
     assert _column(report, "iPhone NPU")["sin"] == "no"
     assert _column(report, "iPhone GPU")["sin"] == "yes"
+    room = read_json(mnelf("check", student, "--experience", "world", "--layout", "rays", "--json"))
+    assert "camera_image" in {spec["name"] for spec in room["contract"]["inputs"]}
     onnx_report = read_json(mnelf("check", student, "--target", "onnx", "--json"))
     assert onnx_report["inspection"]["tables"] == []
 
@@ -135,6 +137,14 @@ def test_check_fails_on_what_snapml_lacks(mnelf, tmp_path):
     assert "problem: Opset 13" in result.stdout
     assert result.stdout.endswith("failed\n")
     assert read_json(mnelf("check", "erf.onnx", "--json"))["passed"] is False
+
+
+def test_a_target_that_takes_no_onnx_says_so(mnelf, tmp_path):
+    _onnx_file(tmp_path / "model.onnx", "Relu")
+    result = mnelf("check", "model.onnx", "--target", "coreml")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "model.onnx: is an ONNX model, and target coreml does not check those" in result.stderr
 
 
 def test_check_for_onnx_fails_on_an_invalid_model(mnelf, tmp_path):

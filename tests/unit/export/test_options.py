@@ -38,6 +38,7 @@ def test_fields_become_options():
 def test_what_was_not_chosen_is_left_to_the_target():
     made = make_options("car", Options, {"speed": 3, "weights": (), "ios": None, "second": False})
     assert made == Options(speed=3)
+    assert make_options("car", Options, {"speed": 0}) == Options(speed=0)
     with pytest.raises(FrozenInstanceError):
         made.speed = 4
 
