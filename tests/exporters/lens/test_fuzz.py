@@ -15,7 +15,6 @@ from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import MnelfError
 from mobile_nelf.export.parity import ParityLeg
 from mobile_nelf_exporters.lens.exporter import LENS_MIN_PSNR_DB
-from mobile_nelf_exporters.lens.options import Options
 from tests.helpers.lens.lint_projects import TINY
 from tests.helpers.lens.mutations import KINDS, Mutation, mutations
 from tests.helpers.node import needs_node
@@ -23,7 +22,7 @@ from tests.helpers.students import random_checkpoint
 
 PROJECT = "lens_project"
 #: `rays` has one input of few channels, which keeps the metas short.
-LAYOUT = Options(layout="rays")
+LAYOUT = {"layout": "rays"}
 
 #: Nothing of a bundle can change under its hashes.
 PLAIN_MUTATIONS = 520
