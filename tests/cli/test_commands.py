@@ -38,7 +38,9 @@ def test_bundle_says_what_it_proved_and_what_comes_next(mnelf, student, tmp_path
         assert text in out
     assert result.stderr == ""
     again = mnelf("bundle", student, "--target", "lens", "--force", "--json")
-    manifest = read_json(again)["manifest"]
+    (report,) = read_json(again)["bundles"]
+    assert report["path"] == "thing-lens"
+    manifest = report["manifest"]
     assert manifest == json.loads((tmp_path / "thing-lens" / "manifest.json").read_text()) | {
         "digest": manifest["digest"]
     }
