@@ -59,8 +59,8 @@ def test_a_stage_of_the_same_name_begins_anew(capsys, monkeypatch):
     with progress_bar() as report:
         for done in range(4):
             report("views", done, 3)
-        report("views", 0, 3)
-        _wait_for_a_line(capsys, "views: step 0 of 3, 0:00 so far")
+        report("views", 1, 3)  # one was left of an earlier process
+        _wait_for_a_line(capsys, "views: step 1 of 3, 0:00 so far")
 
 
 def test_short_work_prints_nothing(capsys):

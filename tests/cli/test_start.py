@@ -23,7 +23,7 @@ from mobile_nelf.students import ARCHITECTURES
 from mobile_nelf.training.presets import PRESETS
 
 #: How long a person who types `mnelf --help` waits at most, in seconds of one core.
-HELP_SECONDS = 0.3
+HELP_SECONDS = 0.2
 
 HEAVY = {"torch", "numpy", "PIL", "onnx", "onnxruntime", "rich", "torchmetrics"}
 
