@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import time
@@ -25,7 +24,7 @@ from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training import presets
 from mobile_nelf.training.presets import Preset
 from mobile_nelf.training.student.make import StudentPlan
-from tests.helpers.cli import fits, read_json
+from tests.helpers.cli import PROGRESS_LINE, fits, read_json, said
 from tests.helpers.sphere import (
     FIT,
     PHOTO_STAGE,
@@ -48,12 +47,6 @@ PRESET = Preset(
     ),
     fit=FIT,
     photo_stage=PHOTO_STAGE,
-)
-#: What long work prints where there is no terminal.
-PROGRESS_LINE = re.compile(
-    r"(?P<stage>[\w ]+): step [\d,]+ of [\d,]+, "
-    r"(?:(?P<rate>[\d.e+]+ (?:steps/s|s a step)), ETA (?P<eta>[\d:]+)|[\d:]+ so far)"
-    r"(?:, (?P<psnr>[\d.]+ dB))?"
 )
 #: In each phase of `mnelf train`: what is under way and how far it is when the process dies. The
 #: test views are judged twice, first with the teacher.
@@ -123,7 +116,7 @@ def unbroken(ball, tmp_path_factory) -> Path:
 
 def test_train_says_what_it_does_and_what_came_of_it(unbroken):
     folder = unbroken.parent
-    errors = (folder / "stderr.0").read_text().splitlines()
+    errors = said((folder / "stderr.0").read_text())
     assert "a teacher (torch), then student D4-SR1" in errors[0]
     assert errors[1] == "if interrupted, repeat the command to resume from ball.pt.run"
     assert errors[2] == "1/3 teacher: 5 steps on 8 photos"
@@ -255,7 +248,7 @@ def test_a_student_of_photos_alone(mnelf, ball, tmp_path, tiny):
     result = mnelf("student", ball, "-o", "a.pt", *tiny)
     assert result.exit_code == 0, result.output
     assert PROTOCOL in fits(result)
-    assert result.stderr.splitlines() == [
+    assert said(result.stderr) == [
         f"{ball}: student D4-SR1 on the photos",
         "if interrupted, repeat the command to resume from a.pt.run",
         "student: 10 steps",

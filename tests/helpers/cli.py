@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 
 from mobile_nelf.cli._printing import JSON_SCHEMA
 
-__all__ = ["fits", "read_json"]
+__all__ = ["PROGRESS_LINE", "fits", "read_json", "said"]
 
 #: The widest line of a report where there is no terminal.
 COLUMNS = 100
+
+#: What long work prints where there is no terminal.
+PROGRESS_LINE = re.compile(
+    r"(?P<stage>[\w ]+): step [\d,]+ of [\d,]+, "
+    r"(?:(?P<rate>[\d.e+]+ (?:steps/s|s a step)), ETA (?P<eta>[\d:]+)|[\d:]+ so far)"
+    r"(?:, (?P<psnr>[\d.]+ dB))?"
+)
 
 
 def read_json(result):
@@ -22,3 +30,8 @@ def read_json(result):
 def fits(result):
     assert max(map(len, result.stdout.splitlines())) <= COLUMNS
     return result.stdout
+
+
+def said(stderr):
+    """The lines on stderr, without those that a busy machine adds for being slow."""
+    return [line for line in stderr.splitlines() if not PROGRESS_LINE.fullmatch(line)]

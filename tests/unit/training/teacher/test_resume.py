@@ -101,6 +101,9 @@ def test_a_killed_run_goes_on_where_it_was(
     assert state.exists() == (step >= RUN.save_every)
     # What a kill during a save leaves, and another history of this process's own randomness.
     (tmp_path / "state.partial").write_bytes(unbroken.read_bytes()[:1000])
+    # And a kill between the log and the state: a line of a step that is done again, and half a one.
+    with (tmp_path / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('{"stage": "teacher", "step": 156, "seconds": 9, "psnr_db": 99}\n{"stage": "te')
     torch.manual_seed(step)
     heard: list[TeacherProgress] = []
     train_teacher(saved_scene(photos), RUN, state, CPU, heard.append)
