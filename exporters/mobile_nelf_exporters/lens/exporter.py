@@ -143,7 +143,7 @@ class LensStudioExporter(Exporter[Options]):
 
     def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
         """See `Exporter.check_onnx`."""
-        return inspect_onnx(model, path.name)
+        return inspect_onnx(model, path)
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""
