@@ -152,7 +152,7 @@ class LensStudioExporter(Exporter[Options]):
     def find_project(self, path: Path) -> Path | None:
         """See `Exporter.find_project`; the project file stands for its folder."""
         if path.suffix == PROJECT_SUFFIX and path.is_file():
-            return path.absolute().parent if path.parent == Path() else path.parent
+            return path.parent
         refuse_old_project(path)
         return super().find_project(path)
 

@@ -113,8 +113,8 @@ def refuse_old_project(path: Path) -> None:
     """
     if path.suffix == OLD_SUFFIX:
         raise InputError(
-            f"{path}: is a project of Lens Studio 4 or older; open it in Lens Studio 5, which saves "
-            f"it as a folder with a {PROJECT_SUFFIX} file, and give that folder"
+            f"{path}: is a project of Lens Studio 4 or older; open it in Lens Studio 5, which "
+            f"saves it as a folder with a {PROJECT_SUFFIX} file, and give that folder"
         )
 
 
