@@ -144,7 +144,8 @@ def compare_frames(
         peak = min(magnitude, ABSURD)
         demands.append("finite in fp16")
         passed = passed and peak <= FP16_LIMIT
-        note = "; ".join(filter(None, (note, f"largest activation {peak:.3g}, result of {where}")))
+        size = f"{peak:.3g}" if magnitude <= ABSURD else "infinite"
+        note = "; ".join(filter(None, (note, f"largest activation {size}, result of {where}")))
     return ParityLeg(
         name,
         len(frames),
