@@ -26,11 +26,13 @@ class Hull(NamedTuple):
         box: around all cells that are left, padded by a cell.
         near: smallest depth of a cell in any view, world units.
         far: largest depth of a cell in any view, world units.
+        opaque: names of the photos without alpha, which carved nothing.
     """
 
     box: Box
     near: float
     far: float
+    opaque: tuple[str, ...] = ()
 
 
 class _Mask(NamedTuple):
@@ -54,17 +56,21 @@ def visual_hull(views: Sequence[View], centre: FloatArray, half: float) -> Hull 
         half: its half side, world units.
 
     Returns:
-        None if a photo is opaque everywhere, or if nothing is left.
+        None if most photos are opaque everywhere, or if nothing is left. A few opaque ones among
+        many with alpha, such as close-ups, carve nothing.
 
     Raises:
         SceneError: a photo cannot be read.
     """
-    masks = []
+    masks: list[_Mask] = []
+    opaque: list[str] = []
     for view in views:
-        alpha = view.rgba()[..., 3]
-        if alpha.min() > 0:
+        if not view.may_have_alpha or (alpha := view.rgba()[..., 3]).min() > 0:
+            opaque.append(view.path.name)
+        else:
+            masks.append(_mask(view.camera, alpha > 0))
+        if 2 * len(opaque) >= len(views):
             return None
-        masks.append(_mask(view.camera, alpha > 0))
     lower, upper = centre - half, centre + half
     for _ in range(2):
         cells = _carved(masks, lower, upper)
@@ -78,6 +84,7 @@ def visual_hull(views: Sequence[View], centre: FloatArray, half: float) -> Hull 
         Box(_triple(lower), _triple(upper)),
         min(float(depth.min()) for depth in depths) - reach,
         max(float(depth.max()) for depth in depths) + reach,
+        tuple(opaque),
     )
 
 

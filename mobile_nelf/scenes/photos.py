@@ -1,89 +1,223 @@
-"""Photos: their folders, their size without decoding them, and their pixels."""
+"""Photos: what their headers say, and their pixels."""
 
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mobile_nelf.errors import SceneError
 
 __all__ = [
     "ARRAY_SUFFIX",
+    "ASPECT_TOLERANCE",
+    "Header",
+    "Turn",
     "decoded",
-    "image_size",
+    "decoded_mask",
     "loaded_array",
-    "photo_folders",
-    "photos_in",
+    "may_have_alpha",
+    "photo_header",
+    "same_aspect",
+    "turn_of",
 ]
 
-#: What is taken for a photo when a folder is listed.
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+#: The only decoders that foreign files reach; Pillow has some fifty.
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+#: A photo of 8-bit RGBA has four times as many bytes; phones take up to 50 million pixels unasked.
+PIXEL_LIMIT = 80_000_000
 #: Images of pseudo sets; their files do not tell width from height.
 ARRAY_SUFFIX = ".npy"
+#: Sizes whose aspects differ by less are the same picture at two scales; scaling rounds sides.
+ASPECT_TOLERANCE = 0.01
+#: Values of a mask below this are noise that JPEG leaves around black.
+MASK_NOISE = 16
+#: Steps of 16-bit grey in one of 8-bit grey: 65,535 / 255.
+STEPS_16_IN_8 = 257.0
 
 #: What Pillow raises for files that are broken, or no images.
-BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    ArithmeticError,
+    LookupError,
+    EOFError,
+    MemoryError,
+    TypeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+EXIF_ORIENTATION = 274
+#: EXIF orientations from here on swap width and height.
+FIRST_SIDEWAYS = 5
+
+#: Starts of files that people take for photos, what they are, and what to do.
+FOREIGN = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the photo itself; run `git lfs pull`"),
+    (b"<!DOCTYPE", "a web page, not a photo; download the file itself"),
+    (b"<html", "a web page, not a photo; download the file itself"),
+    (b"GIF8", "a GIF, expected {formats}; convert it to PNG"),
+    (b"BM", "a BMP, expected {formats}; convert it to PNG"),
+    (b"v/1\x01", "an OpenEXR picture, expected {formats}; convert it to 8-bit PNG"),
+)
+#: Brands of HEIF containers; the photos of iPhones are among them.
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif")
 
 
-def photo_folders(path: Path) -> list[Path]:
-    """Returns `images` and the folders with scaled copies, `images_2` and so on, largest first.
+class Header(NamedTuple):
+    """What the header of a photo says.
 
-    COLMAP and LLFF scenes have them.
+    Attributes:
+        size: width and height of the pixels as stored.
+        orientation: of EXIF, 1 to 8; 1 if there is none.
     """
-    scaled = [
-        (int(folder.name.removeprefix("images_")), folder)
-        for folder in path.glob("images_*")
-        if folder.is_dir() and folder.name.removeprefix("images_").isdecimal()
-    ]
-    whole = path / "images"
-    return [*([whole] if whole.is_dir() else []), *(folder for _, folder in sorted(scaled))]
+
+    size: tuple[int, int]
+    orientation: int
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Returns the photos right in a folder, by name."""
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES)
+class Turn(NamedTuple):
+    """How the stored pixels of a photo are turned for its camera.
+
+    Attributes:
+        size: width and height after turning.
+        applied: EXIF orientation by which pixels are turned; 1 leaves them.
+        ignored: EXIF orientation by which they are not, since the camera is for stored pixels; 1 if
+            there is none.
+    """
+
+    size: tuple[int, int]
+    applied: int = 1
+    ignored: int = 1
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Returns width and height of an image without decoding it.
+def photo_header(path: Path) -> Header:
+    """Reads the header of a photo without decoding its pixels.
 
     Raises:
-        SceneError: the file is not an image.
+        SceneError: the file is not a photo of a supported format, or has too many pixels.
     """
     try:
-        with Image.open(path) as image:
-            return image.size
+        with Image.open(path, formats=FORMATS) as image:
+            _check_limit(path, image)
+            return Header(image.size, _orientation(image))
     except BROKEN as error:
         raise _unreadable(path, error) from error
 
 
-def decoded(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def may_have_alpha(path: Path) -> bool:
+    """Whether the header of a photo says that pixels may be transparent.
+
+    Raises:
+        SceneError: the file is not a photo of a supported format.
+    """
+    if path.suffix == ARRAY_SUFFIX:
+        return False
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.has_transparency_data
+    except BROKEN as error:
+        raise _unreadable(path, error) from error
+
+
+def turn_of(header: Header, lens: tuple[float, float] | None, *, shown: bool) -> Turn:
+    """Returns how a photo is turned for a camera file.
+
+    Args:
+        header: of the photo.
+        lens: width and height that the camera file names; their aspect tells which picture it
+            speaks of, if the photo lies on its side and is not square.
+        shown: where that does not tell, whether this format speaks of the picture as it is shown,
+            or of its stored pixels.
+    """
+    if header.orientation == 1:
+        return Turn(header.size)
+    sideways = header.orientation >= FIRST_SIDEWAYS
+    turned = header.size[::-1] if sideways else header.size
+    if lens is not None and same_aspect(lens, turned) != same_aspect(lens, header.size):
+        shown = same_aspect(lens, turned)
+    if shown:
+        return Turn((turned[0], turned[1]), applied=header.orientation)
+    return Turn(header.size, ignored=header.orientation)
+
+
+def same_aspect(size: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two sizes are those of one picture at two scales."""
+    return abs(size[0] * other[1] / (size[1] * other[0]) - 1.0) < ASPECT_TOLERANCE
+
+
+def decoded(path: Path, size: tuple[int, int], orientation: int = 1) -> npt.NDArray[np.uint8]:
     """Returns an image as [height, width, 4] with straight alpha; without alpha it is opaque.
+
+    Grey of 16 bits is scaled to 8.
 
     Args:
         path: the file.
-        size: its width and height.
+        size: its width and height, after turning.
+        orientation: EXIF orientation by which its pixels are turned.
 
     Raises:
-        SceneError: the file is not an image, or has another size.
+        SceneError: the file is not a photo of a supported format, or has another size.
     """
     if path.suffix == ARRAY_SUFFIX:
         return _decoded_array(path, size)
     try:
-        with Image.open(path) as image:
-            found, pixels = image.size, np.asarray(image.convert("RGBA"))
+        with Image.open(path, formats=FORMATS) as image:
+            _check_limit(path, image)
+            pixels = _turned(_rgba(path, image), orientation)
     except BROKEN as error:
         raise _unreadable(path, error) from error
+    found = pixels.shape[1], pixels.shape[0]
     if found != size:
         raise SceneError(
             f"{path}: is {found[0]}×{found[1]}, but the scene was read with an image of "
             f"{size[0]}×{size[1]}; the file was changed since"
         )
     return pixels
+
+
+def decoded_mask(path: Path, size: tuple[int, int], orientation: int = 1) -> npt.NDArray[np.uint8]:
+    """Returns a mask as alpha [height, width]: 255 where the object is.
+
+    White is kept, and so is 1 in masks of 0 and 1. A transparent mask tells by its alpha.
+
+    Args:
+        path: the file.
+        size: width and height of its photo, after turning; the mask may be another scale of it.
+        orientation: EXIF orientation by which the photo is turned, and a mask of its stored pixels
+            too.
+
+    Raises:
+        SceneError: the file is not a photo of a supported format, or has another aspect.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            _check_limit(path, image)
+            stored = _rgba(path, image)
+    except BROKEN as error:
+        raise _unreadable(path, error) from error
+    alpha = stored[..., 3]
+    if alpha.min() == 255:
+        # The largest channel: masks of labels may be coloured.
+        alpha = stored[..., :3].max(2)
+    if orientation >= FIRST_SIDEWAYS and not same_aspect(alpha.shape[::-1], size):
+        alpha = _turned(alpha, orientation)
+    if not same_aspect(alpha.shape[::-1], size):
+        raise SceneError(
+            f"{path}: the mask is {alpha.shape[1]}×{alpha.shape[0]}, but its photo is "
+            f"{size[0]}×{size[1]}, which has another aspect"
+        )
+    if alpha.max(initial=0) == 1:
+        alpha = alpha * np.uint8(255)
+    if alpha.shape[::-1] != size:
+        alpha = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BILINEAR))
+    return np.where(alpha < MASK_NOISE, np.uint8(0), alpha)
 
 
 def loaded_array(path: Path) -> npt.NDArray[np.float64]:
@@ -103,6 +237,45 @@ def loaded_array(path: Path) -> npt.NDArray[np.float64]:
     return values.astype(np.float64)
 
 
+def _orientation(image: Image.Image) -> int:
+    # Asking a PNG for EXIF decodes the whole of it, unless the chunk stands in front.
+    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & set(image.info):
+        return 1
+    found = image.getexif().get(EXIF_ORIENTATION, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _check_limit(path: Path, image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > PIXEL_LIMIT:
+        raise SceneError(
+            f"{path}: has {width}×{height} pixels, more than {PIXEL_LIMIT // 1_000_000} million; "
+            "scale the photos down"
+        )
+
+
+def _rgba(path: Path, image: Image.Image) -> npt.NDArray[np.uint8]:
+    if image.mode.startswith("I"):  # 16 bits, or those in 32, which Pillow would cut off
+        grey = np.asarray(image).astype(np.float64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise SceneError(f"{path}: has 32 bits a pixel (mode {image.mode}); save it with 8")
+        image = Image.fromarray((grey / STEPS_16_IN_8).round().astype(np.uint8))
+    elif image.mode == "F":
+        raise SceneError(f"{path}: has pixels of floating-point numbers; save it with 8 bits")
+    if not image.has_transparency_data:
+        image = image.convert("RGB")  # of modes such as CMYK, which have no way to RGBA
+    return np.asarray(image.convert("RGBA"))
+
+
+def _turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """Turns and mirrors pixels [height, width, …] as an EXIF orientation says."""
+    if orientation == 1:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.getexif()[EXIF_ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
 def _decoded_array(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Reads RGB in [0, 1] in any shape with the right count of numbers."""
     shape = (size[1], size[0], 3)
@@ -117,6 +290,24 @@ def _decoded_array(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def _unreadable(path: Path, error: Exception) -> SceneError:
-    if path.is_file() and path.stat().st_size == 0:
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except OSError:
+        return SceneError(f"{path}: not a readable image ({error})")
+    if not start:
         return SceneError(f"{path}: not a readable image (the file is empty)")
+    *others, last = FORMATS
+    formats = f"{', '.join(others)} or {last}"
+    if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
+        return SceneError(
+            f"{path}: is a HEIC photo, expected {formats}; convert the photos to JPEG, on a Mac "
+            "with `sips -s format jpeg`, elsewhere with `heif-convert`, and on an iPhone set "
+            "Settings > Camera > Formats to Most Compatible"
+        )
+    for magic, what in FOREIGN:
+        if start.startswith(magic):
+            return SceneError(f"{path}: is {what.format(formats=formats)}")
+    if isinstance(error, UnidentifiedImageError):
+        return SceneError(f"{path}: not a readable image of {formats}")
     return SceneError(f"{path}: not a readable image ({error})")
