@@ -17,6 +17,9 @@ __all__ = ["Hull", "visual_hull"]
 CELLS = 64
 #: Masks are shrunk to about so many pixels along the longer side; a cell is wider than one.
 MASK_PIXELS = 200
+#: An object that was cut out of its photo leaves more of it transparent than this share; less is
+#: stray pixels.
+CUT_OUT = 0.01
 
 
 class Hull(NamedTuple):
@@ -26,7 +29,7 @@ class Hull(NamedTuple):
         box: around all cells that are left, padded by a cell.
         near: smallest depth of a cell in any view, world units.
         far: largest depth of a cell in any view, world units.
-        opaque: names of the photos without alpha, which carved nothing.
+        opaque: names of the photos with hardly a transparent pixel, which carved nothing.
     """
 
     box: Box
@@ -56,8 +59,8 @@ def visual_hull(views: Sequence[View], centre: FloatArray, half: float) -> Hull 
         half: its half side, world units.
 
     Returns:
-        None if most photos are opaque everywhere, or if nothing is left. A few opaque ones among
-        many with alpha, such as close-ups, carve nothing.
+        None if half of the photos are opaque, or if nothing is left. A few opaque ones among many
+        with alpha, such as close-ups, carve nothing.
 
     Raises:
         SceneError: a photo cannot be read.
@@ -65,10 +68,11 @@ def visual_hull(views: Sequence[View], centre: FloatArray, half: float) -> Hull 
     masks: list[_Mask] = []
     opaque: list[str] = []
     for view in views:
-        if not view.may_have_alpha or (alpha := view.rgba()[..., 3]).min() > 0:
+        solid = view.rgba()[..., 3] > 0 if view.may_have_alpha else None
+        if solid is None or solid.mean() > 1.0 - CUT_OUT:
             opaque.append(view.path.name)
         else:
-            masks.append(_mask(view.camera, alpha > 0))
+            masks.append(_mask(view.camera, solid))
         if 2 * len(opaque) >= len(views):
             return None
     lower, upper = centre - half, centre + half

@@ -25,4 +25,4 @@ def loaded_json(file: Path) -> Any:
             raise SceneError(f"{file}: has more than {BYTE_LIMIT // 2**20} MB, expected cameras")
         return json.loads(file.read_bytes())
     except (ValueError, RecursionError, OSError) as error:
-        raise SceneError(f"{file}: is cut off or no JSON ({error})") from error
+        raise SceneError(f"{file}: is cut off or not JSON ({error})") from error

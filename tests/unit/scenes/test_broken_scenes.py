@@ -69,9 +69,9 @@ def broken_pose(value: float) -> list[list[float]]:
     [
         (broken_pose(float("nan")), "not finite"),
         (broken_pose(float("inf")), "not finite"),
-        (broken_pose(3.0), "no rotation"),
-        ((np.eye(4) * [1, 1, -1, 1]).tolist(), "no rotation"),
-        (np.zeros((4, 4)).tolist(), "no rotation"),
+        (broken_pose(3.0), "not a rotation"),
+        ((np.eye(4) * [1, 1, -1, 1]).tolist(), "not a rotation"),
+        (np.zeros((4, 4)).tolist(), "not a rotation"),
         ([[1, 2]], r"found shape \[1, 2\]"),
         ([[1], []], "expected a pose of 3×4 or 4×4 numbers"),
         ("a pose", "expected a pose of 3×4 or 4×4 numbers"),
@@ -371,5 +371,5 @@ def test_pseudo_sets_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match=r"dataset_info\.json: expected .* found KeyError\('ff'\)"):
         read_scene(tmp_path)
     info.write_text("{")
-    with pytest.raises(SceneError, match=r"dataset_info\.json: is cut off or no JSON"):
+    with pytest.raises(SceneError, match=r"dataset_info\.json: is cut off or not JSON"):
         read_scene(tmp_path)

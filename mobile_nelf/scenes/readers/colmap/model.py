@@ -67,7 +67,7 @@ class ColmapImage(NamedTuple):
         return np.concatenate([rotation, np.reshape(self.translation, (3, 1))], 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ColmapModel:
     """A sparse model.
 
