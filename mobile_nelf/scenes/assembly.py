@@ -90,7 +90,7 @@ def normalised_scene(
     everything = [*frames, *(test or ())]
     _refuse_duplicates(source, everything)
     poses = np.stack([frame.cam_to_world for frame in everything])
-    found = pose_notices(poses, str(source), own_axes=own_axes)
+    found = pose_notices(poses, str(source), own_axes=own_axes, depths_known=depths is not None)
     forward = faces_forward(poses)
     try:
         if forward and depths:

@@ -17,10 +17,16 @@ from mobile_nelf.scenes.world import FROM_OPENCV, common_up, faces_forward
 
 __all__ = ["blender_world_notices", "check_lens", "lens_notices", "pose_notices"]
 
-#: Axes that pass their common point within this share of the distance surely meet there.
-MEET = 0.15
-#: Axes that pass it by more than this share of the distance do not meet.
-APART = 0.5
+#: Fewer axes than this meet by chance.
+FEWEST_CAMERAS = 5
+#: Axes of a capture pass their common point within this, see `_Fit.apart`; a phone's by 0.2.
+MEET = 0.25
+#: Axes of rendered captures, and of these read in another convention, meet this closely.
+MEET_SURELY = 0.03
+#: Poses may be in another convention only if their axes then meet this many times more closely.
+CLEARLY_CLOSER = 4.0
+#: Cameras go round something if their axes vary in two directions by this standard deviation.
+ROUND = 0.2
 #: Nearly all cameras, for poses read in another convention.
 NEARLY_ALL = 0.95
 #: With fewer cameras than this share looking at the point, no object is circled.
@@ -49,7 +55,8 @@ class _Fit(NamedTuple):
 
     Attributes:
         ahead: share of the cameras that have it before them.
-        apart: median distance of their axes from it, relative to that of the cameras.
+        apart: median distance of their axes from it, relative to the distance of the cameras from
+            it or from each other, whichever is smaller: parallel axes meet far away as well.
     """
 
     ahead: float
@@ -70,31 +77,45 @@ class _Convention(NamedTuple):
     undo: Callable[[FloatArray], FloatArray]
 
 
-def pose_notices(poses: FloatArray, source: str, *, own_axes: bool) -> list[str]:
+def pose_notices(
+    poses: FloatArray, source: str, *, own_axes: bool, depths_known: bool = False
+) -> list[str]:
     """Checks that cameras look at what they have in common.
 
     Args:
         poses: [N, 3, 4] `cam_to_world`.
         source: the camera file, for messages.
+        depths_known: whether the file tells where something is, so that cameras that look in one
+            direction need no common point.
         own_axes: whether the file's axes are those of this SDK, OpenGL's, so that a file with
             OpenCV's would not be noticed; COLMAP and LLFF fix theirs.
 
     Raises:
         SceneError: nearly all look away from it.
     """
-    fit = _fit(poses)
-    if fit is None or (fit.ahead >= MOST_AHEAD and fit.apart <= APART):
+    if len(poses) < FEWEST_CAMERAS:
         return []
+    fit = _fit(poses)
+    # Nearly parallel axes meet anywhere, before or behind the cameras.
+    parallel = faces_forward(poses) and (fit is None or fit.apart > MEET)
+    found = []
     for convention in CONVENTIONS:
-        other = _fit(convention.undo(poses))
-        if other and other.ahead >= NEARLY_ALL and other.apart <= MEET:
+        sure = _explains(convention.undo(poses), fit, parallel=parallel)
+        if sure:
             raise SceneError(f"{source}: the poses are {convention.what}; {convention.mend}")
-    if fit.ahead >= MOST_AHEAD or (faces_forward(poses) and fit.apart > MEET):
-        return []  # nearly parallel axes meet anywhere
+        if sure is not None:
+            found.append(
+                f"the cameras would look at one point more closely if the poses were "
+                f"{convention.what}; if they are, {convention.mend}"
+            )
+    if fit is None or fit.ahead >= MOST_AHEAD:
+        return found
+    if parallel or (depths_known and faces_forward(poses)):
+        return found
     away = round((1.0 - fit.ahead) * len(poses))
     looks = f"{away} of {len(poses)} cameras look away from the point where their axes meet"
     if fit.ahead > FEW_AHEAD:
-        return [f"{looks}; photos that do not show the object spoil what is learned"]
+        return [*found, f"{looks}; photos that do not show the object spoil what is learned"]
     opencv = (
         "either the poses have OpenCV axes (x right, y down, z ahead) where this file has x right, "
         "y up, z back: negate the second and third column of each pose; or "
@@ -117,10 +138,38 @@ def _fit(poses: FloatArray) -> _Fit | None:
     along = -(towards * poses[:, :, 2]).sum(1)
     off = np.linalg.norm(towards + along[:, None] * poses[:, :, 2], axis=1)
     distance = float(np.median(np.linalg.norm(towards, axis=1)))
-    scale = float(np.abs(poses[:, :, 3]).max())
-    if distance <= 1e-6 * scale:  # all stand on it
-        return _Fit(0.0, math.inf)
-    return _Fit(float((along > 0.0).mean()), float(np.median(off)) / distance)
+    spread = float(np.median(np.linalg.norm(poses[:, :, 3] - poses[:, :, 3].mean(0), axis=1)))
+    if min(distance, spread) <= 1e-6 * float(np.abs(poses[:, :, 3]).max()):
+        return _Fit(0.0, math.inf)  # all stand on it
+    return _Fit(float((along > 0.0).mean()), float(np.median(off)) / min(distance, spread))
+
+
+def _explains(poses: FloatArray, given: _Fit | None, *, parallel: bool) -> bool | None:
+    """Whether poses in another convention are surely the right ones; None if they are not at all.
+
+    Only what goes round tells: nearly parallel axes fit any convention.
+
+    Args:
+        poses: [N, 3, 4] in that convention.
+        given: how well cameras look at one point by the poses as the file has them.
+        parallel: whether their axes are nearly parallel by these.
+    """
+    fit = _fit(poses)
+    axes = poses[:, :, 2]
+    if (
+        fit is None
+        or fit.ahead < NEARLY_ALL
+        or faces_forward(poses)
+        or np.linalg.svd(axes - axes.mean(0), compute_uv=False)[1] < ROUND * math.sqrt(len(axes))
+    ):
+        return None
+    if parallel:
+        return fit.apart <= MEET_SURELY if fit.apart <= MEET else None
+    if given is None or (given.ahead < MOST_AHEAD and given.apart > 2.0 * fit.apart):
+        return True if fit.apart <= MEET else None
+    if given.apart <= max(MEET, CLEARLY_CLOSER * fit.apart):
+        return None
+    return fit.apart <= MEET_SURELY
 
 
 def _inverted(poses: FloatArray) -> FloatArray:

@@ -106,8 +106,8 @@ class View:
         """Returns the file, turned and masked, [height, width, 4].
 
         Raises:
-            SceneError: the file is not an image or has another size than when the scene was read, or
-                its mask does.
+            SceneError: the file or its mask is not an image, or has another size than when the
+                scene was read.
         """
         whole = self.whole or self.camera.intrinsics
         size = self.stored or (whole.width, whole.height)
