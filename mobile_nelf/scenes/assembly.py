@@ -179,9 +179,11 @@ def _scene(
     train_views, test_views = _views(source, train), _views(source, test)
     if not train_views:
         first = path / train[0].name if train else path
+        # Of an absolute path on another machine, nothing is here.
+        near = first if first.is_relative_to(path) else path / first.name
         raise SceneError(
             f"{source}: none of the {len(train)} training images exists; looked for {first} first; "
-            f"{what_lies_at(first)}"
+            f"{what_lies_at(near)}"
         )
     lenses = [(view.path.name, view.camera.intrinsics) for view in (*train_views, *test_views)]
     found = [*_turn_notices(frames), *_mask_notices(path, frames), *lens_notices(lenses)]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from mobile_nelf.errors import SceneError
 
@@ -53,9 +54,10 @@ BROKEN = (
     struct.error,
     Image.DecompressionBombError,
 )
-EXIF_ORIENTATION = 274
 #: EXIF orientations from here on swap width and height.
 FIRST_SIDEWAYS = 5
+#: EXIF orientations that undo a turn by a quarter; the others undo themselves.
+TURNED_BACK = {6: 8, 8: 6}
 
 #: Starts of files that people take for photos, what they are, and what to do.
 FOREIGN = (
@@ -106,7 +108,7 @@ def photo_header(path: Path) -> Header:
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_limit(path, image)
-            return Header(image.size, _orientation(image))
+            return Header(_stored_size(image), _orientation(image))
     except BROKEN as error:
         raise _unreadable(path, error) from error
 
@@ -170,7 +172,7 @@ def decoded(path: Path, size: tuple[int, int], orientation: int = 1) -> npt.NDAr
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_limit(path, image)
-            pixels = _turned(_rgba(path, image), orientation)
+            pixels = _turned(_stored(path, image), orientation)
     except BROKEN as error:
         raise _unreadable(path, error) from error
     found = pixels.shape[1], pixels.shape[0]
@@ -199,14 +201,16 @@ def decoded_mask(path: Path, size: tuple[int, int], orientation: int = 1) -> npt
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_limit(path, image)
-            stored = _rgba(path, image)
+            own = _orientation(image)
+            stored = _stored(path, image)
     except BROKEN as error:
         raise _unreadable(path, error) from error
     alpha = stored[..., 3]
     if alpha.min() == 255:
         # The largest channel: masks of labels may be coloured.
         alpha = stored[..., :3].max(2)
-    if orientation >= FIRST_SIDEWAYS and not same_aspect(alpha.shape[::-1], size):
+    lies = orientation >= FIRST_SIDEWAYS and not same_aspect(alpha.shape[::-1], size)
+    if lies or own == orientation:
         alpha = _turned(alpha, orientation)
     if not same_aspect(alpha.shape[::-1], size):
         raise SceneError(
@@ -241,8 +245,23 @@ def _orientation(image: Image.Image) -> int:
     # Asking a PNG for EXIF decodes the whole of it, unless the chunk stands in front.
     if image.format == "PNG" and not {"exif", "Raw profile type exif"} & set(image.info):
         return 1
-    found = image.getexif().get(EXIF_ORIENTATION, 1)
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of the pixels as stored; some versions of Pillow turn those of a TIFF."""
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2[ExifTags.Base.ImageWidth]), int(
+            image.tag_v2[ExifTags.Base.ImageLength]
+        )
+    return image.size
+
+
+def _stored(path: Path, image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Returns RGBA pixels as stored: Pillow turns those of a TIFF when it loads them."""
+    orientation = _orientation(image) if isinstance(image, TiffImageFile) else 1
+    return _turned(_rgba(path, image), TURNED_BACK.get(orientation, orientation))
 
 
 def _check_limit(path: Path, image: Image.Image) -> None:
@@ -272,7 +291,7 @@ def _turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.u
     if orientation == 1:
         return pixels
     image = Image.fromarray(pixels)
-    image.getexif()[EXIF_ORIENTATION] = orientation
+    image.getexif()[ExifTags.Base.Orientation] = orientation
     return np.asarray(ImageOps.exif_transpose(image))
 
 

@@ -51,19 +51,21 @@ def save_turned(path: Path, shown: np.ndarray, orientation: int) -> None:
     Image.fromarray(np.ascontiguousarray(STORED[orientation](shown))).save(path, exif=exif)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", SHOWN)
-def test_pixels_are_turned_as_exif_says(tmp_path: Path, orientation: int) -> None:
+def test_pixels_are_turned_as_exif_says(tmp_path: Path, orientation: int, suffix: str) -> None:
     stored = pixels(1)
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
-    header = photo_header(tmp_path / "a.png")
+    file = tmp_path / f"a{suffix}"
+    Image.fromarray(stored).save(file, exif=exif)
+    header = photo_header(file)
     assert header == Header((LENS.width, LENS.height), orientation)
     shown = SHOWN[orientation](stored)
     turn = turn_of(header, None, shown=True)
     assert turn == Turn(shown.shape[1::-1], applied=orientation)
-    found = decoded(tmp_path / "a.png", turn.size, turn.applied)
-    np.testing.assert_array_equal(found[..., :3], shown)
+    np.testing.assert_array_equal(decoded(file, turn.size, turn.applied)[..., :3], shown)
+    np.testing.assert_array_equal(decoded(file, header.size)[..., :3], stored)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
