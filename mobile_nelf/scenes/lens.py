@@ -161,11 +161,11 @@ def _refuse_fold(
     folds = before[1:] & (np.diff(reach, axis=0) <= 0.0)
     if folds.any():
         step, way = (int(index[0]) for index in np.nonzero(folds))
-        edge = np.array([lens.width - cx, lens.height - cy, cx, cy]).max()
+        corner = np.hypot(max(cx, lens.width - cx), max(cy, lens.height - cy))
         raise SceneError(
             f"a lens of model {lens.model} with parameters {list(lens.params)} folds inside the "
-            f"photo, {reach[step, way] / edge:.0%} of the way from the principal point to the "
-            "farthest edge; calibrate it again, with a model that fits, or undistort the photos"
+            f"photo, {reach[step, way] / corner:.0%} of the way from the principal point to the "
+            "farthest corner; calibrate it again, with a model that fits, or undistort the photos"
         )
 
 

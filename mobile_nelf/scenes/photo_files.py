@@ -14,16 +14,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["MASKS", "Located", "located", "masks_of", "photo_folders", "photos_in", "what_lies_at"]
+from mobile_nelf.scenes.foreign_photos import RAW_SUFFIXES
+
+__all__ = [
+    "MASKS",
+    "WHOLE",
+    "Located",
+    "located",
+    "masks_of",
+    "name_keys",
+    "photo_folders",
+    "photos_in",
+    "what_lies_at",
+]
 
 #: What is taken for a photo when a folder is listed.
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 #: Found as well, so that the message names the photo and what to do with it.
-OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".bmp", ".gif", ".exr")
+OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".bmp", ".gif", ".exr", *RAW_SUFFIXES)
 #: Blender's files leave out the suffix; some copies, and all others, write it.
 IMPLIED_SUFFIXES = (".png", "", ".jpg", ".jpeg")
 #: Folders of whole photos: of COLMAP and nerfstudio, of Gaussian splatting.
 WHOLE = ("images", "input")
+#: Whatever the case of its name.
 MASKS = "masks"
 #: A folder that the camera file does not name is taken if it has this many times its photos.
 CLEARLY_MORE = 2
@@ -102,8 +115,8 @@ def masks_of(root: Path, photos: Sequence[Path | None]) -> list[Path | None]:
 
     The mask of `images/a/1.jpg` is `masks/a/1.png` or, as COLMAP has it, `masks/a/1.jpg.png`.
     """
-    masks = root / MASKS
-    if not masks.is_dir():
+    masks = _descended(root, [MASKS])
+    if masks is None:
         return [None] * len(photos)
     indices: dict[Path, dict[str, list[Path]]] = {}
     found: list[Path | None] = []
@@ -118,6 +131,12 @@ def masks_of(root: Path, photos: Sequence[Path | None]) -> list[Path | None]:
                 break
         found.append(mask)
     return found
+
+
+def name_keys(name: str) -> tuple[str, str]:
+    """Returns by what names of one photo are the same: the path of any system, and the stem."""
+    parts = _parts(name)
+    return _key("/".join(parts)), _key(_stem(parts[-1]))
 
 
 def what_lies_at(path: Path) -> str:

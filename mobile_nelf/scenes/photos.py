@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
 from mobile_nelf.errors import SceneError
+from mobile_nelf.scenes.foreign_photos import (
+    FORMATS,
+    PIXEL_LIMIT,
+    RAW_SUFFIXES,
+    raw_photo,
+    too_large,
+    unreadable,
+)
 
 __all__ = [
     "ARRAY_SUFFIX",
-    "ASPECT_TOLERANCE",
     "Header",
     "Turn",
     "decoded",
@@ -28,10 +36,6 @@ __all__ = [
     "turn_of",
 ]
 
-#: The only decoders that foreign files reach; Pillow has some fifty.
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
-#: A photo of 8-bit RGBA has four times as many bytes; phones take up to 50 million pixels unasked.
-PIXEL_LIMIT = 80_000_000
 #: Images of pseudo sets; their files do not tell width from height.
 ARRAY_SUFFIX = ".npy"
 #: Sizes whose aspects differ by less are the same picture at two scales; scaling rounds sides.
@@ -53,23 +57,14 @@ BROKEN = (
     TypeError,
     struct.error,
     Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
 )
 #: EXIF orientations from here on swap width and height.
 FIRST_SIDEWAYS = 5
 #: EXIF orientations that undo a turn by a quarter; the others undo themselves.
 TURNED_BACK = {6: 8, 8: 6}
-
-#: Starts of files that people take for photos, what they are, and what to do.
-FOREIGN = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the photo itself; run `git lfs pull`"),
-    (b"<!DOCTYPE", "a web page, not a photo; download the file itself"),
-    (b"<html", "a web page, not a photo; download the file itself"),
-    (b"GIF8", "a GIF, expected {formats}; convert it to PNG"),
-    (b"BM", "a BMP, expected {formats}; convert it to PNG"),
-    (b"v/1\x01", "an OpenEXR picture, expected {formats}; convert it to 8-bit PNG"),
-)
-#: Brands of HEIF containers; the photos of iPhones are among them.
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif")
+#: TIFF tag that every DNG has.
+DNG_VERSION = 50706
 
 
 class Header(NamedTuple):
@@ -106,11 +101,14 @@ def photo_header(path: Path) -> Header:
         SceneError: the file is not a photo of a supported format, or has too many pixels.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            _check_limit(path, image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path, formats=FORMATS)
+        with image:
+            _check(path, image)
             return Header(_stored_size(image), _orientation(image))
     except BROKEN as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def may_have_alpha(path: Path) -> bool:
@@ -125,7 +123,7 @@ def may_have_alpha(path: Path) -> bool:
         with Image.open(path, formats=FORMATS) as image:
             return image.has_transparency_data
     except BROKEN as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def turn_of(header: Header, lens: tuple[float, float] | None, *, shown: bool) -> Turn:
@@ -171,10 +169,10 @@ def decoded(path: Path, size: tuple[int, int], orientation: int = 1) -> npt.NDAr
         return _decoded_array(path, size)
     try:
         with Image.open(path, formats=FORMATS) as image:
-            _check_limit(path, image)
+            _check(path, image)
             pixels = _turned(_stored(path, image), orientation)
     except BROKEN as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     found = pixels.shape[1], pixels.shape[0]
     if found != size:
         raise SceneError(
@@ -200,11 +198,11 @@ def decoded_mask(path: Path, size: tuple[int, int], orientation: int = 1) -> npt
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            _check_limit(path, image)
+            _check(path, image)
             own = _orientation(image)
             stored = _stored(path, image)
     except BROKEN as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     alpha = stored[..., 3]
     if alpha.min() == 255:
         # The largest channel: masks of labels may be coloured.
@@ -264,13 +262,15 @@ def _stored(path: Path, image: Image.Image) -> npt.NDArray[np.uint8]:
     return _turned(_rgba(path, image), TURNED_BACK.get(orientation, orientation))
 
 
-def _check_limit(path: Path, image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > PIXEL_LIMIT:
-        raise SceneError(
-            f"{path}: has {width}×{height} pixels, more than {PIXEL_LIMIT // 1_000_000} million; "
-            "scale the photos down"
-        )
+def _check(path: Path, image: Image.Image) -> None:
+    """Refuses by the header what would be read wrongly, or not at all."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    if path.suffix.lower() in RAW_SUFFIXES or DNG_VERSION in tags:
+        raise raw_photo(path)
+    if image.mode == "F":
+        raise SceneError(f"{path}: has pixels of floating-point numbers; save it with 8 bits")
+    if image.size[0] * image.size[1] > PIXEL_LIMIT:
+        raise too_large(path, image.size)
 
 
 def _rgba(path: Path, image: Image.Image) -> npt.NDArray[np.uint8]:
@@ -279,8 +279,6 @@ def _rgba(path: Path, image: Image.Image) -> npt.NDArray[np.uint8]:
         if grey.min() < 0 or grey.max() > 65535:
             raise SceneError(f"{path}: has 32 bits a pixel (mode {image.mode}); save it with 8")
         image = Image.fromarray((grey / STEPS_16_IN_8).round().astype(np.uint8))
-    elif image.mode == "F":
-        raise SceneError(f"{path}: has pixels of floating-point numbers; save it with 8 bits")
     if not image.has_transparency_data:
         image = image.convert("RGB")  # of modes such as CMYK, which have no way to RGBA
     return np.asarray(image.convert("RGBA"))
@@ -306,27 +304,3 @@ def _decoded_array(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         )
     colour = (values.reshape(shape).clip(0.0, 1.0) * 255.0).round().astype(np.uint8)
     return np.concatenate([colour, np.full((*shape[:2], 1), 255, np.uint8)], 2)
-
-
-def _unreadable(path: Path, error: Exception) -> SceneError:
-    try:
-        with path.open("rb") as file:
-            start = file.read(32)
-    except OSError:
-        return SceneError(f"{path}: not a readable image ({error})")
-    if not start:
-        return SceneError(f"{path}: not a readable image (the file is empty)")
-    *others, last = FORMATS
-    formats = f"{', '.join(others)} or {last}"
-    if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
-        return SceneError(
-            f"{path}: is a HEIC photo, expected {formats}; convert the photos to JPEG, on a Mac "
-            "with `sips -s format jpeg`, elsewhere with `heif-convert`, and on an iPhone set "
-            "Settings > Camera > Formats to Most Compatible"
-        )
-    for magic, what in FOREIGN:
-        if start.startswith(magic):
-            return SceneError(f"{path}: is {what.format(formats=formats)}")
-    if isinstance(error, UnidentifiedImageError):
-        return SceneError(f"{path}: not a readable image of {formats}")
-    return SceneError(f"{path}: not a readable image ({error})")

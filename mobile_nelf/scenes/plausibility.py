@@ -36,6 +36,9 @@ MOST_AHEAD = 0.75
 
 #: Principal points lie in this middle part of a picture, unless it was cut out of another.
 CENTRE = (0.25, 0.75)
+#: Middles differ by less than this share of a side; photos with this aspect can lie on their side.
+SAME_MIDDLE = 0.02
+SIDEWAYS = 1.1
 #: Fields of view in degrees of a pinhole: beyond these are a notice, and a refusal.
 USUAL_VIEW_DEG = (3.0, 150.0)
 WIDEST_VIEW_DEG = 170.0
@@ -69,11 +72,13 @@ class _Convention(NamedTuple):
     Attributes:
         what: the poses really are.
         mend: what to do.
+        done: what has been done to each pose where that happened in another format.
         undo: takes them [N, 3, 4] to what they should be.
     """
 
     what: str
     mend: str
+    done: str
     undo: Callable[[FloatArray], FloatArray]
 
 
@@ -85,7 +90,7 @@ def pose_notices(
     Args:
         poses: [N, 3, 4] `cam_to_world`.
         source: the camera file, for messages.
-        depths_known: whether the file tells where something is, so that cameras that look in one
+        depths_known: whether the file tells where something is, so that cameras that fan out in one
             direction need no common point.
         own_axes: whether the file's axes are those of this SDK, OpenGL's, so that a file with
             OpenCV's would not be noticed; COLMAP and LLFF fix theirs.
@@ -101,19 +106,31 @@ def pose_notices(
     found = []
     for convention in CONVENTIONS:
         sure = _explains(convention.undo(poses), fit, parallel=parallel)
-        if sure:
-            raise SceneError(f"{source}: the poses are {convention.what}; {convention.mend}")
-        if sure is not None:
-            found.append(
+        if sure is None:
+            continue
+        if not own_axes:
+            said = (
+                f"the cameras look at one point only if each pose is {convention.done}; are the "
+                "poses in the convention of this format?"
+            )
+        elif sure:
+            said = f"the poses are {convention.what}; {convention.mend}"
+        else:
+            said = (
                 f"the cameras would look at one point more closely if the poses were "
                 f"{convention.what}; if they are, {convention.mend}"
             )
+        if sure:
+            raise SceneError(f"{source}: {said}")
+        found.append(said)
     if fit is None or fit.ahead >= MOST_AHEAD:
         return found
-    if parallel or (depths_known and faces_forward(poses)):
+    if parallel:
         return found
     away = round((1.0 - fit.ahead) * len(poses))
     looks = f"{away} of {len(poses)} cameras look away from the point where their axes meet"
+    if fit.ahead <= FEW_AHEAD and depths_known and faces_forward(poses):
+        return [*found, f"{looks}; the poses are right only if the cameras fan out"]
     if fit.ahead > FEW_AHEAD:
         return [*found, f"{looks}; photos that do not show the object spoil what is learned"]
     opencv = (
@@ -190,21 +207,25 @@ CONVENTIONS = (
     _Convention(
         "world-to-camera matrices (extrinsics), expected camera-to-world",
         "invert each of them",
+        "inverted",
         _inverted,
     ),
     _Convention(
         "world-to-camera matrices with OpenCV axes, expected camera-to-world with OpenGL's",
         "invert each of them, then negate the second and third column",
+        "inverted and its y and z axes negated",
         lambda poses: _flipped(_inverted(poses)),
     ),
     _Convention(
         "matrices whose rotation is transposed",
         "transpose the 3×3 rotation of each",
+        "transposed in its rotation",
         _transposed,
     ),
     _Convention(
         "matrices whose rotation is transposed, with OpenCV axes",
         "transpose the 3×3 rotation of each, then negate the second and third column",
+        "transposed in its rotation and its y and z axes negated",
         lambda poses: _flipped(_transposed(poses)),
     ),
 )
@@ -272,8 +293,12 @@ def lens_notices(lenses: Sequence[tuple[str, Intrinsics]]) -> list[str]:
 
 
 def _is_centred(lens: Intrinsics) -> bool:
-    place = lens.cx / lens.width, lens.cy / lens.height
-    return all(CENTRE[0] <= part <= CENTRE[1] for part in place)
+    width, height = lens.width, lens.height
+    # At the middle of the same photo on its side, values are for that.
+    on_side = abs(2.0 * lens.cx / height - 1.0), abs(2.0 * lens.cy / width - 1.0)
+    if max(on_side) < SAME_MIDDLE and max(width / height, height / width) > SIDEWAYS:
+        return False
+    return all(CENTRE[0] <= part <= CENTRE[1] for part in (lens.cx / width, lens.cy / height))
 
 
 def _view_deg(focal: float, side: int) -> float:

@@ -20,15 +20,27 @@ BROWN = (*OPENCV, "k3", "k4")
 FULL_OPENCV = (*OPENCV, "k3", "k4", "k5", "k6")
 OPENCV_FISHEYE = ("k1", "k2", "k3", "k4")
 #: Names that nerfstudio gives to models without or with polynomial distortion.
-PLAIN_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
+PLAIN_MODELS = (
+    "OPENCV",
+    "PINHOLE",
+    "PERSPECTIVE",
+    "SIMPLE_PINHOLE",
+    "SIMPLE_RADIAL",
+    "RADIAL",
+    "FULL_OPENCV",
+)
 #: Keys of other lens models: f-theta and latitude-longitude of instant-ngp, omnidirectional,
-#: thin prisms, more coefficients than are known, and lenses in words.
+#: thin prisms, skew, more coefficients than are known, and lenses in words.
 OTHER_LENS = re.compile(
     r"ftheta_?|f_theta|lat_?long|equirect|is_equirect|spherical|omni|mei_|xi$|alpha_?fisheye|"
-    r"k(0|[7-9]|\d\d+)$|p[3-9]$|s[1-4]$|sx[12]$|sy[12]$|tau|thin_?prism|distort|dist_coef|"
+    r"k(0|[7-9]|\d\d+)$|p[3-9]$|b[12]$|skew|s[1-4]$|sx[12]$|sy[12]$|tau|"
+    r"thin_?prism|distort|dist_coef|"
     r"lens_?(model|type|mode)|camera_?type|projection|fisheye_?poly|poly_|rolling_shutter",
     re.IGNORECASE,
 )
+#: Lenses in words under any key that speaks of a lens.
+LENS_KEY = re.compile(r"lens|camera|model|projection", re.IGNORECASE)
+OTHER_WORDS = re.compile(r"fish_?eye|equirect|omnidir|spherical|panoram|f_?theta", re.IGNORECASE)
 #: What those keys may say without meaning another lens.
 PINHOLE_WORDS = ("perspective", "pinhole", "perspective_camera", "none", "persp", "opencv")
 #: A focal length and a field of view that differ by more contradict each other.
@@ -96,7 +108,13 @@ def _refuse_other_models(values: Mapping[str, Any], where: str) -> None:
             isinstance(value, list) and not any(value)
         )
         plain = isinstance(value, str) and value.lower() in PINHOLE_WORDS
-        if OTHER_LENS.match(key) and not silent and not plain:
+        other = (
+            key != "camera_model"
+            and isinstance(value, str)
+            and LENS_KEY.search(key)
+            and OTHER_WORDS.search(value)
+        )
+        if other or (OTHER_LENS.match(key) and not silent and not plain):
             raise SceneError(
                 f"{where}: {key} belongs to a lens model that is not supported; undistort the "
                 "photos to a pinhole first"
@@ -135,7 +153,7 @@ def _model(
     `k4` is a denominator in COLMAP's and OpenCV's full model only; nerfstudio's OPENCV has it in
     the numerator, at r⁸.
     """
-    model = str(values.get("camera_model") or "OPENCV")
+    model = str(values.get("camera_model") or "OPENCV").upper()
     if model == "OPENCV_FISHEYE" or values.get("is_fisheye"):
         return "OPENCV_FISHEYE", OPENCV_FISHEYE
     if model not in PLAIN_MODELS:
@@ -156,7 +174,10 @@ def _model(
 def _focal(values: Mapping[str, Any], axis: str, side: int, scale: float) -> float:
     """Focal length in pixels of the photo; 0 if the file says nothing of this axis."""
     if f"fl_{axis}" in values:
-        return scale * float(values[f"fl_{axis}"])
+        focal = float(values[f"fl_{axis}"])
+        if focal <= 0.0:
+            raise ValueError(f"fl_{axis} {focal}, which must be positive")
+        return scale * focal
     return _from_angle(values, axis, side) if f"camera_angle_{axis}" in values else 0.0
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mobile_nelf.errors import SceneError, require
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
-from mobile_nelf.scenes.photo_files import located
+from mobile_nelf.scenes.photo_files import located, name_keys
 from mobile_nelf.scenes.photos import photo_header, turn_of
 from mobile_nelf.scenes.readers.json_file import loaded_json
 from mobile_nelf.scenes.readers.json_lens import lens_of, lens_size
@@ -107,6 +107,13 @@ def json_frames(file: Path) -> JsonFrames:
     names = [frame["file_path"] for frame in posed]
     photos = located(file.parent, names, file)
     masks = located(file.parent, [_mask_name(frame) for frame in posed], file)
+    lost = [
+        _mask_name(frame)
+        for frame, mask in zip(posed, masks.paths, strict=True)
+        if mask is None and _mask_name(frame)
+    ]
+    if lost:
+        notices.append(f"{len(lost)} masks that {file.name} names do not exist, such as {lost[0]}")
     frames = [
         _frame(file, {**data, **frame}, photo, mask)
         for frame, photo, mask in zip(posed, photos.paths, masks.paths, strict=True)
@@ -141,18 +148,22 @@ def _split(
     if not lists:
         return list(frames), None, []
     tests = next((key for key in TESTS if key in lists), None)
-    test = _named(frames, lists[tests]) if tests else []
-    others = [frame for key in TESTS if key in lists for frame in _named(frames, lists[key])]
-    held = {frame.name for frame in others}
-    train = _named(frames, lists[TRAIN]) if TRAIN in lists else list(frames)
-    train = [frame for frame in train if frame.name not in held]
+    named = {key: _named(frames, names) for key, names in lists.items()}
+    for key, found in named.items():
+        if not found:
+            raise SceneError(f"{file}: none of its frames is named in {key}")
+    test = named[tests] if tests else []
+    held = {frame.name for key in TESTS for frame in named.get(key, ())}
+    train = [frame for frame in named.get(TRAIN, frames) if frame.name not in held]
     if not train:
-        raise SceneError(f"{file}: none of its frames is named in {TRAIN}")
+        raise SceneError(f"{file}: all frames of {TRAIN} are listed for testing too")
     used = f"the split is that of {' and '.join(key for key in (TRAIN, tests) if key in lists)}"
     left = len(frames) - len(train) - len(test)
     return train, test, [f"{used}; {left} other frames are left out" if left else used]
 
 
 def _named(frames: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
-    wanted = {name.replace("\\", "/").removeprefix("./") for name in names}
-    return [f for f in frames if f.name.replace("\\", "/").removeprefix("./") in wanted]
+    """The frames that a list names: by their paths, or by stems alone if paths fit none."""
+    paths, stems = ({name_keys(name)[place] for name in names} for place in (0, 1))
+    by_path = [frame for frame in frames if name_keys(frame.name)[0] in paths]
+    return by_path or [frame for frame in frames if name_keys(frame.name)[1] in stems]

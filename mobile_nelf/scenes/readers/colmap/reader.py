@@ -10,7 +10,7 @@ from mobile_nelf.cameras import FloatArray, Intrinsics
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
 from mobile_nelf.scenes.lens import DistortedLens
-from mobile_nelf.scenes.photo_files import located, photo_folders, photos_in
+from mobile_nelf.scenes.photo_files import WHOLE, located, photo_folders, photos_in, what_lies_at
 from mobile_nelf.scenes.photos import photo_header, same_aspect, turn_of
 from mobile_nelf.scenes.readers.colmap.binary import binary_image_count, read_binary_model
 from mobile_nelf.scenes.readers.colmap.model import ColmapCamera
@@ -134,7 +134,10 @@ def _photos(path: Path, model: Path) -> tuple[Path, str]:
             return root, f"{folders[0].name}/"
     if photos_in(path):
         return path, ""
-    raise SceneError(f"{path}: expected a folder images beside the COLMAP model; found none")
+    raise SceneError(
+        f"{path}: expected a folder images beside the COLMAP model; "
+        f"{what_lies_at(path / WHOLE[0] / model.name)}"
+    )
 
 
 def _other_models(path: Path, models: list[Path], count: int) -> list[str]:
@@ -190,9 +193,12 @@ def _lens(camera: ColmapCamera, size: tuple[int, int], where: str) -> Intrinsics
             "which has another aspect"
         )
     lens = DistortedLens(camera.model, camera.width, camera.height, camera.params)
-    if size != (camera.width, camera.height):
-        lens = lens.resized(width, height)
-    return lens.pinhole() if camera.model in PINHOLES else lens
+    try:
+        if size != (camera.width, camera.height):
+            lens = lens.resized(width, height)
+        return lens.pinhole() if camera.model in PINHOLES else lens
+    except SceneError as error:
+        raise SceneError(f"{where}: {error}") from error
 
 
 def _range(depths: list[FloatArray]) -> tuple[float, float] | None:
