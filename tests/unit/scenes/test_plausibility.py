@@ -12,6 +12,7 @@ import pytest
 from mobile_nelf.cameras import look_at
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes import read_scene
+from mobile_nelf.scenes.plausibility import pose_notices
 from tests.helpers.scenes import (
     LENS,
     Elsewhere,
@@ -199,3 +200,86 @@ def test_worlds_unlike_blenders(tmp_path: Path, turn: Any, scale: float, message
     scene = read_scene(tmp_path)
     np.testing.assert_allclose(scene.orbit.elevation, (20, 50), atol=1e-6)
     assert scene.orbit.radius[1] < 5.0
+
+
+def captures(rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
+    """Captures as people make them, each photo rolled by hand."""
+
+    def sphere(azimuth: float, elevation: float, radius: float = 4.0) -> np.ndarray:
+        a, e = np.radians([azimuth, elevation])
+        return radius * np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+
+    def drone(i: int) -> np.ndarray:
+        place = np.array([i % 6 * 2.0, i // 6 * 2.0, 10.0])
+        return look_at(place, place + np.array([*rng.normal(0.0, 0.03, 2), -1.0]))
+
+    places = [sphere(9 * i, 20 + 10 * np.sin(i), rng.uniform(3.0, 5.0)) for i in range(40)]
+    made = {
+        "orbit": [look_at(p, rng.normal(0.0, 0.5, 3)) for p in places],
+        "arc": [look_at(p, rng.normal(0.0, 0.2, 3)) for p in places[:12]],
+        "spiral": [look_at(sphere(14 * i, 1.5 * i), rng.normal(0.0, 0.2, 3)) for i in range(50)],
+        "closing in": [
+            look_at((6 - 0.15 * i, *rng.normal(0.0, 0.3, 2)), (0, 0, 0)) for i in range(25)
+        ],
+        "along a wall": [
+            look_at((0.3 * i, -4, 1), (0.3 * i, 0, rng.uniform(0, 1))) for i in range(25)
+        ],
+        "one side": [
+            look_at((5, *rng.uniform(-1, 1, 2)), rng.normal(0.0, 0.3, 3)) for _ in range(25)
+        ],
+        "drone": [drone(i) for i in range(36)],
+        "round a room": [
+            look_at((3 * np.cos(a), 2 * np.sin(a), 1.5), (*rng.normal(0.0, 0.5, 2), 1.2))
+            for a in np.linspace(0.0, 6.0, 40)
+        ],
+    }
+
+    def rolled(pose: np.ndarray) -> np.ndarray:
+        angle = np.radians(rng.normal(0.0, 3.0))
+        c, s = np.cos(angle), np.sin(angle)
+        return np.c_[pose[:, :3] @ [[c, -s, 0], [s, c, 0], [0, 0, 1]], pose[:, 3]]
+
+    return {kind: [rolled(pose) for pose in poses] for kind, poses in made.items()}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_real_captures_are_not_accused(seed: int) -> None:
+    world = Elsewhere.random(seed)
+    for kind, poses in captures(np.random.default_rng(seed)).items():
+        for placed in (poses, [world.pose(pose) for pose in poses]):
+            for known in (False, True):
+                found = pose_notices(np.stack(placed), "f", own_axes=True, depths_known=known)
+                assert found == [], (kind, found)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", ["orbit", "arc", "spiral", "round a room"])
+def test_captures_with_opencv_axes_are_refused(kind: str, seed: int) -> None:
+    poses = np.stack(captures(np.random.default_rng(seed))[kind])
+    poses[:, :, 1:3] *= -1.0
+    with pytest.raises(SceneError, match="OpenCV axes"):
+        pose_notices(poses, "f", own_axes=True)
+
+
+@pytest.mark.parametrize(
+    ("undo", "said"),
+    [(np.linalg.inv, "inverted;"), (rotation_transposed, "transposed in its rotation;")],
+)
+def test_formats_that_fix_their_axes_say_what_was_done(
+    undo: Callable[[np.ndarray], np.ndarray], said: str
+) -> None:
+    world = Elsewhere.random(3)
+    poses = [np.vstack([world.pose(p), [0, 0, 0, 1]]) for p in arc(range(-170, 190, 20))]
+    with pytest.raises(SceneError, match=rf"look at one point only if each pose is {said}"):
+        pose_notices(np.stack([undo(p)[:3] for p in poses]), "f", own_axes=False)
+
+
+def test_a_fan_is_noticed_where_depths_are_known() -> None:
+    """Side by side and outward; without depths it would be OpenCV axes as well."""
+    rng = np.random.default_rng(0)
+    places = np.c_[np.zeros(20), rng.uniform(-1.0, 1.0, (20, 2))]
+    poses = np.stack([look_at(p, [-10.0, 4.0 * p[1], 4.0 * p[2]]) for p in places])
+    (notice,) = pose_notices(poses, "f", own_axes=False, depths_known=True)
+    assert "look away" in notice
+    with pytest.raises(SceneError, match="look away"):
+        pose_notices(poses, "f", own_axes=True)
