@@ -143,7 +143,7 @@ CAMERAS = (
             "zero": top(fl_x=0.0),
             "huge": top(fl_x=10**400),
         },
-        "expected pixels of the photo|expected fl_x",
+        "expected pixels of the photo|expected fl_x|expected integers",
     ),
     Case(
         "Lenses",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -310,11 +310,23 @@ def test_one_opaque_photo_is_named(tmp_path: Path) -> None:
 
 def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     write_transforms(tmp_path, arc())
-    strange = ["images/\0.png", "x" * 5000, "\ud800.png", "", "//", "..", "C:\\a\\b.png"]
-    data = json.loads((tmp_path / "transforms.json").read_text())
-    for frame, given in zip(data["frames"], strange, strict=False):
-        frame["file_path"] = given
-    (tmp_path / "transforms.json").write_text(json.dumps(data))
-    scene = read_scene(tmp_path)
-    assert len(scene.missing) == len(strange)
-    "".join(scene.missing).encode()
+    strange = ["x" * 5000, "", "//", "..", "C:\\a\\b.png", "/dev/zero", "images"]
+
+    def change(data: dict[str, Any]) -> None:
+        for frame, given in zip(data["frames"], strange, strict=False):
+            frame["file_path"] = given
+
+    edit(tmp_path / "transforms.json", change)
+    assert sorted(read_scene(tmp_path).missing) == sorted(strange)
+
+
+@pytest.mark.parametrize("given", ["images/\0.png", "\ud800.png"])
+def test_names_that_are_no_text(tmp_path: Path, given: str) -> None:
+    """They are missing or refused, and what is said of them can be printed."""
+    write_transforms(tmp_path, arc())
+    edit(tmp_path / "transforms.json", lambda data: data["frames"][0].update(file_path=given))
+    try:
+        said = "".join(read_scene(tmp_path).missing)
+    except SceneError as error:
+        said = str(error)
+    assert said.encode()
