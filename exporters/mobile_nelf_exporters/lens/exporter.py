@@ -170,7 +170,7 @@ class LensStudioExporter:
                 "ONNX Runtime",
                 MODEL_PATH,
                 assumes,
-                frame_function(model, contract),
+                frame_function(model, contract, MODEL_PATH),
                 contract.min_psnr_db,
             )
         )
@@ -187,7 +187,7 @@ class LensStudioExporter:
                     "ONNX Runtime, smaller picture",
                     SMALL_MODEL_PATH,
                     assumes,
-                    frame_function(small, small_contract),
+                    frame_function(small, small_contract, SMALL_MODEL_PATH),
                     contract.min_psnr_db,
                     reference=SMALL_REFERENCE,
                 )
@@ -197,7 +197,7 @@ class LensStudioExporter:
                 "ONNX Runtime, conv weights as fp16",
                 MODEL_PATH,
                 "emulates how Lens Studio stores weights on import",
-                frame_function(with_fp16_weights(model), contract),
+                frame_function(with_fp16_weights(model), contract, MODEL_PATH),
                 min_psnr_db=None,
             )
         )

@@ -5,7 +5,6 @@ Its frames and lenses are those of Blender scenes too, see `json_frames`.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.errors import SceneError, require
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
 from mobile_nelf.scenes.lens import DistortedLens
 from mobile_nelf.scenes.photos import image_size
@@ -60,7 +60,7 @@ def json_frames(file: Path) -> list[Frame]:
     """
     require(file, "the cameras of a scene")
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = parse_json(file.read_bytes())
     except ValueError as error:
         raise SceneError(f"{file}: is cut off or not JSON ({error})") from error
     frames = data.get("frames") if isinstance(data, dict) else None

@@ -1,0 +1,165 @@
+"""Parses JSON and `.npy` that come from elsewhere; every reader of such files goes through here.
+
+Both are bounded before anything is built, so that a small file cannot ask for much memory or time.
+What is refused is a `ValueError`, whose text each caller puts behind the name of its file.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["parse_json", "parse_npy", "shown"]
+
+#: The cameras of 10,000 photos take 10 MB. Parsed, a byte becomes 25 at worst.
+MAX_JSON_BYTES = 32 << 20
+#: A manifest has 8 levels. Python's own functions recurse, and fail at some hundreds.
+MAX_JSON_DEPTH = 32
+#: Larger integers lose digits as a float, and no file that is read here has one.
+MAX_INTEGER = 2**53
+#: Digits of one number; Python reads longer ones in a time that grows with their square.
+MAX_DIGITS = 400
+
+#: A picture of 4000×2500 pixels as float32.
+MAX_NPY_BYTES = 128 << 20
+NPY_MAGIC = b"\x93NUMPY"
+#: Of versions 1 to 3: how many bytes tell the length of the header.
+NPY_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+#: The header of an array of plain numbers has about 60 bytes, padded to 118.
+MAX_NPY_HEADER = 1024
+MAX_NPY_AXES = 8
+#: A byte order, a kind of number, its bytes.
+NPY_DTYPE = re.compile(r"[<>|=]?[biuf][1248]")
+
+#: Not text: no file system takes a NUL, no encoding half of a surrogate pair.
+UNENCODABLE = re.compile(r"[\0\ud800-\udfff]")
+#: Characters of a value that a message shows.
+MAX_SHOWN = 60
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Returns the value of a JSON text; a byte-order mark is allowed.
+
+    Raises:
+        ValueError: it is not JSON, longer or deeper than any file of ours, holds a number that is
+            not finite or an integer beyond 2⁵³, or text with a NUL or half a surrogate pair.
+    """
+    if len(content) > MAX_JSON_BYTES:
+        raise ValueError(f"has {len(content)} bytes, expected at most {MAX_JSON_BYTES}")
+    if isinstance(content, str):
+        content = content.removeprefix("\ufeff")
+    try:
+        value = json.loads(
+            content, parse_int=_integer, parse_float=_number, parse_constant=_constant
+        )
+    except RecursionError as error:
+        raise ValueError(_too_deep()) from error
+    _check_values(value)
+    return value
+
+
+def _integer(digits: str) -> int:
+    value = int(digits) if len(digits) <= MAX_DIGITS else MAX_INTEGER + 1
+    if abs(value) > MAX_INTEGER:
+        raise ValueError(f"holds the number {shown(digits)}, expected integers up to 2⁵³")
+    return value
+
+
+def _number(digits: str) -> float:
+    value = float(digits) if len(digits) <= MAX_DIGITS else math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"holds the number {shown(digits)}, expected finite numbers")
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"holds {name}, expected finite numbers")
+
+
+def _check_values(value: Any) -> None:
+    """Checks depth and texts, level by level."""
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            elif isinstance(item, str) and UNENCODABLE.search(item):
+                raise ValueError(f"holds the text {shown(item)}, expected text without NUL")
+        if not below:
+            return
+        level = below
+    raise ValueError(_too_deep())
+
+
+def _too_deep() -> str:
+    return f"is nested more deeply than {MAX_JSON_DEPTH} levels"
+
+
+def parse_npy(content: bytes) -> npt.NDArray[Any]:
+    """Returns the array of numbers or truth values in the bytes of a `.npy` file. Never unpickles.
+
+    Raises:
+        ValueError: it is not such a file, longer than any of ours, or cut off.
+    """
+    if len(content) > MAX_NPY_BYTES:
+        raise ValueError(f"has {len(content)} bytes, expected at most {MAX_NPY_BYTES}")
+    if not content.startswith(NPY_MAGIC):
+        kind = "is empty" if not content else "does not begin like one"
+        raise ValueError(f"is not a .npy file: {kind}")
+    version = content[6] if len(content) > 7 else 0
+    if version not in NPY_LENGTH_BYTES:
+        raise ValueError(f"is of version {version} of the format, expected 1 to 3")
+    start = 8 + NPY_LENGTH_BYTES[version]
+    length = int.from_bytes(content[8:start], "little")
+    if length > MAX_NPY_HEADER or start + length > len(content):
+        raise ValueError(f"has a header of {length} bytes, which is cut off or damaged")
+    dtype, by_column, shape = _npy_header(content[start : start + length])
+    data = memoryview(content)[start + length :]
+    if dtype.itemsize * math.prod(shape) != len(data):
+        raise ValueError(
+            f"holds {len(data)} bytes, expected {dtype.itemsize * math.prod(shape)} of an array of "
+            f"shape {list(shape)}; it is cut off or damaged"
+        )
+    values: npt.NDArray[Any] = np.frombuffer(data, dtype)
+    return values.reshape(shape, order="F" if by_column else "C")
+
+
+def _npy_header(text: bytes) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    try:
+        header = ast.literal_eval(text.decode("latin1").strip())
+    # So short a text exhausts nothing but the parser's stack.
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError("has a damaged header") from error
+    match header:
+        case {"descr": str(kind), "fortran_order": bool(by_column), "shape": tuple(shape)}:
+            pass
+        case _:
+            raise ValueError("has a header without type, order and shape of numbers")
+    if NPY_DTYPE.fullmatch(kind) is None or kind.lstrip("<>|=") in ("b2", "b4", "b8", "f1"):
+        raise ValueError(f"holds elements of type {shown(kind)}, expected numbers")
+    if len(shape) > MAX_NPY_AXES or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise ValueError(f"has the shape {shown(shape)}, expected up to {MAX_NPY_AXES} sizes")
+    return np.dtype(kind), by_column, shape
+
+
+def shown(value: Any) -> str:
+    """Returns a value from a file as a message may show it: in one line, and not too long."""
+    if isinstance(value, (list, dict, tuple)) and len(value) > MAX_SHOWN:
+        return f"a {type(value).__name__} of {len(value)} entries"
+    if isinstance(value, int) and abs(value) > 10**MAX_SHOWN:
+        return f"an integer of more than {MAX_SHOWN} digits"
+    try:
+        text = repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value)
+    except (ValueError, RecursionError):
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= MAX_SHOWN + 2 else f"{text[:MAX_SHOWN]}…"
