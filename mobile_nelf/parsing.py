@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["parse_json", "parse_npy", "shown"]
+__all__ = ["MAX_INTEGER", "parse_json", "parse_npy", "shown"]
 
 #: The cameras of 10,000 photos take 10 MB. Parsed, a byte becomes 25 at worst.
 MAX_JSON_BYTES = 32 << 20
@@ -43,8 +43,13 @@ UNENCODABLE = re.compile(r"[\0\ud800-\udfff]")
 MAX_SHOWN = 60
 
 
-def parse_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
     """Returns the value of a JSON text; a byte-order mark is allowed.
+
+    Args:
+        content: the text, in UTF-8, 16 or 32 if it is bytes.
+        finite: refuse numbers that are not; without it they are NaN or infinite, for `from_dict`,
+            which names the field that has one.
 
     Raises:
         ValueError: it is not JSON, longer or deeper than any file of ours, holds a number that is
@@ -56,7 +61,10 @@ def parse_json(content: bytes | str) -> Any:
         content = content.removeprefix("\ufeff")
     try:
         value = json.loads(
-            content, parse_int=_integer, parse_float=_number, parse_constant=_constant
+            content,
+            parse_int=_integer,
+            parse_float=_number if finite else float,
+            parse_constant=_constant if finite else float,
         )
     except RecursionError as error:
         raise ValueError(_too_deep()) from error
@@ -146,7 +154,7 @@ def _npy_header(text: bytes) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
         case _:
             raise ValueError("has a header without type, order and shape of numbers")
     if NPY_DTYPE.fullmatch(kind) is None or kind.lstrip("<>|=") in ("b2", "b4", "b8", "f1"):
-        raise ValueError(f"holds elements of type {shown(kind)}, expected numbers")
+        raise ValueError(f"holds elements of type {shown(kind)}, expected an array of numbers")
     if len(shape) > MAX_NPY_AXES or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
         raise ValueError(f"has the shape {shown(shape)}, expected up to {MAX_NPY_AXES} sizes")
     return np.dtype(kind), by_column, shape

@@ -99,7 +99,7 @@ def read_manifest(bundle: Path) -> Manifest:
     path = bundle / MANIFEST_NAME
     try:
         content = path.read_bytes()
-        data = parse_json(content)
+        data = parse_json(content, finite=False)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file; {bundle} is not a bundle of mnelf") from error
     except (OSError, ValueError) as error:

@@ -120,7 +120,7 @@ def parse_contract(metadata: Mapping[str, str], model: str) -> Contract:
     if CONTRACT_KEY not in metadata:
         raise BundleError(f"{model}: carries no contract; it was not written by mnelf")
     try:
-        return from_dict(Contract, parse_json(metadata[CONTRACT_KEY]), "contract")
+        return from_dict(Contract, parse_json(metadata[CONTRACT_KEY], finite=False), "contract")
     except (ValueError, ConfigError) as error:
         raise BundleError(f"{model}: has an unreadable contract ({error})") from error
 

@@ -229,7 +229,7 @@ def read_measurement(path: Path) -> Measurement:
     """
     require(path, "the JSON file that the app shared")
     try:
-        data: Any = parse_json(path.read_bytes())
+        data: Any = parse_json(path.read_bytes(), finite=False)
     except (ValueError, OSError) as error:
         raise InputError(
             f"{path}: cannot be read as JSON ({error}), expected the file that the app shared; "

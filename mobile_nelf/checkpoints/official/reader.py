@@ -178,7 +178,7 @@ def _read_facts(path: Path) -> dict[str, int | float]:
     """Returns the numbers of an `intrinsics.json`, under the names that they have there."""
     try:
         with path.open("rb") as file:
-            content = parse_json(file.read(MAX_INTRINSICS_BYTES))
+            content = parse_json(file.read(MAX_INTRINSICS_BYTES), finite=False)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:

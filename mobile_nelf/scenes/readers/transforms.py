@@ -60,7 +60,7 @@ def json_frames(file: Path) -> list[Frame]:
     """
     require(file, "the cameras of a scene")
     try:
-        data = parse_json(file.read_bytes())
+        data = parse_json(file.read_bytes(), finite=False)
     except ValueError as error:
         raise SceneError(f"{file}: is cut off or not JSON ({error})") from error
     frames = data.get("frames") if isinstance(data, dict) else None

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mobile_nelf.errors import OutputError
 from mobile_nelf.plain import to_dict
-from mobile_nelf.runs import load_state, save_state
+from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
@@ -89,10 +89,16 @@ def train_teacher(
     first, rays = 0, config.samples // config.march_steps
     state = load_state(state_path, run, ("field", "optimizer", "density", "mask", "step", "rays"))
     if state is not None:
-        field.load_state_dict(state["field"])
-        optimizer.load_state_dict(state["optimizer"])
-        grid.density, grid.mask = state["density"].to(device), state["mask"].to(device)
-        first, rays = state["step"], state["rays"]
+        with taking_up(state_path):
+            field.load_state_dict(state["field"])
+            optimizer.load_state_dict(state["optimizer"])
+            density, mask = state["density"].to(device), state["mask"].to(device)
+            if (density.shape, mask.shape) != (grid.density.shape, grid.mask.shape):
+                raise ValueError(f"an occupancy of {list(density.shape)} cells")
+            grid.density, grid.mask = density, mask
+            first, rays = int(state["step"]), int(state["rays"])
+            if not (0 <= first <= config.steps and 0 < rays <= config.samples):
+                raise ValueError(f"step {first} with {rays} rays")
     for step in range(first, config.steps):
         rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
         if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
