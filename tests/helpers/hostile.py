@@ -172,6 +172,8 @@ FITTING: dict[str, tuple[Edit, ...]] = {
     ".esproj": (_word,) * 3,
     ".js": (_word,) * 3,
 }
+#: What is in bundles for people and for other programs.
+UNREAD = (".md", ".html", ".swift", ".f32", "")
 BYTES: tuple[Edit, ...] = (_flip, _truncate, _insert, _number, _repeat, _empty)
 
 
@@ -181,7 +183,7 @@ def mutate(folder: Path, seed: int) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     # Many files are photos, of which one is like the other.
     by_suffix: dict[str, list[Path]] = {}
-    for file in files:
+    for file in (file for file in files if file.suffix not in UNREAD):
         by_suffix.setdefault(file.suffix, []).append(file)
     file = rng.choice(by_suffix[rng.choice(sorted(by_suffix))])
     name = file.relative_to(folder).as_posix()
