@@ -18,7 +18,8 @@ from PIL import Image
 from mobile_nelf.cameras import Camera, Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import BundleError, ConfigError
-from mobile_nelf.parsing import parse_json, parse_npy
+from mobile_nelf.npy import parse_npy
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.pictures import ByteImage, FloatImage, png_bytes, to_uint8
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, counted, silent

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.errors import SceneError
-from mobile_nelf.parsing import parse_npy
+from mobile_nelf.npy import parse_npy
 
 __all__ = [
     "ARRAY_SUFFIX",

@@ -18,7 +18,6 @@ from PIL import Image
 
 from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.checkpoints import save_checkpoint
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.runs import save_state
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
@@ -110,7 +109,7 @@ def _device(folder: Path) -> None:
 
 def _bundle(folder: Path, target: str) -> None:
     # `rays` has one input of few channels, which keeps files short.
-    layout = ExportOptions(layout="rays")
+    layout = {"layout": "rays"}
     create_bundle(random_checkpoint(**TINY), target=target, output=folder, options=layout)
 
 

@@ -24,7 +24,8 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError
 from mobile_nelf.export.reference import PIXELS, POSES, REFERENCE
-from mobile_nelf.parsing import parse_json, parse_npy
+from mobile_nelf.npy import parse_npy
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.plain import to_dict
 from mobile_nelf.vocabulary import WeightForm
 from mobile_nelf_exporters.coreml.package.format import WEIGHTS
