@@ -23,7 +23,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
 from mobile_nelf.deploy.tolerances import DEPLOY_MAX_ERROR
-from mobile_nelf.errors import DeployError, OutputError, ParityError
+from mobile_nelf.errors import DeployError, InputError, OutputError, ParityError
 from mobile_nelf.export.check import NO_CHOICES
 from mobile_nelf.export.exporter import Exported, Exporter, find_exporter
 from mobile_nelf.export.options import make_options
@@ -42,6 +42,10 @@ REFERENCE_FRAMES = 8
 #: Frames for the legs before the artefact, for emulations and for second opinions. They exercise
 #: the same arithmetic at every pose, and the artefact itself is compared on all reference frames.
 SHORT_LEG_FRAMES = 2
+
+
+#: Characters of the name of a project; targets may have a narrower rule.
+MAX_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ def create_bundle(
     exporter = find_exporter(target)
     chosen = make_options(target, exporter.options, options)
     name = name or _project_name(output.absolute().name)
+    if not name.isprintable() or len(name) > MAX_NAME:
+        raise InputError(
+            f"name {name[:MAX_NAME]!r}: expected up to {MAX_NAME} characters in one line",
+            arguments=["name"],
+        )
     _check_output(output, force)
     on_progress("export", 0, 1)
     exported = exporter.export(checkpoint, name, chosen)

@@ -25,6 +25,7 @@ from mobile_nelf.parsing import MAX_INTEGER
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -129,9 +130,9 @@ def read_native(content: dict[Any, Any], path: Path) -> dict[str, Any]:
         CheckpointError: another format or version, a broken header, or weights that do not fit it.
     """
     if content.get("format") == TEACHER_FORMAT:
+        line = command_line("student", "SCENE", "--teacher", Path(path.name), "-o", "STUDENT.pt")
         raise CheckpointError(
-            f"{path}: is a teacher, expected a student; train one on what it renders with "
-            f"`mnelf student SCENE --teacher {path.name} -o STUDENT.pt`"
+            f"{path}: is a teacher, expected a student; train one on what it renders with `{line}`"
         )
     if content.get("format") != FORMAT:
         raise CheckpointError(
