@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from mobile_nelf.parsing import shown
 
-__all__ = ["parse_npy"]
+__all__ = ["parse_npy", "read_npy"]
 
 #: A picture of 4000×2500 pixels as float32.
 MAX_NPY_BYTES = 128 << 20
@@ -29,6 +30,17 @@ MAX_NPY_AXES = 8
 NPY_DTYPE = re.compile(r"[<>|=]?[biuf][1248]")
 
 
+def read_npy(path: Path) -> npt.NDArray[Any]:
+    """Returns the array in a file; no more of it is read than one may have (`parse_npy`).
+
+    Raises:
+        ValueError: it is not an array of numbers, or not as any file of ours.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return parse_npy(file.read(MAX_NPY_BYTES + 1))
+
+
 def parse_npy(content: bytes) -> npt.NDArray[Any]:
     """Returns the array of numbers or truth values in the bytes of a `.npy` file. Never unpickles.
 
@@ -36,7 +48,7 @@ def parse_npy(content: bytes) -> npt.NDArray[Any]:
         ValueError: it is not such a file, longer than any of ours, or cut off.
     """
     if len(content) > MAX_NPY_BYTES:
-        raise ValueError(f"has {len(content)} bytes, expected at most {MAX_NPY_BYTES}")
+        raise ValueError(f"has more than {MAX_NPY_BYTES} bytes")
     if not content.startswith(NPY_MAGIC):
         kind = "is empty" if not content else "does not begin like one"
         raise ValueError(f"is not a .npy file: {kind}")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["MAX_INTEGER", "parse_json", "shown"]
+__all__ = ["MAX_INTEGER", "MAX_JSON_BYTES", "parse_json", "read_json", "shown"]
 
 #: The cameras of 10,000 photos take 10 MB. Parsed, a byte becomes 25 at worst.
 MAX_JSON_BYTES = 32 << 20
@@ -28,6 +29,17 @@ UNENCODABLE = re.compile(r"[\0\ud800-\udfff]")
 MAX_SHOWN = 60
 
 
+def read_json(path: Path, *, finite: bool = True) -> Any:
+    """Returns the value of a JSON file; no more of it is read than one may have (`parse_json`).
+
+    Raises:
+        ValueError: it is not JSON, or not as any file of ours.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return parse_json(file.read(MAX_JSON_BYTES + 1), finite=finite)
+
+
 def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
     """Returns the value of a JSON text; a byte-order mark is allowed.
 
@@ -41,7 +53,7 @@ def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
             not finite or an integer beyond 2⁵³, or text with a NUL or half a surrogate pair.
     """
     if len(content) > MAX_JSON_BYTES:
-        raise ValueError(f"has {len(content)} bytes, expected at most {MAX_JSON_BYTES}")
+        raise ValueError(f"has more than {MAX_JSON_BYTES} bytes")
     if isinstance(content, str):
         content = content.removeprefix("\ufeff")
     try:

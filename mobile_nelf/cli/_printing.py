@@ -146,11 +146,11 @@ def parity_table(legs: Sequence[ParityLeg]) -> None:
         [
             (
                 leg.name,
-                ("ok" if leg.passed else "FAILED") if leg.tolerance else "reported",
+                ("ok" if leg.tolerance else "reported") if leg.passed else "FAILED",
                 leg.tolerance or "-",
                 str(leg.frames),
-                "identical" if leg.max_error == 0.0 else f"{leg.psnr_db:.1f}",
-                f"{leg.max_error:.1e}",
+                leg.worst_text,
+                "NaN" if leg.broken_frames else f"{leg.max_error:.1e}",
             )
             for leg in legs
         ],

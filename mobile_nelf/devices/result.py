@@ -19,7 +19,7 @@ from mobile_nelf.devices.figures import (
     check_positive,
 )
 from mobile_nelf.errors import ConfigError, InputError, require
-from mobile_nelf.parsing import parse_json, shown
+from mobile_nelf.parsing import read_json, shown
 from mobile_nelf.plain import from_dict
 from mobile_nelf.vocabulary import ComputeUnits, FpsSource, Processor
 
@@ -229,7 +229,7 @@ def read_measurement(path: Path) -> Measurement:
     """
     require(path, "the JSON file that the app shared")
     try:
-        data: Any = parse_json(path.read_bytes(), finite=False)
+        data: Any = read_json(path, finite=False)
     except (ValueError, OSError) as error:
         raise InputError(
             f"{path}: cannot be read as JSON ({error}), expected the file that the app shared; "

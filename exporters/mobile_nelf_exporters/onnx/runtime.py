@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,7 +22,19 @@ from mobile_nelf_exporters.onnx.picture import student_picture
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["OnnxSession", "frame_function", "parse_model", "read_contract", "with_fp16_weights"]
+__all__ = [
+    "OnnxSession",
+    "frame_function",
+    "load_problems",
+    "parse_model",
+    "read_contract",
+    "with_fp16_weights",
+]
+
+#: What runs in the child process.
+SERVED = "mobile_nelf_exporters.onnx.served:prepare"
+#: Characters of a message of ONNX Runtime that are shown.
+MAX_REASON = 300
 
 
 def parse_model(data: bytes, name: str) -> ModelProto:
@@ -72,7 +84,7 @@ class OnnxSession:
         content = np.frombuffer(_runnable(model).SerializeToString(), np.uint8)
         self._model = FencedModel(
             name,
-            "mobile_nelf_exporters.onnx.served:prepare",
+            SERVED,
             {"model": content},
             seconds=run_seconds(_macs(model)),
         )
@@ -106,6 +118,24 @@ def _macs(model: ModelProto) -> int:
         return model_cost(model).macs
     except DeployError:  # what its shapes do not tell gets the shortest time
         return 0
+
+
+def load_problems(model: ModelProto) -> Iterator[str]:
+    """Says why ONNX Runtime does not load a model, which may be anybody's; nothing is run."""
+    import_extra("onnxruntime", "lens")
+    fenced = FencedModel(
+        "ONNX Runtime does not load it",
+        SERVED,
+        {"model": np.frombuffer(model.SerializeToString(), np.uint8)},
+        # Only loading is asked for: optimizing would compute constants, however large.
+        settings={"optimize": False},
+    )
+    try:
+        assert fenced.facts
+    except BundleError as error:
+        yield str(error)[:MAX_REASON]
+    finally:
+        fenced.close()
 
 
 def frame_function(model: ModelProto, contract: Contract, name: str = "") -> FrameFunction:
@@ -180,6 +210,7 @@ def with_fp16_weights(model: ModelProto) -> ModelProto:
     }
     for tensor in rounded.graph.initializer:
         if tensor.name in weights:
-            array = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
+            with np.errstate(over="ignore"):  # the operator report names those
+                array = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     return rounded

@@ -17,7 +17,10 @@ FATAL = 4
 
 
 def prepare(settings: Header) -> Open:
-    """Imports ONNX Runtime; see `fence.child.Prepare`."""
+    """Imports ONNX Runtime; see `fence.child.Prepare`.
+
+    With `optimize` false a graph is only loaded, and none of its constants is computed.
+    """
     onnxruntime = import_extra("onnxruntime", "lens")
     onnxruntime.set_default_logger_severity(FATAL)
 
@@ -25,6 +28,8 @@ def prepare(settings: Header) -> Open:
         options = onnxruntime.SessionOptions()
         # Its arena never shrinks; several sessions of this size would add up to gigabytes.
         options.enable_cpu_mem_arena = False
+        if not settings.get("optimize", True):
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(
             content["model"].tobytes(), options, providers=["CPUExecutionProvider"]
         )

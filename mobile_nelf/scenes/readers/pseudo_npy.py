@@ -15,9 +15,9 @@ import numpy as np
 
 from mobile_nelf.cameras import FloatArray, Intrinsics, look_at
 from mobile_nelf.errors import SceneError, require
-from mobile_nelf.parsing import parse_json
 from mobile_nelf.scenes.assembly import Frame, normalised_scene, scene_as_given
 from mobile_nelf.scenes.photos import ARRAY_SUFFIX, loaded_array
+from mobile_nelf.scenes.readers.json_file import loaded_json
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.world import FROM_OPENCV, checked_pose
 
@@ -73,7 +73,7 @@ def read_pseudo_npy(path: Path) -> Scene:
 
 def _info(file: Path) -> _Info:
     try:
-        data = parse_json(file.read_bytes())
+        data = loaded_json(file)
         info = _Info(
             int(data["downscaled_width"]),
             int(data["downscaled_height"]),
@@ -81,7 +81,7 @@ def _info(file: Path) -> _Info:
             data["dataset_type"] != "colmap",
             bool(data["ff"]),
         )
-    except (ValueError, OverflowError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise SceneError(
             f"{file}: expected downscaled_width, downscaled_height, downscaled_focal, dataset_type "
             f"and ff, found {error!r}"
