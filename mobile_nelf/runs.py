@@ -6,7 +6,6 @@ For the output `mic.pt` that is `mic.pt.config.json` and the folder `mic.pt.run`
 from __future__ import annotations
 
 import json
-import pickle
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ __all__ = [
     "open_run_folder",
     "run_folder",
     "save_state",
+    "taking_up",
     "write_settings",
 ]
 
@@ -125,13 +125,8 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     """
     if not path.exists():
         return None
-    try:
+    with taking_up(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
-            "start over, or use another output"
-        ) from error
     if not (
         isinstance(state, dict)
         and {"run", *names} <= state.keys()
@@ -145,3 +140,21 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
             "delete it to start over, or use another output"
         )
     return state
+
+
+@contextmanager
+def taking_up(path: Path) -> Iterator[None]:
+    """Says of a damaged state what to do, while it is read and taken up.
+
+    Torch raises nearly anything for one.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
+            "start over, or use another output"
+        ) from error

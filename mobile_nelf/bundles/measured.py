@@ -14,6 +14,7 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
 from mobile_nelf.devices import Measurement, read_measurement
 from mobile_nelf.errors import BundleError, InputError, OutputError
+from mobile_nelf.text import command_line
 
 __all__ = [
     "MEASUREMENTS_FOLDER",
@@ -152,12 +153,12 @@ def _find_bundle(measurement: Measurement, result: Path) -> Path:
     if fitting:
         raise InputError(
             f"{result}: belongs to each of {', '.join(map(str, fitting))}; name one: "
-            f"`mnelf bench import {result} {fitting[0]}`"
+            f"`{command_line('bench', 'import', result, fitting[0])}`"
         )
     raise InputError(
         f"{result}: was measured with the bundle {measurement.bundle.name!r}, which is not in this "
         f"folder; found {'; '.join(found) or 'no bundle'}; name it: "
-        f"`mnelf bench import {result} BUNDLE`"
+        f"`{command_line('bench', 'import', result, 'BUNDLE')}`"
     )
 
 

@@ -20,6 +20,10 @@ from mobile_nelf.export.options import is_chosen, make_options, options_of
 __all__ = ["BundlePlan", "plan_bundle", "plan_bundles"]
 
 
+#: Characters of the name of a project; targets may have a narrower rule.
+MAX_NAME = 64
+
+
 @dataclass(frozen=True)
 class BundlePlan:
     """A bundle to be made.
@@ -57,14 +61,20 @@ def plan_bundle(
         force: replace an existing bundle.
 
     Raises:
-        InputError: unknown target, or an option that it does not have.
+        InputError: unknown target, an option that it does not have, or a name that no target takes.
         ConfigError: it has the option, but not with this value.
         OutputError: `output` exists or cannot be written.
     """
     exporter = find_exporter(target)
     chosen = make_options(target, exporter.options, options)
     _check_output(output, force)
-    return BundlePlan(exporter, chosen, output, name or _project_name(output), force)
+    name = name or _project_name(output)
+    if not name.isprintable() or len(name) > MAX_NAME:
+        raise InputError(
+            f"name {name[:MAX_NAME]!r}: expected up to {MAX_NAME} characters in one line",
+            arguments=["name"],
+        )
+    return BundlePlan(exporter, chosen, output, name, force)
 
 
 def plan_bundles(

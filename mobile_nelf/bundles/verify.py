@@ -23,6 +23,9 @@ from mobile_nelf.text import text_table
 
 __all__ = ["Verification", "allowed_runtimes", "read_bundle", "verify_bundle"]
 
+#: All files of a bundle are held in memory; those of a D60 student in five forms have 0.1 GB.
+MAX_BUNDLE_BYTES = 1 << 30
+
 #: Why a leg was left out.
 FOREIGN_SCRIPTS = (
     "it runs scripts of the bundle, which was not made on this machine; set run_scripts to run them"
@@ -162,6 +165,11 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
     if not path.is_dir():
         raise InputError(f"{path}: no such folder, expected a bundle")
     manifest = read_manifest(path)
+    size = sum(record.size for record in manifest.files.values())
+    if size > MAX_BUNDLE_BYTES:
+        raise BundleError(
+            f"{path / MANIFEST_NAME}: lists {size} bytes, expected at most {MAX_BUNDLE_BYTES}"
+        )
     files: dict[str, bytes] = {}
     problems = []
     for name, record in manifest.files.items():
@@ -171,6 +179,8 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
             problems.append(f"{name}: leads out of the bundle")
         elif not file.is_file():
             problems.append(f"{name}: is missing")
+        elif file.stat().st_size != record.size:
+            problems.append(f"{name}: was changed after the bundle was written")
         else:
             files[name] = file.read_bytes()
             if FileRecord.of(files[name]) != record:

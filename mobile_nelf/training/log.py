@@ -14,6 +14,7 @@ from typing import Any
 
 from mobile_nelf.atomic import replace_file
 from mobile_nelf.errors import OutputError
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.pictures import FloatImage, png_bytes, to_uint8
 
 __all__ = ["LOG_NAME", "RunLog"]
@@ -105,7 +106,7 @@ def _lines_up_to(path: Path, stage: str, step: int) -> list[str]:
     kept = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             again = entry["stage"] == stage and (entry["step"] > step or step == 0)
         except (ValueError, KeyError, TypeError):
             break

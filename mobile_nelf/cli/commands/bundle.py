@@ -26,6 +26,7 @@ from mobile_nelf.cli._printing import (
     size_text,
 )
 from mobile_nelf.cli._target_options import target_help, target_options_of_all
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles import Bundle
@@ -133,7 +134,7 @@ def _print(bundle: Bundle) -> None:
         {
             "not measured": "; ".join(manifest.not_measured),
             "look at": str(bundle.path / REPORT_NAME),
-            "next": f"mnelf verify {bundle.path}",
+            "next": command_line("verify", bundle.path),
             "then": bundle.next_step,
         }
     )

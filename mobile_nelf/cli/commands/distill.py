@@ -11,6 +11,7 @@ from mobile_nelf.cli._options import common_options, examples, force_option, pat
 from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
 from mobile_nelf.cli._training import device_option, seed_option
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.scenes import Scene
@@ -86,6 +87,6 @@ def _print(output: Path, scene: Path, photos: Scene, views: int, as_json: bool) 
         {
             "pseudo set": f"{output}, {views} views of {lens.width}×{lens.height}, "
             f"{size_text(size)}",
-            "next": f"mnelf student {scene} -o student.pt --views {output}",
+            "next": command_line("student", scene, "-o", "student.pt", "--views", output),
         }
     )

@@ -12,6 +12,7 @@ from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
 from mobile_nelf.cli._training import backend_option, device_option, preset_option, seed_option
 from mobile_nelf.cli.commands.eval import print_evaluation
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.scenes import Scene
@@ -90,7 +91,7 @@ def _print(made: MadeTeacher, path: Path, photos: Scene, as_json: bool) -> None:
             "teacher": f"{made.path}, {size_text(made.path.stat().st_size)}",
             "back-end": made.trained.teacher.config.backend,
             "rendering": f"{made.view_seconds:.3g} s a view of {lens.width}×{lens.height}",
-            "next": f"mnelf student {path} -o student.pt --teacher {made.path}",
+            "next": command_line("student", path, "-o", "student.pt", "--teacher", made.path),
         }
     )
     click.echo()

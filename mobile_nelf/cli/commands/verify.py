@@ -36,8 +36,9 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
     """Verify a bundle again from its files.
 
     Checks every hash, the contract and the operators, then runs the model on the reference poses
-    and compares the frames. Scripts of a lens run if the bundle was made on this machine, or with
-    --run-scripts. Exits with 1 if anything does not hold.
+    and compares the frames. Models run in a process of their own with limits of time and memory.
+    Scripts of a lens run if the bundle was made on this machine, or with --run-scripts. Exits with
+    1 if anything does not hold.
     """
     from mobile_nelf.bundles import verify_bundle
 

@@ -25,6 +25,7 @@ from mobile_nelf._version import __version__
 from mobile_nelf.atomic import partial_path, refuse_existing, replace_file
 from mobile_nelf.cameras import Camera, Intrinsics
 from mobile_nelf.errors import InputError, OutputError, SceneError
+from mobile_nelf.parsing import read_json
 from mobile_nelf.pictures import ByteImage
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, counted, silent
@@ -164,7 +165,7 @@ def read_pseudo_set(path: Path) -> tuple[View, ...]:
             f"{path}: is not a pseudo set, expected a folder that `mnelf distill` wrote"
         )
     try:
-        frames = json.loads((path / CAMERAS).read_text(encoding="utf-8"))["frames"]
+        frames = read_json(path / CAMERAS)["frames"]
         return tuple(_view(path, frame) for frame in frames)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -206,7 +207,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         replace_file(path, _json(settings))
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error}); delete {folder}") from error
     differing = differing_names(settings, found)

@@ -18,6 +18,7 @@ from mobile_nelf_exporters.lens.studio.assets import (
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import BOM, PROJECT_SUFFIX, SAVE_AGAIN, LensProject
 from mobile_nelf_exporters.lens.studio.yaml import field_of, reference_id
+from mobile_nelf_exporters.names import LENS_NAME_RULE, is_lens_name
 
 __all__ = ["check_metas", "check_project_file", "check_text"]
 
@@ -85,6 +86,12 @@ def _check_esproj(path: str, data: Any) -> Iterator[Finding]:
     name = field_of(data, "metaInfo", "lensName")
     if name is not None and (not isinstance(name, str) or not name.strip()):
         yield error(path, f"lensName is {str(name)!r}, expected a text", "give the Lens a name")
+    elif name is not None and not is_lens_name(name):
+        yield warning(
+            path,
+            f"lensName is {name!r}, expected {LENS_NAME_RULE}",
+            "change it in Lens Studio's project settings before you submit the Lens",
+        )
     for key, known in CHOICES.items():
         chosen = field_of(data, "metaInfo", key)
         if chosen is None:
