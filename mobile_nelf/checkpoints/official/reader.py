@@ -24,6 +24,7 @@ from mobile_nelf.checkpoints.official.names import plain_names
 from mobile_nelf.checkpoints.safe import describe, printable
 from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.file_kinds import wrong_text
 from mobile_nelf.plain import from_dict
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import Activation
@@ -237,13 +238,16 @@ def _intrinsics_path(path: Path) -> Path | None:
 def _read_facts(path: Path) -> dict[str, int | float]:
     """Returns the numbers of an `intrinsics.json`, under the names that they have there."""
     try:
-        with path.open(encoding="utf-8") as file:
-            content = json.loads(file.read(MAX_INTRINSICS_BYTES))
+        with path.open("rb") as file:
+            text = file.read(MAX_INTRINSICS_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        content = json.loads(text)
     # JSON of many brackets exhausts the recursion of its parser.
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is not JSON; expected H, W, focal, near, far") from error
+        kind = wrong_text(text) or "is not JSON; expected H, W, focal, near, far"
+        raise CheckpointError(f"{path}: {kind}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object with H, W, focal, near, far")
     facts = {key: content[key] for key in (*_LENS_KEYS, *_ENCODER_KEYS) if key in content}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mobile_nelf.errors import SceneError
+from mobile_nelf.file_kinds import wrong_text
 
 __all__ = ["loaded_json"]
 
@@ -23,6 +24,11 @@ def loaded_json(file: Path) -> Any:
     try:
         if file.stat().st_size > BYTE_LIMIT:
             raise SceneError(f"{file}: has more than {BYTE_LIMIT // 2**20} MB, expected cameras")
-        return json.loads(file.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
+        content = file.read_bytes()
+    except OSError as error:
         raise SceneError(f"{file}: is cut off or not JSON ({error})") from error
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        kind = wrong_text(content) or f"is cut off or not JSON ({error})"
+        raise SceneError(f"{file}: {kind}") from error
