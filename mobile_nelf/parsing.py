@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mobile_nelf.file_kinds import wrong_text
+
 __all__ = ["MAX_INTEGER", "MAX_JSON_BYTES", "parse_json", "read_json", "shown"]
 
 #: The cameras of 10,000 photos take 10 MB. Parsed, a byte becomes 25 at worst.
@@ -49,8 +51,9 @@ def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
             which names the field that has one.
 
     Raises:
-        ValueError: it is not JSON, longer or deeper than any file of ours, holds a number that is
-            not finite or an integer beyond 2⁵³, or text with a NUL or half a surrogate pair.
+        ValueError: it is not JSON (what it is instead, if that is known), longer or deeper than any
+            file of ours, holds a number that is not finite or an integer beyond 2⁵³, or text with a
+            NUL or half a surrogate pair.
     """
     if len(content) > MAX_JSON_BYTES:
         raise ValueError(f"has more than {MAX_JSON_BYTES} bytes")
@@ -65,6 +68,11 @@ def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
         )
     except RecursionError as error:
         raise ValueError(_too_deep()) from error
+    except ValueError as error:
+        kind = wrong_text(content.encode(errors="replace") if isinstance(content, str) else content)
+        if kind:
+            raise ValueError(kind) from error
+        raise
     _check_values(value)
     return value
 

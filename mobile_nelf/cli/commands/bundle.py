@@ -120,6 +120,7 @@ def _print(bundle: Bundle) -> None:
             f"{contract.student.image_height}",
             "layout": f"{contract.layout} ({manifest.layout_reason})",
             "activation": contract.activation,
+            "guessed": manifest.provenance.get("guessed", ""),
             "upload": f"{size_text(contract.upload_bytes)} a frame",
             **inspection_fields(manifest.inspection),
         }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf.file_kinds import HEAD_BYTES, merge_marker_line, wrong_kind
+from mobile_nelf.file_kinds import wrong_text
 from mobile_nelf_exporters.lens.lint.ids import check_id
 from mobile_nelf_exporters.lens.studio.assets import (
     ASSETS,
@@ -149,16 +149,10 @@ def check_text(project: LensProject) -> Iterator[Finding]:
         if not path.startswith(ASSETS) and not path.endswith(PROJECT_SUFFIX):
             continue
         # A suffix is not wrong here: projects hold files of all kinds.
-        if kind := wrong_kind(content[:HEAD_BYTES]):
+        if kind := wrong_text(b"" if b"\0" in content else content):
             problem, _, advice = kind.partition("; ")
             yield error(path, problem, advice)
             continue
-        if (line := merge_marker_line(content)) is not None and b"\0" not in content:
-            yield error(
-                path,
-                f"holds merge markers of Git, the first in line {line}",
-                "take one of the two versions with `git checkout --ours` or `--theirs`",
-            )
         native = path in project.documents or path.endswith(PROJECT_SUFFIX)
         if not native and not path.endswith((".js", ".ts")):
             continue
