@@ -12,8 +12,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf._version import __version__
-from mobile_nelf.atomic import refuse_existing, written_beside
-from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
+from mobile_nelf.atomic import written_beside
+from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
 from mobile_nelf.bundles.origin import remember
 from mobile_nelf.bundles.report.page import REPORT_NAME, render_report
@@ -21,11 +21,13 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
 from mobile_nelf.deploy.tolerances import DEPLOY_MAX_ERROR
-from mobile_nelf.errors import DeployError, OutputError, ParityError
+from mobile_nelf.disk import cannot_write
+from mobile_nelf.errors import BundleError, DeployError, OutputError, ParityError
 from mobile_nelf.export.exporter import Exported, Exporter, find_exporter
 from mobile_nelf.export.options import NO_OPTIONS, ExportOptions
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
 from mobile_nelf.export.reference import REFERENCE, Reference, in_window
+from mobile_nelf.outputs import check_output, files_below, names_text
 from mobile_nelf.pictures import FloatImage, from_uint8
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import student_frame_function
@@ -253,17 +255,15 @@ def _enlarged(frame: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArra
 
 def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination early, before minutes of work."""
-    refuse_existing(output, force)
-    if output.exists() and not (output / MANIFEST_NAME).is_file():
-        raise OutputError(
-            f"{output}: is not a bundle, so force does not replace it", arguments=["force"]
-        )
+    check_output(output, force)
     if stored_names(output):
         raise OutputError(
             f"{output}: holds what a device measured, which force would delete; choose another "
             f"output, or move {output / MEASUREMENTS_FOLDER} elsewhere",
             arguments=["output"],
         )
+    if output.exists():
+        _refuse_work_of_others(output)
     parent = output.absolute().parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
@@ -273,17 +273,48 @@ def _check_output(output: Path, force: bool) -> None:
         )
 
 
+def _refuse_work_of_others(output: Path) -> None:
+    """Refuses a folder of which force would delete more than what mnelf wrote into it."""
+    if not (output / MANIFEST_NAME).is_file():
+        raise OutputError(
+            f"{output}: is not a bundle, so force does not replace it", arguments=["force"]
+        )
+    try:
+        records = read_manifest(output).files
+    except BundleError as error:
+        raise OutputError(
+            f"{output}: force replaces only a bundle with a valid manifest ({error}); choose "
+            "another output, or delete this one",
+            arguments=["output"],
+        ) from error
+    unlisted = set(files_below(output)) - {MANIFEST_NAME, *records}
+    if unlisted:
+        raise OutputError(
+            f"{output}: contains files that its manifest does not list, which force would delete "
+            f"({names_text(unlisted)}); move them elsewhere, or choose another output",
+            arguments=["output"],
+        )
+    changed = [
+        name
+        for name, record in records.items()
+        if (output / name).is_file() and FileRecord.of((output / name).read_bytes()) != record
+    ]
+    if changed:
+        raise OutputError(
+            f"{output}: contains files that were changed after the bundle was written, which force "
+            f"would replace ({names_text(changed)}); move them elsewhere, or choose another output",
+            arguments=["output"],
+        )
+
+
 def _write(output: Path, files: dict[str, bytes], force: bool) -> None:
     """Writes the whole bundle beside its destination and renames it into place."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+        raise cannot_write(output, error) from error
     with written_beside(output) as folder:
         for path in sorted(files):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(files[path])
-        if output.exists() and not force:
-            raise OutputError(
-                f"{output}: appeared meanwhile; set force to replace it", arguments=["force"]
-            )
+        _check_output(output, force)  # minutes later, so that somebody may have been there

@@ -13,6 +13,7 @@ from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.runtime import FILM_FPS, Runtime
 from mobile_nelf.film import TURN_SECONDS, write_film
+from mobile_nelf.outputs import check_output
 from mobile_nelf.pictures import ByteImage, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 
@@ -73,6 +74,7 @@ def preview_bundle(
             f"a film of {frames} frames on a screen of {screen[0]}×{screen[1]}: expected positive "
             "numbers"
         )
+    check_output(output, force, [path])
     manifest, files, problems = read_bundle(path)
     if problems:
         raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobile_nelf.atomic import replace_file
-from mobile_nelf.errors import OutputError
+from mobile_nelf.disk import cannot_write
 from mobile_nelf.pictures import FloatImage, png_bytes, to_uint8
 
 __all__ = ["LOG_NAME", "RunLog"]
@@ -46,7 +46,7 @@ class RunLog:
                 if int(sample.stem.rpartition("_")[2]) > step:
                     sample.unlink()
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+            raise cannot_write(self._path, error) from error
         self._board = _tensorboard(folder / "tensorboard" / stage, step)
 
     def write(self, step: int, seconds: float, **numbers: float) -> None:
@@ -66,7 +66,7 @@ class RunLog:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+            raise cannot_write(self._path, error) from error
         if self._board is not None:
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, step)
@@ -83,7 +83,7 @@ class RunLog:
             self._samples.mkdir(exist_ok=True)
             replace_file(path, png_bytes(pixels))
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+            raise cannot_write(path, error) from error
         if self._board is not None:
             self._board.add_image("sample", pixels, step, dataformats="HWC")
 

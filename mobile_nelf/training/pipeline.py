@@ -13,7 +13,16 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import Evaluation, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, differing_names, make_run_folder, run_folder
+from mobile_nelf.runs import (
+    check_run_output,
+    check_writable,
+    clear_states,
+    differing_names,
+    finished_run,
+    hold_run,
+    make_run_folder,
+    run_folder,
+)
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
@@ -117,28 +126,35 @@ def train_scene(
         TrainingError: the student went wrong by itself.
         MissingExtraError: a back-end, or a package that judges the test views, is not installed.
     """
-    check_output(output, force)
+    check_writable(output, [scene.path])
     # Before the teacher takes its time.
     check_size(str(scene.path), PhotoViews(scene.views("train")).size, plan.student)
     check_loss(plan.student, plan.fit)
     if scene.test:
         require_metrics()
     path = teacher_path(output)
-    with launched(device) as ranks:
+    with launched(device) as ranks, hold_run(output, main=ranks.main):
+        # One that a process had finished when it died is for `train_student` to tell about.
+        if finished_run(output) is None:
+            check_run_output(output, force, [scene.path])
         made = None
         if ranks.main:
             make_run_folder(run_folder(output))
-            if not _is_there(path, scene, config, ranks.device, force):
-                made = make_teacher(
-                    scene,
-                    config,
-                    path,
-                    command=COMMAND,
-                    device=device,
-                    force=True,
-                    on_step=on_step,
-                    on_progress=on_progress,
-                )
+            with hold_run(path):
+                if _is_there(path, scene, config, ranks.device, force):
+                    clear_states(path)
+                else:
+                    check_run_output(output, force, [scene.path])
+                    made = make_teacher(
+                        scene,
+                        config,
+                        path,
+                        command=COMMAND,
+                        device=device,
+                        force=True,
+                        on_step=on_step,
+                        on_progress=on_progress,
+                    )
         ranks.from_main(None)  # the others wait here
         # From the file, so that a resumed run learns from the very same views.
         trained = load_teacher(path, ranks.device)

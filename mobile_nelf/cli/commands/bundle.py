@@ -84,13 +84,16 @@ def command(
     """
     from mobile_nelf.bundles import create_bundle
     from mobile_nelf.export.options import ExportOptions
+    from mobile_nelf.outputs import check_output
 
+    path = output or Path(f"{checkpoint.stem}-{target}")
+    check_output(path, force, [checkpoint])
     trained = load(checkpoint, camera, trained_activation)
     with progress_bar() as on_progress:
         bundle = create_bundle(
             trained,
             target=target,
-            output=output or Path(f"{checkpoint.stem}-{target}"),
+            output=path,
             name=name,
             options=ExportOptions(
                 layout, activation, tuple(weights), output_form, ios, experience, second_opinion
