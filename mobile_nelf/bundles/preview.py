@@ -75,9 +75,10 @@ def preview_bundle(
             "numbers"
         )
     check_output(output, force, [path])
-    manifest, files, problems = read_bundle(path)
-    if problems:
-        raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
+    contents = read_bundle(path)
+    manifest, files = contents.manifest, contents.files
+    if contents.problems:
+        raise BundleError(f"{path}: {'; '.join(contents.problems)}; bundle it again")
     runtimes = find_exporter(manifest.target).runtimes(files, manifest.contract)
     allowed = allowed_runtimes(runtimes, manifest, run_scripts)
     if not allowed:

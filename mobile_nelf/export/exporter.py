@@ -6,6 +6,7 @@ Built-in and third-party exporters come through the same door, the entry-point g
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -86,6 +87,26 @@ class Exporter(Protocol):
         Raises:
             BundleError: the artefact is missing, broken, or does not carry `contract`.
         """
+
+    def tool_edits(
+        self,
+        files: Mapping[str, bytes],
+        changed: Collection[str],
+        is_original: Callable[[str, bytes], bool],
+    ) -> dict[str, str]:
+        """Says what the target's own tool did to files of a bundle, as on opening a project.
+
+        Args:
+            files: of the bundle as they are now.
+            changed: those that are not as the manifest lists them.
+            is_original: whether the manifest lists a path with some content.
+
+        Returns:
+            What was done, by path; changes that are not the tool's are left out.
+        """
+
+    def is_tool_file(self, path: str) -> bool:
+        """Whether the target's own tool makes such a file in a bundle by itself."""
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """Checks a project of the target's tool, also one that mnelf did not write.

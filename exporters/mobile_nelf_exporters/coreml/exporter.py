@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -153,6 +153,19 @@ class CoremlExporter:
                 for package in packages
             },
         )
+
+    def tool_edits(
+        self,
+        files: Mapping[str, bytes],
+        changed: Collection[str],
+        is_original: Callable[[str, bytes], bool],
+    ) -> dict[str, str]:
+        """See `Exporter.tool_edits`."""
+        return {}
+
+    def is_tool_file(self, path: str) -> bool:
+        """See `Exporter.is_tool_file`."""
+        return False
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""

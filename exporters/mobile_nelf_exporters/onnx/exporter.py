@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -56,6 +57,19 @@ class OnnxExporter:
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`."""
         return Inspection(model_cost(parse_model(_model_bytes(files), MODEL)))
+
+    def tool_edits(
+        self,
+        files: Mapping[str, bytes],
+        changed: Collection[str],
+        is_original: Callable[[str, bytes], bool],
+    ) -> dict[str, str]:
+        """See `Exporter.tool_edits`."""
+        return {}
+
+    def is_tool_file(self, path: str) -> bool:
+        """See `Exporter.is_tool_file`."""
+        return False
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""
