@@ -35,10 +35,10 @@ from template_lens import ChainLens, chain_lens
 
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import Checkpoint, load_checkpoint
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.session import LensSession
 
@@ -94,7 +94,7 @@ def open_lenses(checkpoint: Checkpoint, stack: ExitStack) -> tuple[dict[str, Len
     student = checkpoint.student
     lenses, corners = {}, {}
     for layout in LAYOUTS:
-        exported = LensStudioExporter().export(checkpoint, "Lens", ExportOptions(layout=layout))
+        exported = LensStudioExporter().export(checkpoint, "Lens", Options(layout=layout))
         files = project_files(exported.files)
         rows, columns = exported.contract.output.shape[2:]
         # On a screen of this aspect the picture is not stretched.

@@ -21,7 +21,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 def take(path: Path) -> BinaryIO:
     """Makes the file unless it is there, and holds it until it is closed or this process ends.
 
-    Where there are no locks it goes on without one.
+    Where there are no locks the file is returned without one.
 
     Raises:
         BlockingIOError: another process holds it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "CHECK_TARGET",
     "GELU_SNAP",
     "Activation",
     "ActivationForm",
@@ -90,6 +91,8 @@ ThermalState = Literal["nominal", "fair", "serious", "critical"]
 #: What a file says that it is: a student or a teacher of this project, or a student of the research
 #: code.
 CheckpointKind = Literal["student", "teacher", "official"]
+#: What `mnelf check` checks for unless it is told.
+CHECK_TARGET = "lens"
 
 #: What a row of a comparison stands for.
 RowKind = Literal["checkpoint", "bundle", "paper"]

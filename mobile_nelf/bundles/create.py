@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,9 @@ from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_n
 from mobile_nelf.deploy.tolerances import DEPLOY_MAX_ERROR
 from mobile_nelf.disk import cannot_write
 from mobile_nelf.errors import BundleError, DeployError, OutputError, ParityError
+from mobile_nelf.export.check import NO_CHOICES
 from mobile_nelf.export.exporter import Exported, Exporter, find_exporter
-from mobile_nelf.export.options import NO_OPTIONS, ExportOptions
+from mobile_nelf.export.options import make_options
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
 from mobile_nelf.export.reference import REFERENCE, Reference, in_window
 from mobile_nelf.outputs import check_output, files_below, names_text
@@ -50,10 +53,12 @@ class Bundle:
     Attributes:
         path: its folder.
         manifest: what it says about itself.
+        next_step: what a user does with it, in one line; empty if that is open.
     """
 
     path: Path
     manifest: Manifest
+    next_step: str = ""
 
     def __repr__(self) -> str:
         """Returns folder, target and network."""
@@ -66,7 +71,7 @@ def create_bundle(
     target: str,
     output: Path,
     name: str | None = None,
-    options: ExportOptions = NO_OPTIONS,
+    options: Mapping[str, object] = NO_CHOICES,
     force: bool = False,
     on_progress: Progress = silent,
 ) -> Bundle:
@@ -74,29 +79,30 @@ def create_bundle(
 
     Args:
         checkpoint: the trained student.
-        target: name of an installed exporter, such as `lens` or `onnx`.
+        target: name of an installed exporter, such as `onnx`.
         output: folder to write; appears whole or not at all.
         name: of the project inside; made from that of `output` if `None`.
-        options: what the exporter would choose by itself.
+        options: what the exporter would choose by itself, by name.
         force: replace an existing bundle.
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: unknown target, an option or name that it does not have, or a student that it
-            cannot take, for its operators or its size.
+        InputError: unknown target, a name that it does not have, or a student that it cannot take,
+            for its operators or its size.
         OutputError: `output` exists or cannot be written.
         ParityError: the artefact does not reproduce the trained network; nothing is written.
         MissingExtraError: the target's optional dependencies are not installed.
     """
     exporter = find_exporter(target)
+    chosen = make_options(target, exporter.options, options)
     name = name or _project_name(output.absolute().name)
     _check_output(output, force)
     on_progress("export", 0, 1)
-    exported = exporter.export(checkpoint, name, options)
+    exported = exporter.export(checkpoint, name, chosen)
     inspection = exporter.inspect(exported.files)
     on_progress("export", 1, 1)
-    if inspection.operators is not None and not inspection.operators.passed:
-        reasons = "; ".join(inspection.operators.refusals)
+    if not inspection.passed:
+        reasons = "; ".join(inspection.problems)
         raise DeployError(f"target {target} cannot take this student: {reasons}")
     references = {
         folder: _render_reference(checkpoint, contract, on_progress)
@@ -134,7 +140,7 @@ def create_bundle(
     manifest = replace(manifest, files=listed)
     _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
     remember(manifest)
-    return Bundle(output, manifest)
+    return Bundle(output, manifest, exporter.next_step(output, name))
 
 
 def _project_name(folder: str) -> str:
@@ -187,7 +193,7 @@ def _network_legs(
 
 
 def _artefact_legs(
-    exporter: Exporter,
+    exporter: Exporter[Any],
     exported: Exported,
     references: dict[str, tuple[Reference, list[FloatImage]]],
     on_progress: Progress,

@@ -7,7 +7,6 @@ from typing import Any
 from mobile_nelf.bundles.create import Bundle, create_bundle
 from mobile_nelf.checkpoints import as_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.export.keywords import target_options
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.progress import Progress, silent
 
@@ -29,7 +28,7 @@ def bundle(
     Args:
         checkpoint: the trained student, or its file.
         output: folder to write; appears whole or not at all.
-        target: name of an installed exporter, such as `lens` or `onnx`.
+        target: name of an installed exporter, such as `onnx`.
         name: of the project inside; made from that of `output` if None.
         force: replace an existing bundle.
         on_progress: called with a stage's name, steps done and steps in all.
@@ -37,7 +36,7 @@ def bundle(
             `weights=("fp16", "palette6")`; what is left out the exporter chooses.
 
     Raises:
-        ConfigError: an option that nobody knows, or a value that is none of its choices.
+        ConfigError: a value of an option is none of its choices.
         InputError: unknown target, an option or name that it does not have, or a student that it
             cannot take, for its operators or its size.
         CheckpointError: the checkpoint cannot be read.
@@ -50,7 +49,7 @@ def bundle(
         target=target,
         output=as_path(output),
         name=name,
-        options=target_options(target, options),
+        options=options,
         force=force,
         on_progress=on_progress,
     )

@@ -16,7 +16,7 @@ from mobile_nelf.plain import from_dict, to_dict
 __all__ = ["MANIFEST_NAME", "FileRecord", "Manifest", "read_manifest"]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Manifest:
         provenance: of the checkpoint.
         metrics: of the checkpoint, by name.
         files: every file but the manifest, by bundle-relative POSIX path.
-        inspection: cost and operator report.
+        inspection: cost, models, tables and findings of the target.
         parity: every leg that was measured when the bundle was written.
         not_measured: what only a device can tell.
         schema: version of this file.

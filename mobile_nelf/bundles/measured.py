@@ -23,16 +23,11 @@ __all__ = [
     "bundle_measurements",
     "bundles_in",
     "import_measurement",
-    "packages",
     "stored_names",
     "stored_problems",
-    "weights_path",
 ]
 
 MEASUREMENTS_FOLDER = "measurements"
-
-#: Ends the name of a Core ML model, which is a folder.
-PACKAGE_SUFFIX = ".mlpackage"
 
 
 @dataclass(frozen=True)
@@ -48,19 +43,6 @@ class Imported:
     bundle: Path
     path: Path
     measurement: Measurement
-
-
-def packages(manifest: Manifest) -> tuple[str, ...]:
-    """Returns the names of the Core ML models at the top of a bundle, the main one first."""
-    tops = {name.partition("/")[0] for name in manifest.files if "/" in name}
-    # `mic.mlpackage` is the main one, `mic-int8.mlpackage` a further form of its weights.
-    found = [top for top in tops if top.endswith(PACKAGE_SUFFIX)]
-    return tuple(sorted(found, key=lambda name: (len(name), name)))
-
-
-def weights_path(package: str) -> str:
-    """Returns where a package keeps its weights, as a path inside the bundle."""
-    return f"{package}/Data/com.apple.CoreML/weights/weight.bin"
 
 
 def bundles_in(folder: Path) -> list[Path]:
@@ -191,15 +173,15 @@ def _mismatch(measurement: Measurement, manifest: Manifest) -> str:
             f"result.bundle is {_bundle_text(measured.name, measured.weights_sha256)}, expected "
             f"{_bundle_text(manifest.name, own)}; use the bundle that the app came from"
         )
-    models = packages(manifest)
+    models = manifest.inspection.measurable
     for index, run in enumerate(measurement.runs):
         where = f"result.runs[{index}]"
         if run.model not in models:
             return (
                 f"{where}.model is {run.model!r}, expected one of "
-                f"{', '.join(models) or 'its Core ML models, of which it has none'}"
+                f"{', '.join(models) or 'the models that a device measures, of which it has none'}"
             )
-        record = manifest.files.get(weights_path(run.model))
+        record = manifest.files.get(manifest.inspection.models[run.model].weights_file)
         if record is None:
             return f"{where}.model is {run.model!r}, of which the manifest lists no weights"
         if run.weights_sha256 != record.sha256:

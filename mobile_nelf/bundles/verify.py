@@ -13,7 +13,6 @@ from mobile_nelf.atomic import clear_leftovers
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
 from mobile_nelf.bundles.origin import was_made_here
-from mobile_nelf.deploy.tolerances import required_psnr_db
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
@@ -113,7 +112,7 @@ class Contents:
 def verify_bundle(
     path: AnyPath, *, run_scripts: bool = False, on_progress: Progress = silent
 ) -> Verification:
-    """Checks hashes, contract and operators of a bundle and replays its reference frames.
+    """Checks hashes, contract and inspection of a bundle and replays its reference frames.
 
     Args:
         path: the bundle's folder.
@@ -130,9 +129,8 @@ def verify_bundle(
     contents = read_bundle(path)
     manifest, files, problems = contents.manifest, contents.files, list(contents.problems)
     contract = manifest.contract
-    required = required_psnr_db(
-        contract.layout, contract.student.activation, contract.activation, manifest.target
-    )
+    exporter = find_exporter(manifest.target)
+    required = exporter.required_psnr_db(contract)
     if contract.min_psnr_db < required:
         problems.append(
             f"{MANIFEST_NAME}: the contract demands {contract.min_psnr_db:g} dB, less than the "
@@ -143,10 +141,9 @@ def verify_bundle(
     # A changed file is the whole answer; what it would render adds nothing and may not even load.
     if not problems:
         try:
-            exporter = find_exporter(manifest.target)
             if exporter.inspect(files) != manifest.inspection:
                 problems.append(
-                    f"{MANIFEST_NAME}: operators or cost differ from those of the model"
+                    f"{MANIFEST_NAME}: cost, models or tables differ from those of the artefact"
                 )
             runtimes = exporter.runtimes(files, contract)
             allowed = allowed_runtimes(runtimes, manifest, run_scripts)

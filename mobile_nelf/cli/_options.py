@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from mobile_nelf.vocabulary import Activation, ActivationForm, LayoutName, OutputForm, WeightForm
+from mobile_nelf.vocabulary import Activation
 
 if TYPE_CHECKING:
     from mobile_nelf.checkpoints import CameraOptions, Checkpoint
@@ -19,7 +19,6 @@ __all__ = [
     "choice",
     "common_options",
     "debug_option",
-    "deploy_options",
     "examples",
     "force_option",
     "lens_options",
@@ -105,35 +104,6 @@ def lens_options(command: F) -> F:
         help="Activation function of an official checkpoint, if not that of the official scripts.",
     )
     return camera(activation(command))
-
-
-def deploy_options(command: F) -> F:
-    """Adds what an exporter leaves open."""
-    layout = click.option(
-        "--layout",
-        type=choice(LayoutName),
-        help="What the host uploads for each frame. Default: the best for the target.",
-    )
-    activation = click.option(
-        "--activation",
-        type=choice(ActivationForm),
-        help="How the model computes the activation. Default: what the target supports.",
-    )
-    weights = click.option(
-        "--weights",
-        multiple=True,
-        type=choice(WeightForm),
-        help="How weights are stored; a model for each if given more than once. For coreml.",
-    )
-    output_form = click.option(
-        "--output-form",
-        type=choice(OutputForm),
-        help="What the model returns. For coreml.",
-    )
-    ios = click.option(
-        "--ios", type=int, metavar="VERSION", help="Lowest version of iOS and iPadOS. For coreml."
-    )
-    return layout(activation(weights(output_form(ios(command)))))
 
 
 def load(

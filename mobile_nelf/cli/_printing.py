@@ -14,15 +14,19 @@ import click
 
 if TYPE_CHECKING:
     from mobile_nelf.cameras import OrbitLimits
+    from mobile_nelf.export.inspection import Inspection
     from mobile_nelf.export.parity import ParityLeg
+    from mobile_nelf.export.tables import Table
 
 __all__ = [
+    "inspection_fields",
     "orbit_text",
     "parity_table",
     "plain",
     "print_fields",
     "print_json",
     "print_note",
+    "print_report_table",
     "print_table",
     "progress_bar",
     "size_text",
@@ -94,6 +98,36 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
     Console(markup=False, highlight=False, emoji=False, width=_width()).print(table)
+
+
+def print_report_table(table: Table) -> None:
+    """Prints a table of a report, then each note once, after the rows that it is about."""
+    print_table(table.columns, [row.cells for row in table.rows], right=table.numbers)
+    about: dict[str, list[str]] = {}
+    for row in table.rows:
+        for note in row.notes:
+            names = about.setdefault(note, [])
+            names += [row.cells[0]] if row.cells[0] not in names else []
+    if about or table.notes:
+        click.echo()
+    for note, names in about.items():
+        print_note(", ".join(names), note)
+    for note in table.notes:
+        print_note("note", note)
+
+
+def inspection_fields(inspection: Inspection) -> dict[str, str]:
+    """Returns work, memory and sizes for `print_fields`."""
+    cost, on_device = inspection.cost, inspection.bytes_on_device
+    fields = {"work": "unknown (the graph has dynamic shapes)"}
+    if cost is not None:
+        fields["work"] = f"{cost.macs / 1e9:.2f} GMAC a frame"
+        fields["activations"] = f"{size_text(cost.peak_activation_bytes)} at the peak, in fp32"
+    if on_device is None:
+        records = {path: inspection.models[path] for path in inspection.model_paths}
+        return fields | {path: size_text(record.bytes) for path, record in records.items()}
+    allowed = "" if inspection.budget is None else f", of {size_text(inspection.budget)}"
+    return fields | {"size": f"{size_text(on_device)} after import (predicted){allowed}"}
 
 
 def parity_table(legs: Sequence[ParityLeg]) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
-from mobile_nelf.bundles.measured import bundle_measurements, bundles_in, packages
+from mobile_nelf.bundles.measured import bundle_measurements, bundles_in
 from mobile_nelf.checkpoints import CameraOptions, open_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.parity import ParityLeg
-from mobile_nelf.export.seam import SnapmlReport
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.vocabulary import Activation
 
@@ -100,7 +99,7 @@ def _bundle_rows(path: Path, all_runs: bool) -> list[Row]:
                 raise InputError(f"{path}: is a part of the bundle {folder}; name the bundle")
     manifest = read_manifest(path)
     measurements = bundle_measurements(path)
-    models = packages(manifest)
+    models = manifest.inspection.measurable
     if not models:
         return [_artefact_row(path, manifest)]
     rows = []
@@ -108,49 +107,47 @@ def _bundle_rows(path: Path, all_runs: bool) -> list[Row]:
         runs = runs_of(model, measurements)
         shown: list[DeviceFigures | None] = [*(runs if all_runs else runs[:1])]
         further = len(runs) - len(shown)
-        rows += [_package_row(path, manifest, model, run, further) for run in shown or [None]]
+        rows += [_model_row(path, manifest, model, run, further) for run in shown or [None]]
     return rows
 
 
 def _artefact_row(path: Path, manifest: Manifest) -> Row:
-    """Returns the row of a bundle whose model no device measures for mnelf."""
-    report = manifest.inspection.operators
-    names = [name for name in manifest.files if name.endswith(".onnx")]
-    weights, size, size_of = "", None, ""
-    if isinstance(report, SnapmlReport):
-        weights, size, size_of = "fp16", report.import_bytes, "models after import, predicted"
-    elif names:
-        size = sum(manifest.files[name].size for name in names)
-        weights, size_of = "fp32", "ONNX file"
+    """Returns the row of a bundle whose models no device measures for mnelf."""
+    inspection = manifest.inspection
+    records = [inspection.models[model] for model in inspection.model_paths]
+    size, size_of = inspection.bytes_on_device, "models after import, predicted"
+    if size is None and records:
+        size, size_of = sum(record.bytes for record in records), "models in the bundle"
     return Row(
         name=str(path),
         kind="bundle",
-        model=", ".join(names),
+        model=", ".join(inspection.model_paths),
         network=manifest.contract.student.name,
         target=manifest.target,
-        weights=weights,
+        weights=", ".join(dict.fromkeys(record.weights for record in records)),
         size_bytes=size,
-        size_of=size_of,
+        size_of=size_of if records else "",
         psnr_db=manifest.metrics.get(PSNR_METRIC),
         parity_db=_parity_db(manifest.parity),
         figures=None,
     )
 
 
-def _package_row(
+def _model_row(
     path: Path, manifest: Manifest, model: str, figures: DeviceFigures | None, further: int
 ) -> Row:
-    prefix = f"{model}/"
-    program = manifest.inspection.programs.get(model)
+    record = manifest.inspection.models[model]
     return Row(
         name=str(path),
         kind="bundle",
         model=model,
         network=manifest.contract.student.name,
         target=manifest.target,
-        weights=program.weights if program else "",
-        size_bytes=sum(r.size for name, r in manifest.files.items() if name.startswith(prefix)),
-        size_of="package",
+        weights=record.weights,
+        size_bytes=record.bytes if record.bytes_on_device is None else record.bytes_on_device,
+        size_of="model in the bundle"
+        if record.bytes_on_device is None
+        else "model after import, predicted",
         psnr_db=manifest.metrics.get(PSNR_METRIC),
         parity_db=_parity_db(leg for leg in manifest.parity if leg.artefact == model),
         figures=figures,

@@ -27,10 +27,9 @@ ARTEFACT_MIN_PSNR_DB: dict[LayoutName, float] = {
     "factored": 60.0,
 }
 
-#: Targets whose artefacts have weights in fp16. Rounding them moves frames whatever the layout, so
-#: that even `embedded` need not reach more than the others. A trained D60-SR3 reached 84 to 86 dB,
-#: whatever the layout.
-FP16_TARGETS = ("coreml",)
+#: Artefact with weights in fp16. Rounding them moves frames whatever the layout, so that even
+#: `embedded` need not reach more than the others. A trained D60-SR3 reached 84 to 86 dB, whatever
+#: the layout.
 FP16_MIN_PSNR_DB = 60.0
 
 #: Artefact in which every result is rounded to fp16, as a device may. An rms error of 0.8 of an
@@ -58,11 +57,11 @@ MAPPED_MIN_PSNR_DB = 45.0
 
 
 def required_psnr_db(
-    layout: LayoutName, trained: Activation, form: ActivationForm, target: str = ""
+    layout: LayoutName, trained: Activation, form: ActivationForm, *, fp16_weights: bool = False
 ) -> float:
     """Returns what each frame of an artefact must reach against the trained student."""
     required = ARTEFACT_MIN_PSNR_DB[layout]
-    if target in FP16_TARGETS:
+    if fp16_weights:
         required = min(required, FP16_MIN_PSNR_DB)
     if changes_function(trained, form):
         required = min(required, MAPPED_MIN_PSNR_DB)

@@ -98,7 +98,7 @@ class Run:
     A failed run has a text in `error`, and of the other figures those that it reached.
 
     Attributes:
-        model: file name of the package, such as `mic.mlpackage`.
+        model: its path inside the bundle.
         weights_sha256: of the `weight.bin` inside it.
         compute_units: which processors Core ML was allowed to use.
         error: why the run failed; None if it did not.

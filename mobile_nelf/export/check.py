@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.deploy.cost import Cost, model_cost
-from mobile_nelf.errors import DeployError, InputError, require
+from mobile_nelf.errors import InputError, require
 from mobile_nelf.export.exporter import find_exporter
-from mobile_nelf.export.options import NO_OPTIONS, ExportOptions
-from mobile_nelf.export.seam import PlacementReport, SnapmlReport, check_snapml
+from mobile_nelf.export.inspection import Inspection
+from mobile_nelf.export.options import is_chosen, make_options
 from mobile_nelf.extras import import_extra
 from mobile_nelf.vocabulary import Activation
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["CheckResult", "check_path"]
+__all__ = ["CheckResult", "check_path", "refuse_choices"]
+
+NO_CHOICES: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -30,42 +33,35 @@ class CheckResult:
         target: name of the exporter.
         contract: of the exported network; None for an ONNX file.
         layout_reason: why the layout was chosen; empty for an ONNX file.
-        operators: the operator report, for targets that have one.
-        cost: of one frame; None if a shape is unknown.
-        problems: what the target refuses, one sentence each; empty if nothing.
-        warnings: what is likely to be a mistake, and what could not be checked.
-        placement: where operations will run, for targets with rules about it.
+        inspection: cost, models, tables, and what the target refuses.
     """
 
     target: str
     contract: Contract | None
     layout_reason: str
-    operators: SnapmlReport | None
-    cost: Cost | None
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
-    placement: PlacementReport | None = None
+    inspection: Inspection
 
     def __repr__(self) -> str:
         """Returns the verdict and how much there is to read."""
         network = self.contract.student.name if self.contract else "the model"
         verdict = "takes" if self.passed else "refuses"
+        errors = len(self.inspection.problems)
         return (
-            f"CheckResult(target {self.target} {verdict} {network}, {len(self.problems)} problems, "
-            f"{len(self.warnings)} warnings)"
+            f"CheckResult(target {self.target} {verdict} {network}, {errors} problems, "
+            f"{len(self.inspection.findings) - errors} warnings)"
         )
 
     @property
     def passed(self) -> bool:
         """Whether the target takes the network."""
-        return not self.problems
+        return self.inspection.passed
 
 
 def check_path(
     path: Path,
     *,
     target: str,
-    options: ExportOptions = NO_OPTIONS,
+    options: Mapping[str, object] = NO_CHOICES,
     camera: CameraOptions | None = None,
     trained_activation: Activation | None = None,
 ) -> CheckResult:
@@ -74,38 +70,46 @@ def check_path(
     Args:
         path: a checkpoint, which is exported first, or any ONNX file; told by its content.
         target: name of an installed exporter.
-        options: of the export.
+        options: of the export, by name; the exporter chooses the others.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
 
     Raises:
-        InputError: no such file or target, or options that the file has no use for.
+        InputError: no such file or target, an option that the target does not have, or options
+            that the file has no use for.
         CheckpointError: the file is neither a checkpoint nor an ONNX model.
         MissingExtraError: the target's optional dependencies are not installed.
     """
     exporter = find_exporter(target)
     model = _read_onnx(require(path, "a checkpoint or an ONNX model"))
     if model is not None:
-        if options != NO_OPTIONS or camera or trained_activation:
-            raise InputError(
-                f"{path}: is an ONNX model and is checked as it is; layout, activation, camera "
-                "and the like are options for checkpoints"
-            )
-        return _check_onnx(model, path, target)
+        foreign = {"camera": camera, "trained_activation": trained_activation}
+        refuse_choices(path, "an ONNX model", {**options, **foreign})
+        return CheckResult(target, None, "", exporter.check_onnx(model, path))
+    chosen = make_options(target, exporter.options, options)
     checkpoint = load_checkpoint(path, camera=camera, trained_activation=trained_activation)
-    exported = exporter.export(checkpoint, "check", options)
-    inspection = exporter.inspect(exported.files)
-    report = inspection.operators
+    exported = exporter.export(checkpoint, "check", chosen)
     return CheckResult(
-        target=target,
-        contract=exported.contract,
-        layout_reason=exported.layout_reason,
-        operators=report,
-        cost=inspection.cost,
-        problems=report.refusals if report else (),
-        warnings=report.warnings if report else (),
-        placement=inspection.placement,
+        target, exported.contract, exported.layout_reason, exporter.inspect(exported.files)
     )
+
+
+def refuse_choices(path: Path, kind: str, chosen: Mapping[str, object]) -> None:
+    """Refuses options for a file or folder that is checked as it is.
+
+    Args:
+        path: what is checked.
+        kind: what it is, such as `an ONNX model`.
+        chosen: values of options by name.
+
+    Raises:
+        InputError: one of them was chosen.
+    """
+    if any(map(is_chosen, chosen.values())):
+        raise InputError(
+            f"{path}: is {kind} and is checked as it is; layout, activation, camera and the "
+            "like are options for checkpoints"
+        )
 
 
 def _read_onnx(path: Path) -> ModelProto | None:
@@ -127,27 +131,3 @@ def _read_onnx(path: Path) -> ModelProto | None:
         return None
     # Protobuf skips what it does not know, so many files parse as a model of nothing.
     return model if model.graph.node else None
-
-
-def _check_onnx(model: ModelProto, path: Path, target: str) -> CheckResult:
-    if target == "lens":
-        report = check_snapml(model, output_scaled=_makes_images(model))
-        return CheckResult(target, None, "", report, report.cost, report.refusals, report.warnings)
-    if target != "onnx":
-        raise InputError(f"{path}: an ONNX model can be checked for lens or onnx, not for {target}")
-    onnx = import_extra("onnx", "lens")
-    problems: tuple[str, ...] = ()
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        problems = (str(error).partition("\n")[0],)
-    try:
-        return CheckResult(target, None, "", None, model_cost(model), problems, ())
-    except DeployError as error:
-        return CheckResult(target, None, "", None, None, problems, (str(error),))
-
-
-def _makes_images(model: ModelProto) -> bool:
-    """Whether all outputs have the shape of an image, whose [0, 1] Lens Studio scales by 255."""
-    shapes = [info.type.tensor_type.shape.dim for info in model.graph.output]
-    return all(len(dims) == 4 and dims[1].dim_value in (3, 4) for dims in shapes)

@@ -1,25 +1,32 @@
-"""What an exporter is, and how exporters are found.
+"""What an exporter is: the one door between the SDK and its targets.
 
-Built-in and third-party exporters come through the same door, the entry-point group
-`mobile_nelf.exporters`, so that the SDK imports none of them.
+The SDK imports none of them; `export.targets` finds what is installed.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.tolerances import required_psnr_db
+from mobile_nelf.devices import Measurement
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.export.tables import Table
+from mobile_nelf.export.targets import exporter_point, exporter_targets
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["Exported", "Exporter", "exporter_targets", "find_exporter"]
+
+OptionsT = TypeVar("OptionsT")
 
 
 @dataclass(frozen=True)
@@ -45,22 +52,41 @@ class Exported:
     opinions: tuple[Runtime, ...] = ()
 
 
-class Exporter(Protocol):
+class Exporter(ABC, Generic[OptionsT]):
     """Turns a student into an artefact and runs that artefact off-device.
 
     Attributes:
         target: name on the command line.
+        options: frozen dataclass of what a user may choose, see `export.options`.
     """
 
     target: ClassVar[str]
+    options: type[OptionsT]
 
-    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+    @abstractmethod
+    def export(self, checkpoint: Checkpoint, name: str, options: OptionsT) -> Exported:
         """Returns the artefact.
 
         Raises:
             InputError: an option or the name does not fit the target.
             DeployError: the student does not.
             MissingExtraError: the target's optional dependencies are not installed.
+        """
+
+    @abstractmethod
+    def inspect(self, files: dict[str, bytes]) -> Inspection:
+        """Returns what can be said of the artefact among `files` without running it.
+
+        Raises:
+            BundleError: the artefact is missing or broken.
+        """
+
+    @abstractmethod
+    def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
+        """Returns ways to execute the artefact among `files`.
+
+        Raises:
+            BundleError: the artefact is missing, broken, or does not carry `contract`.
         """
 
     def companions(
@@ -73,20 +99,36 @@ class Exporter(Protocol):
             contract: of the artefact.
             name: of the project.
         """
+        return {}
 
-    def inspect(self, files: dict[str, bytes]) -> Inspection:
-        """Returns cost and operator report of the artefact among `files`.
+    def next_step(self, bundle: Path, name: str) -> str:
+        """Returns what a user does with a new bundle, in one line; empty if that is open.
+
+        Args:
+            bundle: its folder.
+            name: of the project.
+        """
+        return ""
+
+    def required_psnr_db(self, contract: Contract) -> float:
+        """Returns what each frame must reach at least, whatever the contract of a bundle says."""
+        return required_psnr_db(contract.layout, contract.student.activation, contract.activation)
+
+    def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
+        """Says what the target makes of an ONNX model, also one that mnelf did not write.
+
+        Args:
+            model: the graph; weights in other files were not loaded.
+            path: of its file.
 
         Raises:
-            BundleError: the artefact is missing or broken.
+            InputError: the target does not take ONNX models.
+            DeployError: the graph is not valid ONNX.
         """
-
-    def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
-        """Returns ways to execute the artefact among `files`.
-
-        Raises:
-            BundleError: the artefact is missing, broken, or does not carry `contract`.
-        """
+        raise InputError(
+            f"{path}: is an ONNX model, and target {self.target} does not check those; give it a "
+            "checkpoint"
+        )
 
     def tool_edits(
         self,
@@ -104,9 +146,11 @@ class Exporter(Protocol):
         Returns:
             What was done, by path; changes that are not the tool's are left out.
         """
+        return {}
 
     def is_tool_file(self, path: str) -> bool:
         """Whether the target's own tool makes such a file in a bundle by itself."""
+        return False
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """Checks a project of the target's tool, also one that mnelf did not write.
@@ -117,28 +161,28 @@ class Exporter(Protocol):
         Raises:
             InputError: the target has no projects, or there is none in `folder`.
         """
+        raise InputError(
+            f"{folder}: is a directory, expected a checkpoint; target {self.target} has no "
+            "projects to check"
+        )
+
+    def measured_tables(
+        self, inspection: Inspection, measurement: Measurement
+    ) -> tuple[Table, ...]:
+        """Returns what the target has to say about a device's figures, beside its own prediction.
+
+        Args:
+            inspection: of the bundle that was measured.
+            measurement: of one of its models at least.
+        """
+        return ()
 
 
-def exporter_targets() -> list[str]:
-    """Returns the names of the installed exporters."""
-    return sorted(point.name for point in entry_points(group="mobile_nelf.exporters"))
-
-
-def find_exporter(target: str) -> Exporter:
+def find_exporter(target: str) -> Exporter[Any]:
     """Returns the exporter for `target`.
 
     Raises:
         InputError: no such exporter is installed, or two claim the name.
     """
-    points = [p for p in entry_points(group="mobile_nelf.exporters") if p.name == target]
-    if not points:
-        raise InputError(
-            f"unknown target {target!r}, expected one of {', '.join(exporter_targets())}"
-        )
-    if len({point.value for point in points}) > 1:
-        raise InputError(
-            f"target {target!r} is claimed by {' and '.join(point.value for point in points)}; "
-            "uninstall one of them"
-        )
-    exporter: Exporter = points[0].load()()
+    exporter: Exporter[Any] = exporter_point(target).load()()
     return exporter

@@ -6,24 +6,10 @@ from typing import Any
 
 from mobile_nelf.checkpoints import CameraOptions
 from mobile_nelf.export.check import CheckResult, check_path
-from mobile_nelf.export.exporter import find_exporter
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.paths import AnyPath, as_path
-from mobile_nelf.plain import from_dict
 from mobile_nelf.vocabulary import Activation
 
-__all__ = ["check", "target_options"]
-
-
-def target_options(target: str, keywords: dict[str, Any]) -> ExportOptions:
-    """Returns the options of a target.
-
-    Raises:
-        InputError: there is no such target.
-        ConfigError: a keyword is unknown, or its value is none of the choices.
-    """
-    find_exporter(target)
-    return from_dict(ExportOptions, keywords, f"options of target {target}")
+__all__ = ["check"]
 
 
 def check(
@@ -44,15 +30,16 @@ def check(
         **options: of the target, as its options dataclass has them.
 
     Raises:
-        ConfigError: an option that nobody knows, or a value that is none of its choices.
-        InputError: no such file or target, or options that the file has no use for.
+        ConfigError: a value of an option is none of its choices.
+        InputError: no such file or target, an option that the target does not have, or options
+            that the file has no use for.
         CheckpointError: the file is neither a checkpoint nor an ONNX model.
         MissingExtraError: the target's optional dependencies are not installed.
     """
     return check_path(
         as_path(path),
         target=target,
-        options=target_options(target, options),
+        options=options,
         camera=camera,
         trained_activation=trained_activation,
     )

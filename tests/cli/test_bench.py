@@ -9,7 +9,7 @@ import pytest
 
 from mobile_nelf.bundles.manifest import read_manifest
 from tests.helpers.cli import fits, read_json
-from tests.helpers.devices import one_run, packaged_bundle, synthetic_result
+from tests.helpers.devices import one_run, onnx_bundle, packaged_bundle, synthetic_result
 
 STORED = "thing/measurements/Synthetic1,1-2026-11-23T100000Z.json"
 WRONG = {"frames": 2, "psnr_db": [61.5, 12.25], "worst_psnr_db": 12.25, "passed": False}
@@ -108,7 +108,7 @@ def test_what_slows_the_device_is_said(mnelf, share):
 
 
 def test_the_rules_stand_beside_the_answer_of_the_device(mnelf, tmp_path):
-    manifest = packaged_bundle(tmp_path / "thing", target="coreml")
+    manifest = packaged_bundle(tmp_path / "thing")
     answer = {
         "ios17.conv": {"neural_engine": 69, "gpu": 1},
         "ios16.conv": {"neural_engine": 1, "cpu": 1},
@@ -123,39 +123,31 @@ def test_the_rules_stand_beside_the_answer_of_the_device(mnelf, tmp_path):
     ]
     (tmp_path / "result.json").write_text(json.dumps(synthetic_result(manifest, *runs)))
     data = read_json(mnelf("bench", "import", "result.json", "--json"))
-    everywhere = {"neural_engine": 70, "gpu": 1, "cpu": 1}
-    assert data["placement"] == [
-        {
-            "kind": "conv",
-            "rules": {"neural_engine": 72},
-            "device": {"all": everywhere, "cpuAndNeuralEngine": {}},
-        },
-        {
-            "kind": "cast",
-            "rules": {"gpu_or_cpu": 2},
-            "device": {"all": {"cpu": 2}, "cpuAndNeuralEngine": {}},
-        },
-        {
-            "kind": "concat",
-            "rules": {},
-            "device": {"all": {"neural_engine": 1}, "cpuAndNeuralEngine": {}},
-        },
+    (table,) = data["tables"]
+    settings = ["device, all", "device, cpuAndNeuralEngine"]
+    assert table["columns"] == ["operation", "by the rules", *settings]
+    assert [row["cells"] for row in table["rows"]] == [
+        ["conv", "72 Neural Engine", "70 Neural Engine, 1 GPU, 1 CPU", "-"],
+        ["cast", "2 GPU or CPU", "2 CPU", "-"],
+        ["concat", "-", "1 Neural Engine", "-"],
     ]
     text = " ".join(fits(mnelf("bench", "import", "result.json", "--force")).split())
     assert "conv 72 Neural Engine 70 Neural Engine, 1 GPU, 1 CPU" in text
-    assert "conv on all: 2 fewer on the Neural Engine than by the rules" in text
-    assert "conv on cpuAndNeuralEngine: 72 fewer on the Neural Engine than by the rules" in text
-    assert "cast on" not in text
+    assert "conv: all: 2 fewer on the Neural Engine than by the rules" in text
+    assert "conv: cpuAndNeuralEngine: 72 fewer on the Neural Engine than by the rules" in text
+    assert "cast:" not in text
 
 
-def test_without_rules_or_an_answer_there_is_nothing_to_put_side_by_side(mnelf, share, tmp_path):
-    share()
-    assert read_json(mnelf("bench", "import", "result.json", "--json"))["placement"] == []
-    manifest = packaged_bundle(tmp_path / "ruled" / "thing", target="coreml")
+def test_without_rules_or_an_answer_there_is_nothing_to_put_side_by_side(mnelf, tmp_path):
+    manifest = onnx_bundle(tmp_path / "unruled" / "thing")
+    (tmp_path / "new.json").write_text(json.dumps(synthetic_result(manifest)))
+    line = ("bench", "import", "new.json", "unruled/thing", "--json")
+    assert read_json(mnelf(*line))["tables"] == []
+    manifest = packaged_bundle(tmp_path / "ruled" / "thing")
     result = synthetic_result(manifest, one_run(manifest, placement_by_operation=None))
     (tmp_path / "old.json").write_text(json.dumps(result))
     line = ("bench", "import", "old.json", "ruled/thing", "--json")
-    assert read_json(mnelf(*line))["placement"] == []
+    assert read_json(mnelf(*line))["tables"] == []
 
 
 def test_mistakes_of_a_first_try(mnelf, share, bundle, tmp_path):
@@ -168,7 +160,7 @@ def test_mistakes_of_a_first_try(mnelf, share, bundle, tmp_path):
         mnelf("bench", "import", "result.json", "thing/manifest.json"),
         "thing/manifest.json: no such folder, expected the bundle that was measured",
     )
-    _refused(mnelf("bench", "import", "thing/manifest.json"), "manifest.json: schema is 2")
+    _refused(mnelf("bench", "import", "thing/manifest.json"), "manifest.json: schema is 3")
     _refused(
         mnelf("bench", "import", "result.json", "."),
         "is not a bundle; it contains the bundles thing; pass",

@@ -69,7 +69,8 @@ def test_mistakes_for_machines(mnelf, bundle):
     report = json.loads(result.stdout)
     assert (report["passed"], report["target"], report["path"]) == (False, "lens", "thing")
     assert report["project"] == "lens_project/thing.esproj"
-    assert report["models"]["lens_project/Assets/model.onnx"]["opset"] == 11
+    (table,) = report["models"]["lens_project/Assets/model.onnx"]["tables"]
+    assert table["notes"][0].startswith("Opset 11; ")
     finding = next(f for f in report["findings"] if "RenderOutput" in f["problem"])
     assert finding["path"] == "lens_project/Assets/Scene.scene"
     assert finding["severity"] == "error"

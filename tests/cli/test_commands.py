@@ -57,6 +57,13 @@ def test_bundle_says_what_it_proved_and_what_comes_next(mnelf, student, tmp_path
     assert "problem: README.md" in mnelf("verify", "thing-lens").stdout
 
 
+def _column(report, column):
+    """Cells of a column of the only table, by the first cell of their row."""
+    (table,) = report["inspection"]["tables"]
+    index = table["columns"].index(column)
+    return {row["cells"][0]: row["cells"][index] for row in table["rows"]}
+
+
 def test_check_of_a_checkpoint(mnelf, student):
     result = mnelf("check", student)
     assert result.exit_code == 0, result.output
@@ -66,8 +73,12 @@ def test_check_of_a_checkpoint(mnelf, student):
     report = read_json(mnelf("check", student, "--layout", "rays", "--json"))
     assert report["passed"] is True
     assert report["contract"]["layout"] == "rays"
-    assert "sin" in report["operators"]["lacking"]["iphone_npu"]
-    assert read_json(mnelf("check", student, "--target", "onnx", "--json"))["operators"] is None
+    assert _column(report, "iPhone NPU")["sin"] == "no"
+    assert _column(report, "iPhone GPU")["sin"] == "yes"
+    room = read_json(mnelf("check", student, "--experience", "world", "--layout", "rays", "--json"))
+    assert "camera_image" in {spec["name"] for spec in room["contract"]["inputs"]}
+    onnx_report = read_json(mnelf("check", student, "--target", "onnx", "--json"))
+    assert onnx_report["inspection"]["tables"] == []
 
 
 def test_check_of_a_student_too_large_for_a_lens(mnelf, tmp_path):
@@ -80,7 +91,8 @@ def test_check_of_a_student_too_large_for_a_lens(mnelf, tmp_path):
     assert result.stdout.endswith("failed\n")
     report = read_json(mnelf("check", "large.pt", "--json"))
     assert report["passed"] is False
-    assert report["operators"]["import_bytes"] > report["operators"]["budget_bytes"]
+    models = report["inspection"]["models"].values()
+    assert sum(model["bytes_on_device"] for model in models) > next(iter(models))["budget"]
 
 
 def _onnx_file(path, op, opset=11, shape=(1, 3, 4, 4)):
@@ -99,14 +111,19 @@ def test_check_tells_an_onnx_file_by_its_content(mnelf, tmp_path):
     result = mnelf("check", "model.bin")
     assert result.exit_code == 0, result.output
     assert "relu" in fits(result)
-    assert read_json(mnelf("check", "model.bin", "--target", "onnx", "--json"))["problems"] == []
+    assert (
+        read_json(mnelf("check", "model.bin", "--target", "onnx", "--json"))["inspection"][
+            "findings"
+        ]
+        == []
+    )
 
 
 def test_check_counts_the_output_scale_of_images_only(mnelf, tmp_path):
     _onnx_file(tmp_path / "image.onnx", "Relu")
     _onnx_file(tmp_path / "sampler.onnx", "Relu", shape=(1, 24, 4, 4))
     layers = [
-        {row["layer"] for row in read_json(mnelf("check", name, "--json"))["operators"]["layers"]}
+        set(_column(read_json(mnelf("check", name, "--json")), "layer"))
         for name in ("image.onnx", "sampler.onnx")
     ]
     assert layers == [{"relu", "batchnorm"}, {"relu"}]
@@ -120,6 +137,14 @@ def test_check_fails_on_what_snapml_lacks(mnelf, tmp_path):
     assert "problem: Opset 13" in result.stdout
     assert result.stdout.endswith("failed\n")
     assert read_json(mnelf("check", "erf.onnx", "--json"))["passed"] is False
+
+
+def test_a_target_that_takes_no_onnx_says_so(mnelf, tmp_path):
+    _onnx_file(tmp_path / "model.onnx", "Relu")
+    result = mnelf("check", "model.onnx", "--target", "coreml")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "model.onnx: is an ONNX model, and target coreml does not check those" in result.stderr
 
 
 def test_check_for_onnx_fails_on_an_invalid_model(mnelf, tmp_path):

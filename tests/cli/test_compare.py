@@ -25,7 +25,7 @@ def bundles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles")
     for target in ("lens", "onnx"):
         create_bundle(random_checkpoint(sr_widths=(8,)), target=target, output=folder / target)
-    packaged_bundle(folder / "thing", target="coreml")
+    packaged_bundle(folder / "thing")
     return folder
 
 
@@ -81,8 +81,8 @@ def test_sizes_are_those_of_the_model_as_it_ships(mnelf, here, student, checkpoi
         if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
     )
     assert by_target[""]["size_bytes"] == 2 * parameters
-    lens = read_manifest(here / "lens").inspection.operators
-    assert by_target["lens"]["size_bytes"] == lens.import_bytes
+    lens = read_manifest(here / "lens").inspection
+    assert by_target["lens"]["size_bytes"] == lens.bytes_on_device
     assert "predicted" in by_target["lens"]["size_of"]
     assert by_target["onnx"]["size_bytes"] == (here / "onnx" / "model.onnx").stat().st_size
     sizes = [row["size_bytes"] for row in rows(mnelf, "thing", "--no-paper")]

@@ -13,7 +13,6 @@ from PIL import Image, ImageSequence
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.checkpoints import Checkpoint
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.export.runtime import FILM_FPS
 from tests.helpers.node import needs_node
 from tests.helpers.students import random_checkpoint
@@ -33,9 +32,9 @@ def bundles(light_field, tmp_path_factory) -> Path:
     """A folder with a bundle for each target and experience."""
     folder = tmp_path_factory.mktemp("bundles")
     for name, target, options in (
-        ("orbit", "lens", ExportOptions(experience="orbit")),
-        ("world", "lens", ExportOptions(experience="world")),
-        ("onnx", "onnx", ExportOptions()),
+        ("orbit", "lens", {"experience": "orbit"}),
+        ("world", "lens", {"experience": "world"}),
+        ("onnx", "onnx", {}),
     ):
         create_bundle(light_field, target=target, output=folder / name, options=options)
     return folder

@@ -9,12 +9,12 @@ from typing import Any
 
 from mobile_nelf.bundles import Manifest, create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
-from mobile_nelf.export.inspection import ProgramRecord
+from mobile_nelf.export.inspection import ModelRecord
 from mobile_nelf.export.parity import ParityLeg
-from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow
+from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow, placement_table
 from tests.helpers.students import random_checkpoint
 
-__all__ = ["WEIGHTS", "edited", "one_run", "packaged_bundle", "synthetic_result"]
+__all__ = ["WEIGHTS", "edited", "one_run", "onnx_bundle", "packaged_bundle", "synthetic_result"]
 
 #: The first leg is not an artefact's; then come those of the two packages, in their order.
 LEGS = tuple(
@@ -28,9 +28,10 @@ LEGS = tuple(
     )
 )
 
-PROGRAMS = {
-    "thing.mlpackage": ProgramRecord("fp16", "0" * 64),
-    "thing-palette6.mlpackage": ProgramRecord("palette6", "1" * 64),
+#: Name and weights of the packages, and the bytes of the file that holds those.
+PACKAGES = {
+    "thing.mlpackage": ("fp16", 1_000_000),
+    "thing-palette6.mlpackage": ("palette6", 500_000),
 }
 
 RULES = PlacementReport(
@@ -45,43 +46,43 @@ RULES = PlacementReport(
 WEIGHTS = "{}/Data/com.apple.CoreML/weights/weight.bin"
 
 
-def packaged_bundle(
-    folder: Path,
-    *,
-    models: tuple[str, ...] = ("thing.mlpackage", "thing-palette6.mlpackage"),
-    target: str = "onnx",
-    seed: int = 0,
-) -> Manifest:
-    """Writes a real ONNX bundle, which verifies, and lists packages of made-up bytes beside it.
-
-    For another target its legs and placement rules are made up as well, and it no longer verifies.
-    """
+def onnx_bundle(folder: Path, *, seed: int = 0) -> Manifest:
+    """Writes a real bundle named `thing`, whose model a device may have measured."""
     checkpoint = replace(
         random_checkpoint(seed=seed, sr_widths=(8,)), metrics={"test_psnr_db": 26.01}
     )
-    bundle = create_bundle(checkpoint, target="onnx", output=folder, name="thing")
-    files = dict(bundle.manifest.files)
-    for index, model in enumerate(models):
+    create_bundle(checkpoint, target="onnx", output=folder, name="thing")
+    return read_manifest(folder)
+
+
+def packaged_bundle(folder: Path) -> Manifest:
+    """Writes a bundle for Core ML of made-up packages, legs and rules, which does not verify."""
+    manifest = onnx_bundle(folder)
+    files = dict(manifest.files)
+    models = {}
+    for index, (model, (weights, size)) in enumerate(PACKAGES.items()):
+        models[model] = ModelRecord(
+            weights, str(index) * 64, 2 + size, weights_file=WEIGHTS.format(model)
+        )
         for name, content in (
             (f"{model}/Manifest.json", b"{}"),
-            (WEIGHTS.format(model), bytes([index]) * (1_000_000 >> index)),
+            (WEIGHTS.format(model), bytes([index]) * size),
         ):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
             files[name] = FileRecord.of(content)
-    manifest = replace(bundle.manifest, files=files)
-    if target != manifest.target:
-        inspection = replace(manifest.inspection, placement=RULES, programs=PROGRAMS)
-        manifest = replace(manifest, target=target, parity=LEGS, inspection=inspection)
+    inspection = replace(manifest.inspection, models=models, tables=(placement_table(RULES),))
+    manifest = replace(manifest, target="coreml", files=files, parity=LEGS, inspection=inspection)
     (folder / "manifest.json").write_bytes(manifest.to_bytes())
     return read_manifest(folder)
 
 
-def one_run(manifest: Manifest, model: str = "thing.mlpackage", **changes: Any) -> dict[str, Any]:
-    """Returns a run with every field filled in; times are 10 ms at the median."""
+def one_run(manifest: Manifest, model: str = "", **changes: Any) -> dict[str, Any]:
+    """Returns a run of a model, the main one if none is named; times are 10 ms at the median."""
+    model = model or manifest.inspection.measurable[0]
     return {
         "model": model,
-        "weights_sha256": manifest.files[WEIGHTS.format(model)].sha256,
+        "weights_sha256": manifest.files[manifest.inspection.models[model].weights_file].sha256,
         "compute_units": "all",
         "error": None,
         "compile_ms": 810.5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -23,13 +23,18 @@ from mobile_nelf.deploy.tolerances import (
     EMULATED_MIN_PSNR_DB,
     required_psnr_db,
 )
+from mobile_nelf.devices import Measurement
 from mobile_nelf.errors import BundleError, DeployError, InputError
-from mobile_nelf.export.exporter import Exported
-from mobile_nelf.export.inspection import Inspection, ProgramRecord, ProjectCheck
-from mobile_nelf.export.options import ExportOptions
+from mobile_nelf.export.exporter import Exported, Exporter
+from mobile_nelf.export.inspection import Inspection, ModelRecord
 from mobile_nelf.export.runtime import FrameFunction, Runtime
+from mobile_nelf.export.tables import Table
 from mobile_nelf.vocabulary import WeightForm
-from mobile_nelf_exporters.coreml.app import APP_IOS, HarnessModel, render_ios_harness
+from mobile_nelf_exporters.coreml.app import (
+    APP_IOS,
+    HarnessModel,
+    render_ios_harness,
+)
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
     check_package,
@@ -42,9 +47,11 @@ from mobile_nelf_exporters.coreml.convert import convert, package_files
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
-from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, package_names
+from mobile_nelf_exporters.coreml.options import Options
+from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
-from mobile_nelf_exporters.coreml.placement import place
+from mobile_nelf_exporters.coreml.placed import measured_placement
+from mobile_nelf_exporters.coreml.placement import place, placement_table
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
@@ -59,18 +66,18 @@ NOT_MEASURED = (
 )
 
 
-class CoremlExporter:
+class CoremlExporter(Exporter[Options]):
     """Exports Core ML packages, one for each form of the weights."""
 
     target: ClassVar[str] = "coreml"
+    options = Options
 
-    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+    def export(self, checkpoint: Checkpoint, name: str, options: Options) -> Exported:
         """See `Exporter.export`.
 
         Raises:
             InputError: `name` is not a name for an app, or a version of iOS is not to be had.
         """
-        options.refuse(self.target, "experience")
         # By default what the app itself needs.
         ios = APP_IOS if options.ios is None else options.ios
         weights = options.weights or ("fp16",)
@@ -102,12 +109,8 @@ class CoremlExporter:
                 "store nothing smaller; leave out weights",
                 arguments=["weights"],
             )
-        contract = replace(
-            make_contract(checkpoint, layout, activation, output_form),
-            min_psnr_db=required_psnr_db(
-                layout.name, checkpoint.student.activation, activation, self.target
-            ),
-        )
+        contract = make_contract(checkpoint, layout, activation, output_form)
+        contract = replace(contract, min_psnr_db=self.required_psnr_db(contract))
         form = deploy_form(checkpoint, layout, activation, expand=False)
         # First, since it fails at once where the runtime is not installed.
         opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
@@ -144,35 +147,28 @@ class CoremlExporter:
         facts = program_facts(packages[0])
         return Inspection(
             program_cost(facts),
-            placement=place(facts),
-            programs={
-                package.name: ProgramRecord(
-                    weight_form(package),
-                    hashlib.sha256(canonical_dump(package).encode()).hexdigest(),
-                )
-                for package in packages
-            },
+            {package.name: _record(package, files) for package in packages},
+            (placement_table(place(facts)),),
         )
 
-    def tool_edits(
-        self,
-        files: Mapping[str, bytes],
-        changed: Collection[str],
-        is_original: Callable[[str, bytes], bool],
-    ) -> dict[str, str]:
-        """See `Exporter.tool_edits`."""
-        return {}
+    def next_step(self, bundle: Path, name: str) -> str:
+        """See `Exporter.next_step`."""
+        return f"read {bundle / 'README.md'}: how it gets onto an iPad"
 
-    def is_tool_file(self, path: str) -> bool:
-        """See `Exporter.is_tool_file`."""
-        return False
-
-    def check_project(self, folder: Path) -> ProjectCheck:
-        """See `Exporter.check_project`."""
-        raise InputError(
-            f"{folder}: is a directory, expected a checkpoint; target {self.target} has no "
-            "projects to check"
+    def required_psnr_db(self, contract: Contract) -> float:
+        """See `Exporter.required_psnr_db`; weights are stored in fp16."""
+        return required_psnr_db(
+            contract.layout,
+            contract.student.activation,
+            contract.activation,
+            fp16_weights=True,
         )
+
+    def measured_tables(
+        self, inspection: Inspection, measurement: Measurement
+    ) -> tuple[Table, ...]:
+        """Returns where operations run by the rules and by the device's own answer."""
+        return measured_placement(inspection, measurement)
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`."""
@@ -202,6 +198,17 @@ def _read_packages(files: dict[str, bytes]) -> list[Package]:
     if not names:
         raise BundleError(f"*{SUFFIX}: is missing; bundle it again")
     return [read_package(files, name) for name in names]
+
+
+def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
+    prefix = f"{package.name}/"
+    return ModelRecord(
+        weights=weight_form(package),
+        # The canonical text of the program: operations, attributes, shapes and weights.
+        sha256=hashlib.sha256(canonical_dump(package).encode()).hexdigest(),
+        bytes=sum(len(content) for path, content in files.items() if path.startswith(prefix)),
+        weights_file=prefix + WEIGHTS,
+    )
 
 
 def _demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> float:

@@ -2,75 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from mobile_nelf.bundles.manifest import Manifest
-from mobile_nelf.bundles.measured import packages
 from mobile_nelf.devices import Measurement
+from mobile_nelf.export.inspection import Inspection
+from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf.vocabulary import ComputeUnits, Processor
-from mobile_nelf_exporters.coreml.placement import Unit
+from mobile_nelf_exporters.coreml.placement import PLACEMENT_TITLE, UNIT_TITLES
 
-__all__ = ["PlacedOperations", "placed_operations"]
+__all__ = ["measured_placement"]
 
 #: Settings that allow every processor that the rules speak of.
 WITH_NEURAL_ENGINE: tuple[ComputeUnits, ...] = ("all", "cpuAndNeuralEngine")
 
-
-@dataclass(frozen=True)
-class PlacedOperations:
-    """All operations of one kind.
-
-    Attributes:
-        kind: operator, as Core ML's MIL calls it.
-        rules: how many run where by the rules; empty if the rules saw none.
-        device: by setting of compute units, how many run where by the device.
-    """
-
-    kind: str
-    rules: dict[Unit, int]
-    device: dict[ComputeUnits, dict[Processor, int]]
-
-    @property
-    def off_neural_engine(self) -> dict[ComputeUnits, int]:
-        """By setting, how many fewer run on the Neural Engine than by the rules."""
-        expected = self.rules.get("neural_engine", 0)
-        missing = {
-            units: expected - counts.get("neural_engine", 0)
-            for units, counts in self.device.items()
-        }
-        return {units: count for units, count in missing.items() if count > 0}
+PROCESSOR_TITLES: dict[Processor, str] = {
+    "neural_engine": UNIT_TITLES["neural_engine"],
+    "gpu": "GPU",
+    "cpu": "CPU",
+    "unknown": "not known",
+}
 
 
-def placed_operations(manifest: Manifest, measurement: Measurement) -> tuple[PlacedOperations, ...]:
+def measured_placement(inspection: Inspection, measurement: Measurement) -> tuple[Table, ...]:
     """Puts the rules beside the device, for the main model under settings with a Neural Engine.
 
     The other models compute the same and differ in how weights are stored. Empty where the bundle
     has no rules or the device gave no answer.
     """
-    report = manifest.inspection.placement
-    device = {
-        run.compute_units: run.placement_by_operation
+    answers = {
+        run.compute_units: _by_kind(run.placement_by_operation)
         for run in measurement.runs
-        if run.model == packages(manifest)[0]
+        if run.model == inspection.model_paths[0]
         and run.compute_units in WITH_NEURAL_ENGINE
         and run.placement_by_operation is not None
     }
-    if report is None or not device:
+    rules = _rules(inspection)
+    if not rules or not answers:
         return ()
-    rules: dict[str, dict[Unit, int]] = {}
-    for row in report.rows:
-        counts = rules.setdefault(row.kind, {})
-        counts[row.unit] = counts.get(row.unit, 0) + row.count
-    answers = {units: _by_kind(found) for units, found in device.items()}
     kinds = dict.fromkeys([*rules, *(kind for found in answers.values() for kind in found)])
-    return tuple(
-        PlacedOperations(
-            kind,
-            rules.get(kind, {}),
-            {units: found.get(kind, {}) for units, found in answers.items()},
-        )
-        for kind in kinds
+    columns = ("operation", "by the rules", *(f"device, {units}" for units in answers))
+    rows = tuple(_row(kind, rules.get(kind, {}), answers) for kind in kinds)
+    return (Table("Placement by the rules and by the device", columns, rows),)
+
+
+def _row(
+    kind: str,
+    rules: dict[str, int],
+    answers: dict[ComputeUnits, dict[str, dict[Processor, int]]],
+) -> TableRow:
+    """Returns the row of all operations of one kind."""
+    device = {units: found.get(kind, {}) for units, found in answers.items()}
+    expected = rules.get(UNIT_TITLES["neural_engine"], 0)
+    missing = {units: expected - found.get("neural_engine", 0) for units, found in device.items()}
+    named = (
+        {PROCESSOR_TITLES[processor]: count for processor, count in found.items()}
+        for found in device.values()
     )
+    return TableRow(
+        (kind, _where(rules), *map(_where, named)),
+        tuple(
+            f"{units}: {count} fewer on the Neural Engine than by the rules"
+            for units, count in missing.items()
+            if count > 0
+        ),
+    )
+
+
+def _where(counts: dict[str, int]) -> str:
+    """Returns how many operations run where."""
+    return ", ".join(f"{count} {title}" for title, count in counts.items() if count) or "-"
+
+
+def _rules(inspection: Inspection) -> dict[str, dict[str, int]]:
+    """Returns how many operations of a kind run where, from the table that the bundle keeps."""
+    rules: dict[str, dict[str, int]] = {}
+    for table in inspection.tables:
+        if table.title == PLACEMENT_TITLE:
+            for kind, _, _, title, count in (row.cells for row in table.rows):
+                counts = rules.setdefault(kind, {})
+                counts[title] = counts.get(title, 0) + int(count)
+    return rules
 
 
 def _by_kind(found: dict[str, dict[Processor, int]]) -> dict[str, dict[Processor, int]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
 from mobile_nelf_exporters.coreml.placement_rules import (
     EVERYWHERE,
@@ -17,10 +18,20 @@ from mobile_nelf_exporters.coreml.placement_rules import (
     LimitRule,
 )
 
-__all__ = ["UNIT_TITLES", "PlacementReport", "PlacementRow", "Unit", "place"]
+__all__ = [
+    "PLACEMENT_TITLE",
+    "UNIT_TITLES",
+    "PlacementReport",
+    "PlacementRow",
+    "Unit",
+    "place",
+    "placement_table",
+]
 
 Unit = Literal["neural_engine", "gpu_or_cpu"]
 UNIT_TITLES: dict[Unit, str] = {"neural_engine": "Neural Engine", "gpu_or_cpu": "GPU or CPU"}
+
+PLACEMENT_TITLE = "Placement by the rules"
 
 UNKNOWN = "Unknown to the placement rules"
 
@@ -80,6 +91,23 @@ def place(program: ProgramFacts) -> PlacementReport:
     placed = dict.fromkeys(row.kind for row in rows if row.unit == "neural_engine")
     notes = (PLACEMENT_RULES[kind].note for kind in placed)
     return PlacementReport(rows, tuple(note for note in notes if note))
+
+
+def placement_table(report: PlacementReport) -> Table:
+    """Returns a table with a row for each row of the report."""
+    return Table(
+        PLACEMENT_TITLE,
+        ("operation", "form", "precision", "runs on (by the rules)", "count"),
+        tuple(
+            TableRow(
+                (row.kind, row.form or "-", row.precision, UNIT_TITLES[row.unit], str(row.count)),
+                (row.reason,) if row.reason else (),
+            )
+            for row in report.rows
+        ),
+        numbers=1,
+        notes=("Rules that others measured; only a device knows.", *report.notes),
+    )
 
 
 def _form(operation: OperationFacts) -> str:

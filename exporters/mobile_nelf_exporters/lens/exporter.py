@@ -11,19 +11,18 @@ from torch import nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, shown_ball_radius
-from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
 from mobile_nelf.errors import BundleError, DeployError
-from mobile_nelf.export.exporter import Exported
+from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm, Experience
 from mobile_nelf_exporters.lens.lint.check import check_lens_folder, lint_lens_project
 from mobile_nelf_exporters.lens.opened import is_studio_file, is_updated, studio_edits
+from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import (
     MODEL_PATH,
     PROJECT,
@@ -34,6 +33,7 @@ from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained
 from mobile_nelf_exporters.lens.player.film import film_lens
 from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
+from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.onnx.build import build_onnx
@@ -44,7 +44,12 @@ from mobile_nelf_exporters.onnx.runtime import (
     read_contract,
     with_fp16_weights,
 )
-from mobile_nelf_exporters.snapml.check import SnapmlReport, check_snapml
+from mobile_nelf_exporters.snapml.check import (
+    SNAPML_BUDGET_BYTES,
+    SnapmlReport,
+    check_snapml,
+)
+from mobile_nelf_exporters.snapml.inspection import inspect_onnx, inspection_of, model_record
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES, BACKENDS
 
 if TYPE_CHECKING:
@@ -67,12 +72,13 @@ NOT_MEASURED = (
 )
 
 
-class LensStudioExporter:
+class LensStudioExporter(Exporter[Options]):
     """Exports a Lens Studio project."""
 
     target: ClassVar[str] = "lens"
+    options = Options
 
-    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+    def export(self, checkpoint: Checkpoint, name: str, options: Options) -> Exported:
         """See `Exporter.export`.
 
         Raises:
@@ -80,7 +86,6 @@ class LensStudioExporter:
             DeployError: the layout cannot hold rays at the border of what was trained, which a
                 lens in the room needs.
         """
-        options.refuse(self.target, "weights", "output_form", "ios", "second_opinion")
         check_name(name, "lens")
         experience = options.experience or "orbit"
         allowed = [layout for layout in LAYOUTS if experience == "orbit" or layout.name != "camera"]
@@ -100,7 +105,8 @@ class LensStudioExporter:
         ball_radius = shown_ball_radius(checkpoint)
         models = [_build(deployed, layout, form, experience, ball_radius)]
         small = _build(smaller_checkpoint(deployed), layout, form, experience, ball_radius)
-        if _import_bytes(models[0][0], small[0]) <= check_snapml(small[0]).budget_bytes:
+        sizes = [check_snapml(model).import_bytes for model in (models[0][0], small[0])]
+        if sum(sizes) <= SNAPML_BUDGET_BYTES:
             models.append(small)
         contract = models[0][1]
         contents = [
@@ -116,20 +122,30 @@ class LensStudioExporter:
             not_measured += (f"{LENS_RUNTIME}, which is not installed here",)
         return Exported(contract, files, reason, not_measured, references)
 
-    def companions(
-        self, files: dict[str, bytes], contract: Contract, name: str
-    ) -> dict[str, bytes]:
-        """See `Exporter.companions`."""
-        return {}
+    def next_step(self, bundle: Path, name: str) -> str:
+        """See `Exporter.next_step`."""
+        return f"open {bundle / PROJECT / name}{PROJECT_SUFFIX} in Lens Studio"
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
-        """See `Exporter.inspect`; the predicted size is that of all models together."""
-        model = parse_model(_model_bytes(files), MODEL_PATH)
-        operators = check_snapml(model)
-        if SMALL_MODEL_PATH in files:
-            small = parse_model(files[SMALL_MODEL_PATH], SMALL_MODEL_PATH)
-            operators = replace(operators, import_bytes=_import_bytes(model, small))
-        return Inspection(model_cost(model), operators)
+        """See `Exporter.inspect`; the layers are those of the first model.
+
+        The other one differs in sizes alone, and shares the budget.
+        """
+        _model_bytes(files)
+        contents = {path: files[path] for path in (MODEL_PATH, SMALL_MODEL_PATH) if path in files}
+        reports = {
+            path: check_snapml(parse_model(content, path)) for path, content in contents.items()
+        }
+        together = sum(report.import_bytes for report in reports.values())
+        return inspection_of(
+            replace(reports[MODEL_PATH], import_bytes=together),
+            {path: model_record(report, contents[path]) for path, report in reports.items()},
+            MODEL_PATH,
+        )
+
+    def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
+        """See `Exporter.check_onnx`."""
+        return inspect_onnx(model, path.name)
 
     def tool_edits(
         self,
@@ -242,10 +258,6 @@ def _build(
         composited=world,
         ball_radius=ball_radius,
     )
-
-
-def _import_bytes(*models: ModelProto) -> int:
-    return sum(check_snapml(model).import_bytes for model in models)
 
 
 def _choose_layout(student: StudentConfig, allowed: list[Layout]) -> tuple[Layout, str]:

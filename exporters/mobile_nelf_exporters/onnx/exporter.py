@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import hashlib
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.errors import BundleError, InputError
-from mobile_nelf.export.exporter import Exported
-from mobile_nelf.export.inspection import Inspection, ProjectCheck
-from mobile_nelf.export.options import ExportOptions
+from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf.export.exporter import Exported, Exporter
+from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.onnx.build import build_onnx
+from mobile_nelf_exporters.onnx.options import Options
 from mobile_nelf_exporters.onnx.runtime import frame_function, parse_model, read_contract
 from mobile_nelf_exporters.templates import render_readme
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["OnnxExporter"]
 
 MODEL = "model.onnx"
 
 
-class OnnxExporter:
+class OnnxExporter(Exporter[Options]):
     """Exports a plain ONNX file."""
 
     target: ClassVar[str] = "onnx"
+    options = Options
 
-    def export(self, checkpoint: Checkpoint, name: str, options: ExportOptions) -> Exported:
+    def export(self, checkpoint: Checkpoint, name: str, options: Options) -> Exported:
         """See `Exporter.export`."""
-        options.refuse(self.target, "weights", "output_form", "ios", "experience", "second_opinion")
         layout, reason = options.layout, "asked for"
         if layout is None:
             layout = "camera"
@@ -48,35 +52,26 @@ class OnnxExporter:
         }
         return Exported(contract, files, reason, not_measured=("latency on a device",))
 
-    def companions(
-        self, files: dict[str, bytes], contract: Contract, name: str
-    ) -> dict[str, bytes]:
-        """See `Exporter.companions`."""
-        return {}
-
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`."""
-        return Inspection(model_cost(parse_model(_model_bytes(files), MODEL)))
+        content = _model_bytes(files)
+        return Inspection(model_cost(parse_model(content, MODEL)), {MODEL: _record(content, MODEL)})
 
-    def tool_edits(
-        self,
-        files: Mapping[str, bytes],
-        changed: Collection[str],
-        is_original: Callable[[str, bytes], bool],
-    ) -> dict[str, str]:
-        """See `Exporter.tool_edits`."""
-        return {}
-
-    def is_tool_file(self, path: str) -> bool:
-        """See `Exporter.is_tool_file`."""
-        return False
-
-    def check_project(self, folder: Path) -> ProjectCheck:
-        """See `Exporter.check_project`."""
-        raise InputError(
-            f"{folder}: is a directory, expected a checkpoint or an ONNX file; target "
-            f"{self.target} has no projects to check"
-        )
+    def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
+        """See `Exporter.check_onnx`."""
+        onnx = import_extra("onnx", "lens")
+        findings = []
+        try:
+            onnx.checker.check_model(model)
+        except onnx.checker.ValidationError as error:
+            findings.append(Finding(path.name, "error", str(error).partition("\n")[0]))
+        cost = None
+        try:
+            cost = model_cost(model)
+        except DeployError as error:
+            findings.append(Finding(path.name, "warning", str(error)))
+        content = model.SerializeToString(deterministic=True)
+        return Inspection(cost, {path.name: _record(content)}, findings=tuple(findings))
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`."""
@@ -88,6 +83,11 @@ class OnnxExporter:
                 "ONNX Runtime", MODEL, "", frame_function(model, contract), contract.min_psnr_db
             ),
         )
+
+
+def _record(content: bytes, weights_file: str = "") -> ModelRecord:
+    digest = hashlib.sha256(content).hexdigest()
+    return ModelRecord("fp32", digest, len(content), weights_file=weights_file)
 
 
 def _model_bytes(files: dict[str, bytes]) -> bytes:

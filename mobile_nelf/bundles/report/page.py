@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,13 +21,7 @@ from mobile_nelf.bundles.report.pictures import (
     error_scale,
 )
 from mobile_nelf.export.parity import IDENTICAL_DB, ParityLeg, proves_artefact
-from mobile_nelf.export.seam import (
-    BACKEND_TITLES,
-    BACKENDS,
-    UNIT_TITLES,
-    PlacementReport,
-    SnapmlReport,
-)
+from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf.extras import import_extra
 from mobile_nelf.pictures import FloatImage
 
@@ -36,43 +29,11 @@ __all__ = ["REPORT_NAME", "SIZE_NOTE", "render_report"]
 
 REPORT_NAME = "report.html"
 
-#: Of files that a Lens imports.
-SIZE_NOTE = "as a file; the budget counts what Lens Studio makes of it"
+#: Of files that the device's tools import.
+SIZE_NOTE = "as a file; the budget counts the size after import"
 
 #: Reference frames on the page, spread over all that there are.
 SHOWN_FRAMES = 4
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row of a table on the page.
-
-    Attributes:
-        cells: as many as the table has columns.
-        notes: sentences below the first cell.
-    """
-
-    cells: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table on the page.
-
-    Attributes:
-        title: its heading.
-        columns: their headings.
-        rows: at least one.
-        numbers: how many of the last columns hold numbers.
-        notes: sentences below it.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[TableRow, ...]
-    numbers: int = 0
-    notes: tuple[str, ...] = ()
 
 
 def render_report(
@@ -109,7 +70,6 @@ def render_report(
     scale = error_scale(largest)
     comparisons, shrink = compare_pictures(shown, scale)
     proving = next((leg for leg in manifest.parity if proves_artefact(leg)), None)
-    inspection = manifest.inspection
     text: str = environment.get_template("report.html.j2").render(
         manifest=manifest,
         contract=manifest.contract,
@@ -125,8 +85,7 @@ def render_report(
         error_colours=ERROR_COLOURS,
         parity=_parity(manifest.parity),
         sizes=_sizes(manifest),
-        layers=inspection.operators and _layers(inspection.operators),
-        placement=inspection.placement and _placement(inspection.placement),
+        inspection=manifest.inspection,
         worst_db=proving and _psnr_text(proving.psnr_db),
     )
     return text.encode()
@@ -162,8 +121,9 @@ def _parity(legs: Sequence[ParityLeg]) -> Table:
 
 
 def _sizes(manifest: Manifest) -> Table:
-    """Returns the size of each artefact that was executed, and of what a Lens imports."""
-    report = manifest.inspection.operators
+    """Returns the size of each artefact that was executed, and of what the device makes of them."""
+    inspection = manifest.inspection
+    on_device, allowed = inspection.bytes_on_device, inspection.budget
     rows = []
     for artefact in dict.fromkeys(leg.artefact for leg in manifest.parity if leg.artefact):
         size = sum(
@@ -171,65 +131,21 @@ def _sizes(manifest: Manifest) -> Table:
             for path, record in manifest.files.items()
             if path == artefact or path.startswith(f"{artefact}/")
         )
-        program = manifest.inspection.programs.get(artefact)
-        note = f"weights as {program.weights}" if program else ""
+        model = inspection.models.get(artefact)
+        note = f"weights as {model.weights}" if model else ""
         budget = "none"
-        if report is not None:
+        if on_device is not None:
             note, budget = SIZE_NOTE, "-"
         rows.append(TableRow((artefact, _megabytes(size), budget), (note,) if note else ()))
     notes: tuple[str, ...] = ()
-    if report is not None:
-        share = f"{report.import_bytes / report.budget_bytes:.0%}"
-        budget = f"{_megabytes(report.budget_bytes)} ({share} used)"
-        rows.append(TableRow(("models after import", _megabytes(report.import_bytes), budget)))
-        notes = ("The size after import is predicted; Lens Studio shows the real one.",)
+    if on_device is not None:
+        budget = "none"
+        if allowed is not None:
+            budget = f"{_megabytes(allowed)} ({on_device / allowed:.0%} used)"
+        rows.append(TableRow(("models after import", _megabytes(on_device), budget)))
+        notes = ("The size after import is predicted.",)
     return Table("Size against budget", ("what", "size", "budget"), tuple(rows), 2, notes)
 
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.2f} MB"
-
-
-def _layers(report: SnapmlReport) -> Table:
-    rows = []
-    for row in report.layers:
-        reasons: dict[str, list[str]] = {}
-        for backend in BACKENDS:
-            verdict = row.verdicts[backend]
-            if verdict.failing:
-                reason = f"{verdict.reason} (first at {verdict.node})"
-                reasons.setdefault(reason, []).append(BACKEND_TITLES[backend])
-        cells = (
-            row.layer,
-            ", ".join(row.operators),
-            *(row.support(backend) for backend in BACKENDS),
-            str(row.count),
-        )
-        notes = tuple(f"{', '.join(titles)}: {reason}" for reason, titles in reasons.items())
-        rows.append(TableRow(cells, notes))
-    columns = ("layer", "from", *(BACKEND_TITLES[backend] for backend in BACKENDS), "count")
-    return Table(
-        "Operators by back-end",
-        columns,
-        tuple(rows),
-        numbers=1,
-        notes=(*report.problems, *report.warnings),
-    )
-
-
-def _placement(report: PlacementReport) -> Table:
-    rows = tuple(
-        TableRow(
-            (row.kind, row.form or "-", row.precision, UNIT_TITLES[row.unit], str(row.count)),
-            (row.reason,) if row.reason else (),
-        )
-        for row in report.rows
-    )
-    columns = ("operation", "form", "precision", "runs on", "count")
-    return Table(
-        "Placement by the rules",
-        columns,
-        rows,
-        numbers=1,
-        notes=("Based on published third-party measurements. Confirm on a device.", *report.notes),
-    )

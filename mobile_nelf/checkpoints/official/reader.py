@@ -203,7 +203,7 @@ def _camera_of(facts: dict[str, int | float], path: Path) -> CameraOptions:
         )
     lens = {name: facts[key] for key, name in _LENS_KEYS.items() if key in facts}
     try:
-        return from_dict(CameraOptions, lens, "lens")
+        return from_dict(CameraOptions, lens, "camera")
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
 

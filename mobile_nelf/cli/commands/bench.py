@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mobile_nelf.cli._options import common_options, debug_option, examples, force_option, path_type
-from mobile_nelf.cli._printing import print_fields, print_json, print_note, print_table, size_text
+from mobile_nelf.cli._printing import (
+    print_fields,
+    print_json,
+    print_note,
+    print_report_table,
+    print_table,
+    size_text,
+)
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles.measured import Imported
     from mobile_nelf.devices import Placement, Run
-    from mobile_nelf.export.seam import Unit
-    from mobile_nelf.vocabulary import Processor
-    from mobile_nelf_exporters.coreml.placed import PlacedOperations
 
 __all__ = ["command"]
-
-#: Where an operation may run, by the name that the rules or a device give it.
-PROCESSORS = {
-    "neural_engine": "Neural Engine",
-    "gpu": "GPU",
-    "cpu": "CPU",
-    "gpu_or_cpu": "GPU or CPU",
-    "unknown": "not known",
-}
 
 
 @click.group(
@@ -43,8 +37,8 @@ PROCESSORS = {
 def command(ctx: click.Context) -> None:
     """Import device benchmark results into their bundle.
 
-    The measuring itself is done by the app in a bundle for coreml: open its folder `ios_harness` on
-    an iPad, run the benchmark, and share the result as a JSON file.
+    The measuring itself is done by the app in a bundle for Core ML: open its folder `ios_harness`
+    on an iPad, run the benchmark, and share the result as a JSON file.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -73,12 +67,13 @@ def import_command(
     """
     from mobile_nelf.bundles.manifest import read_manifest
     from mobile_nelf.bundles.measured import import_measurement
-
-    # SEAM: the exporter should answer this itself.
-    from mobile_nelf_exporters.coreml.placed import placed_operations
+    from mobile_nelf.export.exporter import find_exporter
 
     imported = import_measurement(result, bundle, force)
-    placed = placed_operations(read_manifest(imported.bundle), imported.measurement)
+    manifest = read_manifest(imported.bundle)
+    tables = find_exporter(manifest.target).measured_tables(
+        manifest.inspection, imported.measurement
+    )
     runs = imported.measurement.runs
     wrong = [run for run in runs if run.error is None and not run.picture_is_right]
     if as_json:
@@ -90,14 +85,14 @@ def import_command(
                 "bundle": str(imported.bundle),
                 "passed": not wrong,
                 "measurement": to_dict(imported.measurement),
-                "placement": [to_dict(operations) for operations in placed],
+                "tables": [to_dict(table) for table in tables],
             }
         )
     else:
         _print(imported, wrong)
-        if placed:
+        for table in tables:
             click.echo()
-            _print_placement(placed)
+            print_report_table(table)
         click.echo()
         print_fields({"next": f"mnelf compare {imported.bundle}"})
     ctx.exit(1 if wrong else 0)
@@ -140,37 +135,8 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
         )
 
 
-def _print_placement(placed: Sequence[PlacedOperations]) -> None:
-    """Prints what the rules expected beside what the device answered."""
-    settings = list(placed[0].device)
-    print_table(
-        ("operation", "by the rules", *(f"device, {units}" for units in settings)),
-        [
-            (
-                operations.kind,
-                _where(operations.rules),
-                *(_where(operations.device[units]) for units in settings),
-            )
-            for operations in placed
-        ],
-    )
-    click.echo()
-    for operations in placed:
-        for units, count in operations.off_neural_engine.items():
-            print_note(
-                f"{operations.kind} on {units}",
-                f"{count} fewer on the Neural Engine than by the rules",
-            )
-
-
-def _where(counts: dict[Unit, int] | dict[Processor, int]) -> str:
-    """Returns how many operations run where."""
-    shown = [f"{count} {PROCESSORS[name]}" for name, count in counts.items() if count]
-    return ", ".join(shown) or "-"
-
-
 def _cells(run: Run) -> tuple[str, ...]:
-    model = run.model.removesuffix(".mlpackage")
+    model = Path(run.model).stem
     latency, check, fps = run.latency_ms, run.self_check, run.fps
     if run.error is not None or latency is None or fps is None:
         return (model, run.compute_units, "failed", "-", "-", "-", "-", "-")

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mobile_nelf.cli._options import (
-    choice,
     common_options,
-    deploy_options,
     examples,
     force_option,
     lens_options,
@@ -18,16 +16,18 @@ from mobile_nelf.cli._options import (
     path_type,
 )
 from mobile_nelf.cli._printing import (
+    inspection_fields,
     parity_table,
     print_fields,
     print_json,
+    print_report_table,
     progress_bar,
     size_text,
 )
-from mobile_nelf.vocabulary import Experience
+from mobile_nelf.cli._target_options import target_help, target_options_of_all
 
 if TYPE_CHECKING:
-    from mobile_nelf.bundles import Bundle, Manifest
+    from mobile_nelf.bundles import Bundle
 
 __all__ = ["command"]
 
@@ -41,22 +41,12 @@ __all__ = ["command"]
     ),
 )
 @click.argument("checkpoint", type=path_type)
-@click.option("--target", required=True, help="What the bundle is for: lens, coreml or onnx.")
+@click.option("--target", required=True, help=target_help("What the bundle is for"))
 @click.option(
     "-o", "--output", type=path_type, help="Folder to write. Default: <checkpoint>-<target>."
 )
 @click.option("--name", help="Project name. Default: name of the output folder.")
-@deploy_options
-@click.option(
-    "--experience",
-    type=choice(Experience),
-    help="For lens: turn the object under the finger (orbit, default) or walk round it (world).",
-)
-@click.option(
-    "--second-opinion",
-    is_flag=True,
-    help="For coreml: run the same graph in Apple's Core AI runtime as well.",
-)
+@target_options_of_all
 @lens_options
 @force_option
 @common_options
@@ -65,17 +55,11 @@ def command(
     target: str,
     output: Path | None,
     name: str | None,
-    layout: Any,
-    activation: Any,
-    weights: Any,
-    output_form: Any,
-    ios: int | None,
-    experience: Any,
-    second_opinion: bool,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
     force: bool,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Export a checkpoint as a verified bundle.
 
@@ -83,7 +67,6 @@ def command(
     only if the model reproduces the trained network.
     """
     from mobile_nelf.bundles import create_bundle
-    from mobile_nelf.export.options import ExportOptions
     from mobile_nelf.outputs import check_output
 
     path = output or Path(f"{checkpoint.stem}-{target}")
@@ -95,9 +78,7 @@ def command(
             target=target,
             output=path,
             name=name,
-            options=ExportOptions(
-                layout, activation, tuple(weights), output_form, ios, experience, second_opinion
-            ),
+            options=chosen,
             force=force,
             on_progress=on_progress,
         )
@@ -111,12 +92,9 @@ def command(
 
 def _print(bundle: Bundle) -> None:
     from mobile_nelf.bundles.report.page import REPORT_NAME
-    from mobile_nelf.cli.commands.check import backend_fields, cost_fields, print_placement
 
     manifest = bundle.manifest
     contract = manifest.contract
-    report = manifest.inspection.operators
-    placement = manifest.inspection.placement
     print_fields(
         {
             "bundle": str(bundle.path),
@@ -125,35 +103,20 @@ def _print(bundle: Bundle) -> None:
             "layout": f"{contract.layout} ({manifest.layout_reason})",
             "activation": contract.activation,
             "upload": f"{size_text(contract.upload_bytes)} a frame",
-            **cost_fields(manifest.inspection.cost),
-            **(backend_fields(report) if report else {}),
-            **_package_fields(manifest),
+            **inspection_fields(manifest.inspection),
         }
     )
-    click.echo()
-    if placement is not None:
-        print_placement(placement)
+    for table in manifest.inspection.tables:
         click.echo()
+        print_report_table(table)
+    click.echo()
     parity_table(manifest.parity)
     click.echo()
-    fields = {"not measured": "; ".join(manifest.not_measured)}
-    fields["look at"] = str(bundle.path / REPORT_NAME)
-    fields["next"] = f"mnelf verify {bundle.path}"
-    projects = [name for name in manifest.files if name.endswith(".esproj")]
-    if projects:
-        fields["then"] = f"open {bundle.path / projects[0]} in Lens Studio"
-    elif placement is not None:
-        fields["then"] = f"read {bundle.path / 'README.md'}: how it gets onto an iPad"
-    print_fields(fields)
-
-
-def _package_fields(manifest: Manifest) -> dict[str, str]:
-    """Returns the size of each Core ML package for `print_fields`."""
-    from mobile_nelf.bundles.measured import packages
-
-    sizes = dict.fromkeys(packages(manifest), 0)
-    for path, record in manifest.files.items():
-        top = path.partition("/")[0]
-        if top in sizes:
-            sizes[top] += record.size
-    return {name: size_text(size) for name, size in sizes.items()}
+    print_fields(
+        {
+            "not measured": "; ".join(manifest.not_measured),
+            "look at": str(bundle.path / REPORT_NAME),
+            "next": f"mnelf verify {bundle.path}",
+            "then": bundle.next_step,
+        }
+    )

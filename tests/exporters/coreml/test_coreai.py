@@ -20,18 +20,18 @@ from mobile_nelf.deploy.contract import make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import InputError, MissingExtraError, ParityError
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.exporter import CoremlExporter
+from mobile_nelf_exporters.coreml.options import Options
 from tests.helpers.students import random_checkpoint
 
 #: Both sum in float32, in another order each. Tiny students reached 136 dB with the encoding in the
 #: graph and 151 dB without.
 FLOAT32_DB = 120.0
 
-ASKED = ExportOptions(second_opinion=True)
+ASKED = {"second_opinion": True}
 
 needs_coreai = pytest.mark.skipif(
     importlib.util.find_spec("coreai_torch") is None,
@@ -144,12 +144,14 @@ def test_without_core_ai_one_line_names_the_extra(checkpoint, tmp_path, monkeypa
 
 def test_it_is_no_default(checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, "coreai_torch", None)
-    assert CoremlExporter().export(checkpoint, "thing", ExportOptions()).opinions == ()
+    assert CoremlExporter().export(checkpoint, "thing", Options()).opinions == ()
 
 
 @pytest.mark.parametrize("target", ["lens", "onnx"])
 def test_other_targets_refuse_it(checkpoint, tmp_path, target):
-    with pytest.raises(InputError, match=f"target {target} has no choice of second_opinion"):
+    with pytest.raises(
+        InputError, match=f"target {target} has no option second_opinion; it has layout, activation"
+    ):
         create_bundle(checkpoint, target=target, output=tmp_path / "thing", options=ASKED)
 
 

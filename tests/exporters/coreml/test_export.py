@@ -29,7 +29,6 @@ from mobile_nelf.errors import (
     ParityError,
 )
 from mobile_nelf.export.exporter import find_exporter
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.rendering import student_frame_function
@@ -86,6 +85,12 @@ def _content(folder: Path) -> dict[str, bytes]:
     }
 
 
+def _placement(manifest: Manifest) -> list[tuple[str, ...]]:
+    """Operation, form, precision, unit and count of each row of the table."""
+    (table,) = manifest.inspection.tables
+    return [row.cells for row in table.rows]
+
+
 def _complaint(path: Path) -> str:
     try:
         return "; ".join(verify_bundle(path).problems)
@@ -134,7 +139,7 @@ def test_the_command_says_what_it_made_and_nothing_of_its_tools(told):
 
 def test_another_process_writes_the_same_bytes(told, checkpoint, tmp_path):
     again = create_bundle(
-        checkpoint, target="coreml", output=tmp_path / "thing", options=ExportOptions(weights=FORMS)
+        checkpoint, target="coreml", output=tmp_path / "thing", options={"weights": FORMS}
     )
     assert _content(again.path) == _content(told[0])
 
@@ -163,17 +168,17 @@ def test_a_bundle_proves_itself(told, checkpoint):
 
 
 def test_the_default_layout_leaves_every_conv_on_the_neural_engine(told):
-    report = read_manifest(told[0]).inspection.placement
-    convs = ("conv", "conv_transpose")
-    assert report.count("gpu_or_cpu", convs) == 0
-    assert report.count("neural_engine", convs) == 10 + 1
-    elsewhere = {(row.kind, row.form) for row in report.rows if row.unit == "gpu_or_cpu"}
+    rows = _placement(read_manifest(told[0]))
+    convs = [row for row in rows if row[0] in ("conv", "conv_transpose")]
+    assert {row[3] for row in convs} == {"Neural Engine"}
+    assert sum(int(row[4]) for row in convs) == 10 + 1
+    elsewhere = {(row[0], row[1]) for row in rows if row[3] == "GPU or CPU"}
     assert elsewhere == {("cast", "to fp16"), ("cast", "to fp32")}
 
 
 def test_a_program_costs_what_the_same_onnx_graph_costs(told, checkpoint):
     exporter = find_exporter("onnx")
-    exported = exporter.export(checkpoint, "thing", ExportOptions(layout="factored"))
+    exported = exporter.export(checkpoint, "thing", exporter.options(layout="factored"))
     macs = exporter.inspect(exported.files).cost.macs
     assert read_manifest(told[0]).inspection.cost.macs == macs
 
@@ -205,7 +210,7 @@ def test_another_gelu_is_caught_although_the_picture_hardly_changes(copy):
     _edit_program(copy, approximate)
     assert MODEL in _complaint(copy)
     _rewrite_manifest(copy, inspection=False)
-    assert "operators or cost differ" in _complaint(copy)
+    assert "cost, models or tables differ" in _complaint(copy)
     _rewrite_manifest(copy, inspection=True)
     assert "has 'TANH_APPROXIMATION', expected mode 'EXACT' of gelu" in _complaint(copy)
 
@@ -225,7 +230,7 @@ def test_a_changed_weight_is_caught_in_the_picture(copy):
     data[-1] ^= 0x30
     (copy / WEIGHTS).write_bytes(data)
     _rewrite_manifest(copy, inspection=False)
-    assert "operators or cost differ" in _complaint(copy)
+    assert "cost, models or tables differ" in _complaint(copy)
 
 
 def test_another_contract_is_caught(copy):
@@ -260,10 +265,10 @@ def test_another_interface_is_caught(copy):
 @pytest.mark.parametrize(
     ("options", "shape"),
     [
-        (ExportOptions(layout="camera", output_form="image", ios=18), {}),
-        (ExportOptions(layout="rays", activation="tanh", ios=16), {}),
-        (ExportOptions(layout="embedded"), {"activation": "relu", "out_channels": 4}),
-        (ExportOptions(), {"architecture": "r2l", "sr_widths": (), "activation": "relu"}),
+        ({"layout": "camera", "output_form": "image", "ios": 18}, {}),
+        ({"layout": "rays", "activation": "tanh", "ios": 16}, {}),
+        ({"layout": "embedded"}, {"activation": "relu", "out_channels": 4}),
+        ({}, {"architecture": "r2l", "sr_widths": (), "activation": "relu"}),
     ],
     ids=["camera-image-18", "rays-tanh-16", "embedded-relu-rgba", "r2l"],
 )
@@ -277,13 +282,13 @@ def test_other_forms_prove_themselves_too(tmp_path, options, shape):
     verification = verify_bundle(bundle.path)
     assert verification.passed, verification.problems
     package = read_package(_content(bundle.path), "thing.mlpackage")
-    assert package.specification_version == {16: 7, None: 8, 18: 9}[options.ios]
-    assert package.outputs[0].kind == (options.output_form or "tensor")
-    rows = bundle.manifest.inspection.placement.rows
-    encoder = [row for row in rows if row.precision == "fp32" and row.kind != "cast"]
+    assert package.specification_version == {16: 7, None: 8, 18: 9}[options.get("ios")]
+    assert package.outputs[0].kind == options.get("output_form", "tensor")
+    rows = _placement(bundle.manifest)
+    encoder = [row for row in rows if row[2] == "fp32" and row[0] != "cast"]
     # Rays and cameras are encoded in float32 up to one cast; the network is in fp16 throughout.
-    assert bool(encoder) == (options.layout in ("rays", "camera"))
-    assert {"sin", "cos"}.isdisjoint(row.kind for row in rows if row.precision == "fp16")
+    assert bool(encoder) == (options.get("layout") in ("rays", "camera"))
+    assert {"sin", "cos"}.isdisjoint(row[0] for row in rows if row[2] == "fp16")
 
 
 def test_a_camera_layout_all_in_fp16_is_refused_and_is_worse(told, checkpoint):
@@ -333,7 +338,7 @@ def test_what_core_ml_does_not_have_is_refused(tmp_path, options, shape, error, 
             random_checkpoint(**shape),
             target="coreml",
             output=tmp_path / "thing",
-            options=ExportOptions(**options),
+            options=options,
         )
     assert list(tmp_path.iterdir()) == []
 

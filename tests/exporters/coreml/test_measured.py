@@ -7,10 +7,9 @@ import json
 import pytest
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
-from mobile_nelf.bundles.measured import import_measurement, packages
+from mobile_nelf.bundles.measured import import_measurement
 from mobile_nelf.comparison import compare
-from mobile_nelf.export.options import ExportOptions
-from mobile_nelf_exporters.coreml.placed import placed_operations
+from mobile_nelf_exporters.coreml.placed import measured_placement
 from tests.helpers.devices import one_run, synthetic_result
 from tests.helpers.students import random_checkpoint
 
@@ -22,18 +21,18 @@ def bundle(tmp_path_factory):
         random_checkpoint(ray_width=6, ray_height=5, sr_widths=(8,)),
         target="coreml",
         output=tmp_path_factory.mktemp("bundles") / "thing",
-        options=ExportOptions(weights=("palette6", "fp16")),
+        options={"weights": ("palette6", "fp16")},
     )
 
 
 def test_a_device_file_belongs_to_its_packages(bundle, tmp_path):
     manifest = bundle.manifest
-    models = packages(manifest)
+    models = manifest.inspection.measurable
     assert models == ("thing.mlpackage", "thing-fp16.mlpackage")
     answer = {
-        f"ios17.{row.kind}": {"neural_engine": row.count}
-        for row in manifest.inspection.placement.rows
-        if row.unit == "neural_engine"
+        f"ios17.{row.cells[0]}": {"neural_engine": int(row.cells[4])}
+        for row in manifest.inspection.tables[0].rows
+        if row.cells[3] == "Neural Engine"
     }
     main, other = (one_run(manifest, model, placement_by_operation=answer) for model in models)
     result = tmp_path / "result.json"
@@ -42,9 +41,9 @@ def test_a_device_file_belongs_to_its_packages(bundle, tmp_path):
     verification = verify_bundle(bundle.path)
     assert verification.passed
     assert verification.unlisted == ()
-    placed = placed_operations(manifest, imported.measurement)
-    assert {"conv", "conv_transpose", "sigmoid"} <= {operations.kind for operations in placed}
-    assert set(placed[0].device) == {"all"}
+    (table,) = measured_placement(manifest.inspection, imported.measurement)
+    assert {"conv", "conv_transpose", "sigmoid"} <= {row.cells[0] for row in table.rows}
+    assert table.columns == ("operation", "by the rules", "device, all")
 
 
 def test_rows_are_those_of_the_packages(bundle):

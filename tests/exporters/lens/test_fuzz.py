@@ -14,7 +14,6 @@ import mobile_nelf
 from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import MnelfError
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.export.parity import ParityLeg
 from mobile_nelf_exporters.lens.exporter import LENS_MIN_PSNR_DB
 from tests.helpers.lens.lint_projects import TINY
@@ -24,7 +23,7 @@ from tests.helpers.students import random_checkpoint
 
 PROJECT = "lens_project"
 #: `rays` has one input of few channels, which keeps the metas short.
-LAYOUT = ExportOptions(layout="rays")
+LAYOUT = {"layout": "rays"}
 
 #: Nothing of a bundle can change under its hashes.
 PLAIN_MUTATIONS = 520

@@ -14,9 +14,9 @@ import yaml
 
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.errors import InputError, MissingExtraError
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.lint.check import lint_lens_project
+from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import MODEL_PATH, project_files
 from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.project import (
@@ -265,7 +265,7 @@ def test_model_meta_follows_the_contract(contract, documents):
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_meta_and_model_of_an_exported_student_agree(layout):
     exported = LensStudioExporter().export(
-        random_checkpoint(sr_widths=(8,)), "Mic", ExportOptions(layout=layout)
+        random_checkpoint(sr_widths=(8,)), "Mic", Options(layout=layout)
     )
     graph = onnx.load_from_string(exported.files[MODEL_PATH]).graph
     meta = parse_lens_yaml(exported.files[f"{MODEL_PATH}.meta"], "meta")

@@ -10,8 +10,10 @@ import pytest
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.deploy.contract import shown_ball_radius
 from mobile_nelf.errors import DeployError, InputError
-from mobile_nelf.export.options import ExportOptions
+from mobile_nelf.export.options import make_options
+from mobile_nelf.export.targets import target_options
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.view import (
     PHONE_FOV_DEG,
     SCREEN_ASPECT,
@@ -79,7 +81,7 @@ def test_the_ball_touches_the_nearest_border():
 
 
 def _export(checkpoint, **options):
-    return LensStudioExporter().export(checkpoint, "Mic", ExportOptions(**options))
+    return LensStudioExporter().export(checkpoint, "Mic", Options(**options))
 
 
 def test_a_student_that_fills_the_budget_has_no_smaller_picture():
@@ -88,15 +90,15 @@ def test_a_student_that_fills_the_budget_has_no_smaller_picture():
     assert SMALL_MODEL not in exported.files
     assert exported.references == {}
     inspection = LensStudioExporter().inspect(exported.files)
-    assert 5e6 < inspection.operators.import_bytes < 10e6
+    assert 5e6 < inspection.bytes_on_device < inspection.budget == 10e6
 
 
 def test_the_size_counts_both_models():
     exported = _export(random_checkpoint(sr_widths=(8,), activation="relu"))
     assert SMALL_MODEL in exported.files
-    both = LensStudioExporter().inspect(exported.files).operators.import_bytes
+    both = LensStudioExporter().inspect(exported.files).bytes_on_device
     alone = {path: data for path, data in exported.files.items() if path != SMALL_MODEL}
-    assert both > 1.9 * LensStudioExporter().inspect(alone).operators.import_bytes
+    assert both > 1.9 * LensStudioExporter().inspect(alone).bytes_on_device
 
 
 def test_the_room_needs_rays_that_can_be_held_back():
@@ -107,7 +109,5 @@ def test_the_room_needs_rays_that_can_be_held_back():
 
 @pytest.mark.parametrize("target", ["onnx", "coreml"])
 def test_other_targets_have_no_experience(target):
-    from mobile_nelf.export.exporter import find_exporter
-
-    with pytest.raises(InputError, match="no choice of experience"):
-        find_exporter(target).export(random_checkpoint(), "m", ExportOptions(experience="orbit"))
+    with pytest.raises(InputError, match=f"target {target} has no option experience; it has lay"):
+        make_options(target, target_options(target), {"experience": "orbit"})

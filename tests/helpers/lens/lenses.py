@@ -10,10 +10,10 @@ import numpy as np
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
 from tests.helpers.students import random_checkpoint
@@ -73,7 +73,7 @@ def make_lens(
         seed, sr_widths=(8,), out_channels=out_channels, activation="relu", **GRID
     )
     exported = LensStudioExporter().export(
-        checkpoint, "Mic", ExportOptions(layout=layout, experience=experience)
+        checkpoint, "Mic", Options(layout=layout, experience=experience)
     )
     contract = exported.contract
     deployed = checkpoint.on_grid(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.lint.check import lint_lens_project
+from mobile_nelf_exporters.lens.options import Options
 from tests.helpers.students import random_checkpoint
 
 __all__ = [
@@ -62,7 +62,7 @@ IDS = (
 def generated_project(layout: str, experience: str = "orbit", **student) -> dict[str, bytes]:
     """A project as the exporter makes it, paths relative to its folder."""
     checkpoint = random_checkpoint(**{**TINY, **student})
-    options = ExportOptions(layout=layout, experience=experience)
+    options = Options(layout=layout, experience=experience)
     exported = LensStudioExporter().export(checkpoint, "Thing", options)
     return {
         path.removeprefix(ROOT): content

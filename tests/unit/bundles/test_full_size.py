@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
-from mobile_nelf.export.options import ExportOptions
 from tests.helpers.students import random_checkpoint
 
 pytestmark = pytest.mark.slow
@@ -17,13 +16,19 @@ def test_d60_sr3_bundles_and_proves_itself(tmp_path, layout, psnr_db):
         depth=60, width=256, sr_widths=(64, 64, 16), ray_width=100, ray_height=100
     )
     bundle = create_bundle(
-        checkpoint, target="lens", output=tmp_path / "b", options=ExportOptions(layout=layout)
+        checkpoint, target="lens", output=tmp_path / "b", options={"layout": layout}
     )
-    operators = bundle.manifest.inspection.operators
-    assert operators is not None
-    assert operators.import_bytes < 9_000_000
-    assert operators.complete_backends == ("cpu", "iphone_gpu", "iphone_npu")
-    assert bundle.manifest.inspection.cost.macs == pytest.approx(50.6e9, rel=0.03)
+    inspection = bundle.manifest.inspection
+    assert inspection.bytes_on_device < 9_000_000
+    (table,) = inspection.tables
+    lacking = {
+        column
+        for row in table.rows
+        for column, cell in zip(table.columns[2:-1], row.cells[2:-1], strict=True)
+        if cell != "yes"
+    }
+    assert lacking == {"Android GPU"}
+    assert inspection.cost.macs == pytest.approx(50.6e9, rel=0.03)
     verification = verify_bundle(bundle.path)
     assert verification.passed, verification.problems
     assert verification.legs[0].psnr_db >= psnr_db

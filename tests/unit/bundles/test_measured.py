@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -13,10 +14,16 @@ from mobile_nelf.bundles.measured import (
     MEASUREMENTS_FOLDER,
     bundle_measurements,
     import_measurement,
-    packages,
 )
 from mobile_nelf.errors import BundleError, InputError, OutputError
-from tests.helpers.devices import WEIGHTS, edited, one_run, packaged_bundle, synthetic_result
+from tests.helpers.devices import (
+    WEIGHTS,
+    edited,
+    one_run,
+    onnx_bundle,
+    packaged_bundle,
+    synthetic_result,
+)
 from tests.helpers.students import random_checkpoint
 
 STORED = "measurements/Synthetic1,1-2026-11-23T100000Z.json"
@@ -25,8 +32,23 @@ STORED = "measurements/Synthetic1,1-2026-11-23T100000Z.json"
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "thing"
+    onnx_bundle(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def original_packages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packages") / "thing"
     packaged_bundle(folder)
     return folder
+
+
+@pytest.fixture
+def packages(original_packages, tmp_path, monkeypatch):
+    """A bundle with two models in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(original_packages, tmp_path / "thing")
+    return tmp_path / "thing"
 
 
 @pytest.fixture
@@ -42,6 +64,14 @@ def result(bundle, tmp_path):
     """A device's file for `bundle`."""
     path = tmp_path / "result.json"
     path.write_text(json.dumps(synthetic_result(read_manifest(bundle))))
+    return path
+
+
+@pytest.fixture
+def packages_result(packages, tmp_path):
+    """A device's file for `packages`."""
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(synthetic_result(read_manifest(packages))))
     return path
 
 
@@ -73,7 +103,7 @@ def test_only_measurements_are_more_than_unlisted_files(bundle, result):
 
 DAMAGED = [
     ("runs.0.latency_ms.p50", -1.0, "p50 is -1.0, expected a finite number above 0"),
-    ("runs.0.weights_sha256", "0" * 64, "weights_sha256 is 000000000000…, expected that of thing"),
+    ("runs.0.weights_sha256", "0" * 64, "weights_sha256 is 000000000000…, expected that of model"),
     ("bundle.name", "other", "result.bundle is 'other' with weights"),
     ("bundle.weights_sha256", "0" * 64, "result.bundle is 'thing' with weights 000000000000…"),
 ]
@@ -107,29 +137,42 @@ def test_a_bundle_of_another_name_says_what_to_do(bundle, result):
         import_measurement(result, bundle)
 
 
-def test_a_model_that_the_bundle_lacks_is_named_with_those_that_it_has(bundle, result):
-    _change(result, "runs.0.model", "thing-int8.mlpackage")
+def test_a_model_that_the_bundle_lacks_is_named_with_those_that_it_has(packages, packages_result):
+    _change(packages_result, "runs.0.model", "thing-int8.mlpackage")
     with pytest.raises(InputError) as caught:
-        import_measurement(result, bundle)
+        import_measurement(packages_result, packages)
     assert (
         "result.runs[0].model is 'thing-int8.mlpackage', expected one of thing.mlpackage, "
         "thing-palette6.mlpackage" in str(caught.value)
     )
 
 
-def test_the_weights_of_another_form_are_not_those_of_the_model(bundle, result):
-    weights = read_manifest(bundle).files[WEIGHTS.format("thing-palette6.mlpackage")]
-    _change(result, "runs.0.weights_sha256", weights.sha256)
+def test_the_weights_of_another_form_are_not_those_of_the_model(packages, packages_result):
+    weights = read_manifest(packages).files[WEIGHTS.format("thing-palette6.mlpackage")]
+    _change(packages_result, "runs.0.weights_sha256", weights.sha256)
     with pytest.raises(InputError, match=r"expected that of thing\.mlpackage, "):
+        import_measurement(packages_result, packages)
+
+
+def test_the_main_model_comes_first(packages):
+    models = read_manifest(packages).inspection.measurable
+    assert models == ("thing.mlpackage", "thing-palette6.mlpackage")
+
+
+def test_a_bundle_that_no_device_measures_says_so(bundle, result):
+    manifest = read_manifest(bundle)
+    models = {
+        path: replace(record, weights_file="")
+        for path, record in manifest.inspection.models.items()
+    }
+    inspection = replace(manifest.inspection, models=models)
+    (bundle / "manifest.json").write_bytes(replace(manifest, inspection=inspection).to_bytes())
+    with pytest.raises(InputError, match="the models that a device measures, of which it has none"):
         import_measurement(result, bundle)
 
 
-def test_the_main_package_comes_first(bundle):
-    assert packages(read_manifest(bundle)) == ("thing.mlpackage", "thing-palette6.mlpackage")
-
-
 def test_the_only_fitting_bundle_in_the_folder_is_found(bundle, result, original, tmp_path):
-    packaged_bundle(tmp_path / "other", seed=1)  # of the same name, with other weights
+    onnx_bundle(tmp_path / "other", seed=1)  # of the same name, with other weights
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "manifest.json").write_text("{")
     assert import_measurement(result).path.resolve() == bundle / STORED
@@ -221,7 +264,7 @@ def test_a_run_that_broke_off_belongs_to_a_model_all_the_same(bundle, result):
 
 
 def test_a_bundle_with_measurements_is_not_replaced(tmp_path):
-    manifest = packaged_bundle(tmp_path / "thing")
+    manifest = onnx_bundle(tmp_path / "thing")
     stored = tmp_path / "thing" / MEASUREMENTS_FOLDER / "device.json"
     stored.parent.mkdir()
     stored.write_text("{}")

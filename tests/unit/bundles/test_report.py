@@ -10,16 +10,18 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.bundles.report.page import SIZE_NOTE, render_report
 from mobile_nelf.bundles.report.pictures import ERROR_COLOURS, error_scale
-from mobile_nelf.export.inspection import ProgramRecord
+from mobile_nelf.export.inspection import Finding, ModelRecord
 from mobile_nelf.export.parity import proves_artefact
-from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow
-from mobile_nelf_exporters.snapml.check import Verdict
+from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow, placement_table
+from mobile_nelf_exporters.snapml.check import Verdict, check_snapml
+from mobile_nelf_exporters.snapml.inspection import layer_table
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES
 from tests.helpers.students import random_checkpoint
 
@@ -167,7 +169,8 @@ def test_every_figure_of_the_manifest_is_on_the_page(bundle, page):
     for row, leg in zip(rows, manifest.parity, strict=True):
         assert row[1] == ("ok" if leg.tolerance else "reported")
         assert row[3:] == [str(leg.frames), f"{leg.psnr_db:.1f}", f"{leg.max_error:.1e}"]
-    report = manifest.inspection.operators
+    model = "lens_project/Assets/model.onnx"
+    report = check_snapml(onnx.load(bundle.path / model))
     layers = page.tables["Operators by back-end"]
     assert layers[0] == ["layer", "from", *BACKEND_TITLES.values(), "count"]
     for shown, row in zip(layers[1:], report.layers, strict=True):
@@ -175,9 +178,10 @@ def test_every_figure_of_the_manifest_is_on_the_page(bundle, page):
         assert shown[1] == ", ".join(row.operators)
         assert shown[-1] == str(row.count)
     sizes = {row[0].removesuffix(SIZE_NOTE): row for row in page.tables["Size against budget"]}
-    model = "lens_project/Assets/model.onnx"
     assert sizes[model][1] == f"{manifest.files[model].size / 1e6:.2f} MB"
-    assert sizes["models after import"][1] == f"{report.import_bytes / 1e6:.2f} MB"
+    assert sizes["models after import"][1] == (
+        f"{manifest.inspection.bytes_on_device / 1e6:.2f} MB"
+    )
     assert sizes["models after import"][2].startswith("10.00 MB (")
     assert "Proved off-device." in page.text
     assert f"{manifest.contract.upload_bytes} bytes" in page.text
@@ -265,13 +269,14 @@ def test_a_failed_leg_is_the_verdict(bundle):
 
 def test_a_layer_that_a_back_end_lacks_is_named(bundle):
     inspection = bundle.manifest.inspection
-    first, *others = inspection.operators.layers
+    report = check_snapml(onnx.load(bundle.path / "lens_project/Assets/model.onnx"))
+    first, *others = report.layers
     failing = Verdict(1, "Group size must be 1", "conv_7")
     for count, cell in ((1, "no"), (3, "2 of 3")):
         verdicts = {**first.verdicts, "iphone_npu": failing, "android_gpu": failing}
         row = replace(first, count=count, verdicts=verdicts)
-        operators = replace(inspection.operators, layers=(row, *others))
-        manifest = replace(bundle.manifest, inspection=replace(inspection, operators=operators))
+        table = layer_table(replace(report, layers=(row, *others)))
+        manifest = replace(bundle.manifest, inspection=replace(inspection, tables=(table,)))
         cells = Page(render_report(manifest, [], [])).tables["Operators by back-end"][1]
         assert cells[2:] == ["yes", "yes", cell, cell, str(count)]
         note = "iPhone NPU, Android GPU: Group size must be 1 (first at conv_7)"
@@ -286,9 +291,9 @@ def test_a_core_ml_bundle_has_placement_instead(bundle):
     )
     inspection = replace(
         bundle.manifest.inspection,
-        operators=None,
-        placement=PlacementReport(rows, ("a note",)),
-        programs={"m.mlpackage": ProgramRecord("palette6", "0" * 64)},
+        tables=(placement_table(PlacementReport(rows, ("a note",))),),
+        models={"m.mlpackage": ModelRecord("palette6", "0" * 64, 1_500_000)},
+        findings=(Finding("m.mlpackage", "warning", "it is large", "use int8"),),
     )
     record = next(iter(bundle.manifest.files.values()))
     files = {
@@ -300,6 +305,8 @@ def test_a_core_ml_bundle_has_placement_instead(bundle):
     manifest = replace(bundle.manifest, inspection=inspection, files=files, parity=legs)
     page = Page(render_report(manifest, [], []))
     assert "Operators by back-end" not in page.tables
+    assert "a note" in page.text
+    assert "it is large; use int8" in page.text
     assert page.tables["Placement by the rules"][1:] == [
         ["conv", "1×1", "fp16", "Neural Engine", "70"],
         ["castnever there", "-", "fp16", "GPU or CPU", "2"],

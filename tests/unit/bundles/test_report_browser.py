@@ -16,7 +16,7 @@ import pytest
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.bundles.report.page import render_report
-from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow
+from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow, placement_table
 from tests.helpers.students import random_checkpoint
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -63,7 +63,8 @@ def content(tmp_path_factory):
     path = tmp_path_factory.mktemp("r") / "thing"
     manifest = create_bundle(checkpoint, target="lens", output=path).manifest
     row = PlacementRow("conv_" + "x" * 80, "3×3, stride 2", "fp16", 1, "gpu_or_cpu", "y" * 90)
-    inspection = replace(manifest.inspection, placement=PlacementReport((row,), ("z" * 90,)))
+    table = placement_table(PlacementReport((row,), ("z" * 90,)))
+    inspection = replace(manifest.inspection, tables=(*manifest.inspection.tables, table))
     frame = np.random.default_rng(0).random((300, 400, 3), np.float32)
     named = replace(manifest, name="n" * 64, inspection=inspection)
     return render_report(named, [frame] * 8, [frame + np.float32(1e-5)] * 8).decode()

@@ -131,7 +131,7 @@ def test_an_edited_operator_report_is_caught(copy):
         data["inspection"]["cost"]["macs"] -= 1
 
     _rewrite_manifest(copy, fewer_macs)
-    assert "operators or cost differ" in _complaint(copy)
+    assert "cost, models or tables differ" in _complaint(copy)
 
 
 def test_a_file_outside_of_the_bundle_is_never_read(copy, tmp_path):

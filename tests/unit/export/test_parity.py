@@ -7,7 +7,6 @@ import pytest
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.errors import ParityError
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.export.parity import IDENTICAL_DB, compare_frames
 from tests.helpers.students import random_checkpoint
 
@@ -50,6 +49,6 @@ def test_a_mapping_that_can_be_seen_is_refused(tmp_path):
             checkpoint,
             target="onnx",
             output=tmp_path / "b",
-            options=ExportOptions(activation="relu"),
+            options={"activation": "relu"},
         )
     assert list(tmp_path.iterdir()) == []

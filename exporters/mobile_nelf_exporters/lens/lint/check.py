@@ -24,6 +24,7 @@ from mobile_nelf_exporters.lens.lint.scene import check_scenes
 from mobile_nelf_exporters.lens.lint.scripts import check_scripts
 from mobile_nelf_exporters.lens.paths import PROJECT
 from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX, parse_lens_project
+from mobile_nelf_exporters.snapml.inspection import inspection_of, model_record
 
 __all__ = ["check_lens_files", "check_lens_folder", "lint_lens_project"]
 
@@ -72,7 +73,12 @@ def check_lens_files(files: Mapping[str, bytes], folder: str = "") -> ProjectChe
     return ProjectCheck(
         project=start + name,
         findings=tuple(sorted(placed, key=lambda f: (f.severity, f.path, f.problem))),
-        models={start + path: report for path, report in reports.items()},
+        models={
+            start + path: inspection_of(
+                report, {start + path: model_record(report, project.files[path])}, start + path
+            )
+            for path, report in reports.items()
+        },
     )
 
 

@@ -13,11 +13,11 @@ import torch
 from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits
 from mobile_nelf.encoding import encode
 from mobile_nelf.errors import BundleError, DeployError
-from mobile_nelf.export.options import ExportOptions
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
 from mobile_nelf_exporters.lens.player.session import LensSession
@@ -51,7 +51,7 @@ def _lens(layout: str, orbit: OrbitLimits, experience: str, out_channels: int = 
         ),
         orbit=orbit,
     )
-    options = ExportOptions(layout=layout, experience=experience)
+    options = Options(layout=layout, experience=experience)
     exported = LensStudioExporter().export(checkpoint, "Mic", options)
     student = exported.contract.student
     deployed = checkpoint.on_grid(
@@ -116,7 +116,7 @@ def test_only_lenses_in_the_room_have_a_window():
 def test_a_room_of_too_few_rays_is_refused():
     few = random_checkpoint(sr_widths=(8, 8, 8), ray_width=2, ray_height=2)
     exporter = LensStudioExporter()
-    exported = exporter.export(few, "few", ExportOptions(experience="world"))
+    exported = exporter.export(few, "few", Options(experience="world"))
     with pytest.raises(
         DeployError, match=r"covers 1\.\d of them along one axis, expected more than 4"
     ):

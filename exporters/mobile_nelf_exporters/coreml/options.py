@@ -1,0 +1,31 @@
+"""What the user of target coreml may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mobile_nelf.export.options import SharedOptions, option
+from mobile_nelf.vocabulary import OutputForm, WeightForm
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True)
+class Options(SharedOptions):
+    """Layout, activation, and what a package of Core ML can be.
+
+    Attributes:
+        weights: how weights are stored, one package for each; chosen by the exporter if empty.
+        output_form: tensor or picture; chosen by the exporter if `None`.
+        ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
+        second_opinion: run the same graph in Apple's Core AI runtime as well.
+    """
+
+    weights: tuple[WeightForm, ...] = option(
+        "How weights are stored; a model for each if given more than once.", many=True
+    )
+    output_form: OutputForm | None = option("What the model returns.")
+    ios: int | None = option("Lowest version of iOS and iPadOS.", metavar="VERSION")
+    second_opinion: bool = option(
+        "Run the same graph in Apple's Core AI runtime as well.", flag=True
+    )
