@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from mobile_nelf.atomic import clear_leftovers
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.runs import config_path
 from tests.helpers.kills import content, leftovers, moments, run, start_command, steps
@@ -69,7 +68,7 @@ def train_and_kill(inputs: Path, at_steps: int, at_times: int) -> None:
     """Each run dies once before some change of a file, or at a random time, and is repeated."""
     whole = fresh(inputs, f"whole-train-{at_steps}")
     began = time.monotonic()
-    last = steps(whole, *TRAIN)
+    last = len(steps(whole, *TRAIN))
     seconds = time.monotonic() - began
     wanted = content(whole)
     assert "ball.pt" in wanted
@@ -120,29 +119,9 @@ def test_a_hundred_kills_of_bundle(inputs: Path) -> None:
     bundle_and_kill(inputs, *MANY)
 
 
-@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "two renames"])
-def test_a_bundle_is_old_or_new_at_every_step_of_the_exchange(inputs: Path, exchange: bool) -> None:
-    """The steps from the first folder beside the output to the end, one after the other."""
-    old, new, last = old_and_new(inputs, f"steps-{exchange}", exchange)
-    folder = fresh(inputs, f"bundle-steps-{exchange}")
-    # Beyond these are the files of the bundle, all alike.
-    first = last - 3 * len(new) if exchange else last - 2 * len(new) - 12
-    missing = 0
-    for step in (*range(1, 8), *range(first, last + 1, 3)):
-        number = (signal.SIGKILL, signal.SIGTERM)[step % 2]
-        put_old(folder, old)
-        code = run(folder, *BUNDLE, die_at=step, number=number, exchange=exchange)
-        ending(code, number)
-        missing += not (folder / "thing").exists()
-        clear_leftovers(folder)
-        assert content(folder / "thing") in (old, new), step
-        assert leftovers(folder) == []
-    assert not (exchange and missing)
-
-
 def bundle_and_kill(inputs: Path, at_steps: int, at_times: int) -> None:
     began = time.monotonic()
-    old, new, last = old_and_new(inputs, f"whole-{at_steps}", True)
+    old, new, last = old_and_new(inputs, f"whole-{at_steps}")
     seconds = (time.monotonic() - began) / 2
     rng = random.Random(at_steps)
     outcomes: Counter[str] = Counter()
@@ -167,14 +146,12 @@ def bundle_and_kill(inputs: Path, at_steps: int, at_times: int) -> None:
     assert killed >= at_steps, outcomes
 
 
-def old_and_new(
-    inputs: Path, name: str, exchange: bool
-) -> tuple[dict[str, bytes], dict[str, bytes], int]:
+def old_and_new(inputs: Path, name: str) -> tuple[dict[str, bytes], dict[str, bytes], int]:
     """Files of a bundle, and of the one that takes its place, and the steps that this takes."""
     folder = fresh(inputs, name)
     assert run(folder, *BUNDLE[:-1], "--layout", "rays") == 0
     old = content(folder / "thing")
-    last = steps(folder, *BUNDLE, exchange=exchange)
+    last = len(steps(folder, *BUNDLE))
     new = content(folder / "thing")
     assert old != new
     assert leftovers(folder) == []
@@ -188,43 +165,40 @@ def put_old(folder: Path, old: dict[str, bytes]) -> None:
         (folder / "thing" / name).write_bytes(data)
 
 
+def end_of_run(inputs: Path, folder: Path) -> list[int]:
+    """The steps of `mnelf train` from the one after its checkpoint appears."""
+    trace = steps(folder, *TRAIN)
+    renamed = next(i for i, text in enumerate(trace, 1) if text.endswith("finished.pt ball.pt"))
+    return [*range(renamed + 1, len(trace) + 1)]
+
+
 def test_a_run_that_dies_after_its_last_rename_is_finished_by_the_next(inputs: Path) -> None:
-    """At every step from there on, up to where nobody can tell any more."""
+    """Before the first state goes, between the states, and before the last word on the run goes."""
     whole = fresh(inputs, "whole-end")
-    last = steps(whole, *TRAIN)
-    finished = 0
-    for step in range(last - 8, last + 1):
+    first, second, *_, last = end_of_run(inputs, whole)
+    for step in (first, second, last):
         folder = fresh(inputs, f"end-{step}")
-        run(folder, *TRAIN, die_at=step)
-        there = (folder / "ball.pt").exists()
-        stated = any((folder / "ball.pt.run").glob("*.state"))
+        assert run(folder, *TRAIN, die_at=step) == -signal.SIGKILL
+        assert (folder / "ball.pt").read_bytes() == (whole / "ball.pt").read_bytes()
+        finished = (folder / "ball.pt.run" / "finished.json").exists()
+        assert finished or step == last
         code = run(folder, *TRAIN, "--json")
-        if there and stated:
+        if finished:
             assert code == 0
             answer = json.loads(said(inputs)[said(inputs).index("{") :])
             assert answer["evaluation"]["views"].keys() == {"r_0.png", "r_1.png"}
-            finished += 1
+        else:  # all was done, and a second run of the same is one too many
+            assert code == 2
+            assert "ball.pt: exists already" in said(inputs)
         assert leftovers(folder) == []
         assert content(folder) == content(whole)
-        # Done means done: the third call is one too many.
-        assert run(folder, *TRAIN) == 2
-        assert "ball.pt: exists already" in said(inputs)
         shutil.rmtree(folder)
-    assert finished >= 2
 
 
 def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(inputs: Path) -> None:
-    whole = fresh(inputs, "whole-other")
-    last = steps(whole, *TRAIN)
-    folder = fresh(inputs, "other")
-    for step in range(last - 8, last + 1):
-        shutil.rmtree(folder)
-        folder.mkdir()
-        run(folder, *TRAIN, die_at=step)
-        if (folder / "ball.pt.run" / "finished.json").exists() and (folder / "ball.pt").exists():
-            break
-    else:
-        pytest.fail("no step between the rename and the end")
+    whole, folder = fresh(inputs, "whole-other"), fresh(inputs, "other")
+    first, *_ = end_of_run(inputs, whole)
+    assert run(folder, *TRAIN, die_at=first) == -signal.SIGKILL
     assert run(folder, *TRAIN, "--steps", "3") == 2
     assert "ball.pt: exists already" in said(inputs)
     assert json.loads(config_path(folder / "ball.pt").read_text())["fit"]["steps"] == 10

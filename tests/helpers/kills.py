@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mobile_nelf import atomic, cli
 from mobile_nelf.training import presets
 from tests.helpers.sphere import PRESET, start
 
-__all__ = ["content", "leftovers", "moments", "run", "start_command", "steps"]
+__all__ = ["content", "dying", "leftovers", "moments", "run", "start_command", "steps"]
 
 #: What Python tells before it changes a folder; `open` counts where it may write.
 CHANGES = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree")
@@ -36,11 +37,11 @@ def run(folder: Path, *arguments: str, **settings: Any) -> int:
     return process.exitcode
 
 
-def steps(folder: Path, *arguments: str, **settings: Any) -> int:
-    """Returns how often a command that nothing stops changes the files in `folder`."""
-    count = folder.parent / "steps"
-    assert run(folder, *arguments, count=count, **settings) == 0
-    return int(count.read_text())
+def steps(folder: Path, *arguments: str, **settings: Any) -> list[str]:
+    """Returns the changes of files in `folder` by a command that nothing stops, in order."""
+    trace = folder.parent / "steps"
+    assert run(folder, *arguments, trace=trace, **settings) == 0
+    return trace.read_text().splitlines()
 
 
 def moments(last: int, count: int) -> Iterator[tuple[int, int]]:
@@ -70,25 +71,55 @@ def leftovers(folder: Path) -> list[str]:
     return found
 
 
-def _command(
+@contextmanager
+def dying(
     folder: Path,
-    arguments: tuple[str, ...],
     *,
     die_at: int | None = None,
     number: int = signal.SIGKILL,
-    count: Path | None = None,
+    trace: Path | None = None,
     exchange: bool = True,
-) -> None:
-    """`mnelf` as a user starts it, in a process that may send itself a signal.
+) -> Iterator[None]:
+    """Lets this process send itself a signal before some change of a file below `folder`.
 
     Args:
-        folder: where it runs.
-        arguments: of the command line.
-        die_at: before which change of a file the signal comes.
+        folder: where changes count.
+        die_at: before which change the signal comes.
         number: of the signal.
-        count: where to write how many changes there were.
+        trace: where to write which changes there were.
         exchange: whether folders can trade places in one step on this system.
     """
+    done: list[str] = []
+
+    def change(what: str) -> None:
+        done.append(what)
+        if len(done) == die_at:
+            os.kill(os.getpid(), number)
+
+    def audit(event: str, values: tuple[Any, ...]) -> None:
+        if event not in CHANGES or not isinstance(values[0], str | os.PathLike):
+            return
+        reads = event == "open" and not (values[2] or 0) & WRITING
+        if not reads and Path(os.path.abspath(values[0])).is_relative_to(folder):
+            change(f"{event} {' '.join(map(str, values[:2]))}")
+
+    whole = atomic._exchange
+
+    def _exchange(first: Path, second: Path) -> bool:
+        change(f"exchange {second}")
+        return exchange and whole(first, second)
+
+    atomic._exchange = _exchange
+    sys.addaudithook(audit)
+    try:
+        yield
+    finally:
+        if trace is not None:
+            trace.write_text("\n".join(done))
+
+
+def _command(folder: Path, arguments: tuple[str, ...], **settings: Any) -> None:
+    """`mnelf` as a user starts it; the settings are those of `dying`."""
     torch.set_num_threads(1)
     os.chdir(folder)
     os.environ["XDG_STATE_HOME"] = str(folder.parent / "state")
@@ -97,31 +128,5 @@ def _command(
     os.dup2(output, 2)
     presets.PRESETS = {"tiny": PRESET}
     sys.argv = ["mnelf", *arguments]
-    done = 0
-
-    def change() -> None:
-        nonlocal done
-        done += 1
-        if done == die_at:
-            os.kill(os.getpid(), number)
-
-    def audit(event: str, values: tuple[Any, ...]) -> None:
-        if event not in CHANGES or not isinstance(values[0], str | os.PathLike):
-            return
-        reads = event == "open" and not (values[2] or 0) & WRITING
-        if not reads and Path(os.path.abspath(values[0])).is_relative_to(folder):
-            change()
-
-    whole = atomic._exchange
-
-    def _exchange(first: Path, second: Path) -> bool:
-        change()
-        return exchange and whole(first, second)
-
-    atomic._exchange = _exchange
-    sys.addaudithook(audit)
-    try:
+    with dying(folder, **settings):
         cli.main()
-    finally:
-        if count is not None:
-            count.write_text(str(done))
