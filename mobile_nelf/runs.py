@@ -134,8 +134,7 @@ def hold_run(output: Path, *, main: bool = True) -> Iterator[None]:
         mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
         with suppress(OSError):  # a full disk costs the name of the holder, and the lock holds
             lock.truncate(0)
-            lock.write(json.dumps(mine).encode())
-            lock.flush()
+            os.write(lock.fileno(), json.dumps(mine).encode())
         yield
     finally:
         _HELD.reset(held)
