@@ -38,7 +38,7 @@ __all__ = [
     "finished_run",
     "hold_run",
     "load_state",
-    "make_run_folder",
+    "open_run_folder",
     "put_in_place",
     "result_path",
     "run_folder",
@@ -151,12 +151,16 @@ def _holder(path: Path) -> str:
         return "another process"
 
 
-def make_run_folder(folder: Path) -> None:
-    """Makes the folder of a run unless it is there.
+@contextmanager
+def open_run_folder(output: Path) -> Iterator[Path]:
+    """Yields the folder of a run that writes `output`, made if it is not there.
+
+    A run that failed or was refused before it wrote anything leaves no folder.
 
     Raises:
         OutputError: it cannot be made.
     """
+    folder = run_folder(output)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -165,6 +169,11 @@ def make_run_folder(folder: Path) -> None:
             "files; choose another output",
             arguments=["output"],
         ) from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def write_settings(settings: dict[str, Any], path: Path) -> None:

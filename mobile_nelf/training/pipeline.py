@@ -16,11 +16,10 @@ from mobile_nelf.progress import Progress, silent
 from mobile_nelf.runs import (
     check_run_output,
     check_writable,
-    clear_states,
     differing_names,
     finished_run,
     hold_run,
-    make_run_folder,
+    open_run_folder,
     run_folder,
 )
 from mobile_nelf.scenes import Scene
@@ -31,7 +30,7 @@ from mobile_nelf.training.student.losses import check_loss
 from mobile_nelf.training.student.make import StudentPlan, TrainedStudent, train_student
 from mobile_nelf.training.student.stage import FitProgress
 from mobile_nelf.training.teacher.fit import TeacherProgress
-from mobile_nelf.training.teacher.make import MadeTeacher, make_teacher
+from mobile_nelf.training.teacher.make import MadeTeacher, make_teacher, state_path
 from mobile_nelf.training.views.pseudo_set import pseudo_views
 from mobile_nelf.training.views.sources import PhotoViews, check_size
 from mobile_nelf.vocabulary import DeviceName
@@ -139,16 +138,16 @@ def train_scene(
             check_run_output(output, force, [scene.path])
         made = None
         if ranks.main:
-            make_run_folder(run_folder(output))
-            with hold_run(path):
+            with open_run_folder(output) as folder:
                 if _is_there(path, scene, config, ranks.device, force):
-                    clear_states(path)
+                    state_path(folder).unlink(missing_ok=True)
                 else:
                     check_run_output(output, force, [scene.path])
                     made = make_teacher(
                         scene,
                         config,
                         path,
+                        folder=folder,
                         command=COMMAND,
                         device=device,
                         force=True,

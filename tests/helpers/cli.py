@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fits", "mnelf_process", "read_json"]
+from mobile_nelf.cli._printing import JSON_SCHEMA
+
+__all__ = ["PROGRESS_LINE", "fits", "mnelf_process", "read_json", "said"]
 
 #: The widest line of a report where there is no terminal.
 COLUMNS = 100
 
+#: What long work prints where there is no terminal.
+PROGRESS_LINE = re.compile(
+    r"(?P<stage>[\w ]+): step [\d,]+ of [\d,]+, "
+    r"(?:(?P<rate>[\d.e+]+ (?:steps/s|s a step)), ETA (?P<eta>[\d:]+)|[\d:]+ so far)"
+    r"(?:, (?P<psnr>[\d.]+ dB))?"
+)
+
 
 def read_json(result):
     assert result.exit_code in (0, 1), result.output
-    return json.loads(result.stdout)
+    data = json.loads(result.stdout)
+    assert data["schema"] == JSON_SCHEMA
+    return data
 
 
 def fits(result):
@@ -30,3 +42,8 @@ def mnelf_process(folder: Path, *arguments: object, **settings: Any) -> subproce
     return subprocess.Popen(
         [*map(str, line)], cwd=folder, stderr=subprocess.PIPE, text=True, **settings
     )
+
+
+def said(stderr):
+    """The lines on stderr, without those that a busy machine adds for being slow."""
+    return [line for line in stderr.splitlines() if not PROGRESS_LINE.fullmatch(line)]

@@ -23,10 +23,9 @@ from mobile_nelf.runs import (
     config_path,
     finish_run,
     hold_run,
-    make_run_folder,
+    open_run_folder,
     put_in_place,
     result_path,
-    run_folder,
     write_settings,
 )
 from mobile_nelf.scenes import Scene, View
@@ -136,9 +135,9 @@ def train_student(
     stages = _stages(scene, plan, source)
     results: list[FitResult] = []
     checkpoint = initial
-    with ExitStack() as lock:
+    with ExitStack() as opened:
         with launched(device) as ranks:
-            lock.enter_context(hold_run(output, main=ranks.main))
+            opened.enter_context(hold_run(output, main=ranks.main))
             settings = {
                 "command": command,
                 "version": __version__,
@@ -152,9 +151,9 @@ def train_student(
             if told is not None and not force:
                 return _finished(output, told) if ranks.main else None
             check_run_output(output, force, [scene.path])
-            make_run_folder(run_folder(output))
+            folder = opened.enter_context(open_run_folder(output))
             lens_camera = (scene.test or scene.train)[0].camera
-            run = Run(run_folder(output), ranks, lens_camera, on_fit, on_progress)
+            run = Run(folder, ranks, lens_camera, on_fit, on_progress)
             for stage in stages:
                 results.append(fit_stage(plan.student, stage, run, checkpoint))
                 checkpoint = Checkpoint(

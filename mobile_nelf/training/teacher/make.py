@@ -23,10 +23,9 @@ from mobile_nelf.runs import (
     config_path,
     finish_run,
     hold_run,
-    make_run_folder,
+    open_run_folder,
     put_in_place,
     result_path,
-    run_folder,
     write_settings,
 )
 from mobile_nelf.scenes import Scene
@@ -77,9 +76,9 @@ def fastest_backend(device: DeviceName) -> TeacherBackend:
     return "tinycudann"
 
 
-def state_path(output: Path) -> Path:
-    """Returns where the resumable state of a run that writes `output` lies."""
-    return run_folder(output) / "teacher.state"
+def state_path(folder: Path) -> Path:
+    """Returns where the resumable state lies in the folder of a run."""
+    return folder / "teacher.state"
 
 
 def make_teacher(
@@ -87,6 +86,7 @@ def make_teacher(
     config: TeacherConfig,
     output: Path,
     *,
+    folder: Path | None = None,
     command: str = "mnelf teacher",
     device: DeviceName = "auto",
     force: bool = False,
@@ -95,13 +95,15 @@ def make_teacher(
 ) -> MadeTeacher | None:
     """Trains a teacher and writes its file.
 
-    An interrupted run resumes from the state in its folder beside `output`; at the end the
-    state is deleted. Under `torchrun` the first process does it all, and the others return at once.
+    An interrupted run resumes from the state in its folder. At the end the state is deleted; the
+    log stays there. Under `torchrun` the first process does it all, and the others return at once.
 
     Args:
         scene: the photos.
         config: the teacher and its training.
         output: the file to write; beside it goes a JSON file with all settings.
+        folder: existing folder of the run that the teacher is a part of, for state and log; None
+            for a run of its own, with a folder beside `output`.
         command: what the provenance names as the origin.
         device: where to compute.
         force: replace an existing file.
@@ -118,12 +120,14 @@ def make_teacher(
         OutputError: `output` exists or cannot be written.
         MissingExtraError: the back-end, or a package that judges the test views, is not installed.
     """
-    with ExitStack() as lock:
+    with ExitStack() as opened:
         with launched(device) as ranks:
             if not ranks.main:
                 return None
             check_writable(output, [scene.path])
-            lock.enter_context(hold_run(output))
+            own_run = folder is None
+            if own_run:
+                opened.enter_context(hold_run(output))
             if config.backend == "tinycudann" and ranks.device.type != "cuda":
                 raise InputError(
                     "tinycudann computes on an NVIDIA GPU only; choose backend torch or device "
@@ -138,14 +142,15 @@ def make_teacher(
                 "photos": photos,
                 **to_dict(config),
             }
-            told = finish_run(output, settings)
+            told = finish_run(output, settings) if own_run else None
             if told is not None and not force:
                 return _finished(output, told, scene, ranks.device)
             check_run_output(output, force, [scene.path])
             if scene.test:
                 require_metrics()
-            make_run_folder(run_folder(output))
-            teacher = train_teacher(scene, config, state_path(output), ranks.device, on_step)
+            folder = folder or opened.enter_context(open_run_folder(output))
+            state = state_path(folder)
+            teacher = train_teacher(scene, config, state, ranks.device, on_step)
         provenance = {
             "source": command,
             **{name: settings[name] for name in ("scene", "photos", "version")},
@@ -158,8 +163,12 @@ def make_teacher(
             {**provenance, "protocol": PROTOCOL} if evaluation else provenance,
         )
         write_settings(settings, config_path(output))
-        save_teacher(trained, result_path(output))
-        put_in_place(output, settings, {"evaluation": evaluation and to_dict(evaluation)})
+        if own_run:
+            save_teacher(trained, result_path(output))
+            put_in_place(output, settings, {"evaluation": evaluation and to_dict(evaluation)})
+        else:
+            save_teacher(trained, output)
+            state.unlink(missing_ok=True)
     return MadeTeacher(output, trained, evaluation, view_seconds(teacher, scene))
 
 
