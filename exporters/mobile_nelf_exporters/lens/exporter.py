@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -24,6 +25,7 @@ from mobile_nelf_exporters.lens.lint.check import (
     lint_lens_project,
     refuse_old_project,
 )
+from mobile_nelf_exporters.lens.opened import is_studio_file, is_updated, studio_edits
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import (
     MODEL_PATH,
@@ -157,6 +159,19 @@ class LensStudioExporter(Exporter[Options]):
         refuse_old_project(path)
         return super().find_project(path)
 
+    def tool_edits(
+        self,
+        files: Mapping[str, bytes],
+        changed: Collection[str],
+        is_original: Callable[[str, bytes], bool],
+    ) -> dict[str, str]:
+        """See `Exporter.tool_edits`; the tool is Lens Studio."""
+        return studio_edits(files, changed, is_original)
+
+    def is_tool_file(self, path: str) -> bool:
+        """See `Exporter.is_tool_file`."""
+        return is_studio_file(path)
+
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""
         return check_lens_folder(folder)
@@ -169,8 +184,13 @@ class LensStudioExporter(Exporter[Options]):
         model = parse_model(_model_bytes(files), MODEL_PATH)
         if read_contract(model, MODEL_PATH) != contract:
             raise BundleError(f"{MODEL_PATH}: carries another contract than the manifest")
-        # A project of ours has none, so that even a warning means that something changed.
-        findings = lint_lens_project(files, folder=PROJECT)
+        # A project of ours has none, so that even a warning means that something changed. What a
+        # newer Lens Studio writes is known well enough for errors only.
+        findings = [
+            found
+            for found in lint_lens_project(files, folder=PROJECT)
+            if found.severity == "error" or not is_updated(files)
+        ]
         if findings:
             raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)

@@ -90,10 +90,16 @@ def command(
 
         checkpoint = only_checkpoint(Path())
         click.echo(plain(f"{checkpoint}: the only checkpoint of this folder"), err=True)
-    trained = load(checkpoint, camera, trained_activation)
     plans = plan_bundles(
-        targets, checkpoint.stem, output=output, name=name, options=chosen, force=force
+        targets,
+        checkpoint.stem,
+        output=output,
+        name=name,
+        options=chosen,
+        force=force,
+        inputs=[checkpoint],
     )
+    trained = load(checkpoint, camera, trained_activation)
     with progress_bar() as on_progress:
         bundles = create_bundles(trained, plans, on_progress)
     if as_json:

@@ -58,10 +58,12 @@ def command(
     command is repeated.
     """
     from mobile_nelf.compute import compute_device
+    from mobile_nelf.outputs import refuse_inputs
     from mobile_nelf.teachers.files import load_teacher
     from mobile_nelf.training.plan import read_photos
     from mobile_nelf.training.views.pseudo_set import PseudoSetConfig, write_pseudo_set
 
+    refuse_inputs(output, [teacher, scene])
     trained = load_teacher(teacher, compute_device(device))
     photos = read_photos(scene)
     opening = [*photos.notices, f"{scene}: {views:,} views of {teacher}"]

@@ -51,9 +51,11 @@ def command(
 
     An interrupted run resumes when the command is repeated.
     """
+    from mobile_nelf.runs import check_writable
     from mobile_nelf.training.plan import read_photos, teacher_config
     from mobile_nelf.training.teacher.make import make_teacher
 
+    check_writable(output, [scene])
     photos = read_photos(scene)
     config = teacher_config(preset, steps, backend, device, seed)
     opening = [*photos.notices, f"{scene}: teacher on back-end {config.backend}"]

@@ -60,6 +60,7 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
                 "legs": [to_dict(leg) for leg in result.legs],
                 "not_repeated": not_repeated,
                 "unlisted": list(result.unlisted),
+                "remarks": list(result.remarks),
             }
         )
     else:
@@ -77,6 +78,8 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
         click.echo()
         for leg in not_repeated:
             print_note("skipped here", leg)
+        for remark in result.remarks:
+            print_note("note", remark)
         for problem in result.problems:
             print_note("problem", problem)
         partly = " (some checks were skipped, see above)" if result.not_repeated else ""
