@@ -95,7 +95,7 @@ def import_command(
             click.echo()
             print_report_table(table)
         click.echo()
-        print_fields({"next": command_line("compare", imported.bundle)})
+        print_fields({"next": command_line("compare {}", imported.bundle)})
     ctx.exit(1 if wrong else 0)
 
 
