@@ -8,7 +8,6 @@ looked for under its exact name, then by its name alone in the folders that may 
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,6 @@ __all__ = [
     "located",
     "masks_of",
     "name_keys",
-    "name_order",
     "photo_folders",
     "photos_in",
     "what_lies_at",
@@ -133,18 +131,6 @@ def masks_of(root: Path, photos: Sequence[Path | None]) -> list[Path | None]:
                 break
         found.append(mask)
     return found
-
-
-def name_order(name: str) -> tuple[tuple[str, int, str], ...]:
-    """Returns what photos are sorted by: numbers in names count as such, photo 2 before photo 10.
-
-    Every eighth photo is for testing, which is every eighth in the order of taking only then.
-    """
-    parts = re.findall(r"(\D*)(\d*)", name)
-    # By length first: reading digits without end would take a time that grows with their square.
-    numbers = [digits.lstrip("0") for _, digits in parts]
-    ordered = zip((text for text, _ in parts), map(len, numbers), numbers, strict=True)
-    return (*ordered, (name, 0, ""))
 
 
 def name_keys(name: str) -> tuple[str, str]:

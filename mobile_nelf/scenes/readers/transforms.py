@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mobile_nelf.errors import SceneError, require
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
-from mobile_nelf.scenes.photo_files import located, name_keys, name_order
+from mobile_nelf.scenes.photo_files import located, name_keys
 from mobile_nelf.scenes.photos import photo_header, turn_of
 from mobile_nelf.scenes.readers.json_file import loaded_json
 from mobile_nelf.scenes.readers.json_lens import lens_of, lens_size
@@ -62,13 +62,13 @@ def read_transforms(path: Path, file: Path | None = None) -> Scene:
     """
     file = file or path / CAMERAS
     read = json_frames(file)
-    frames = sorted(read.frames, key=lambda frame: name_order(frame.name))
+    frames = sorted(read.frames, key=lambda frame: frame.name)
     train, test, said = _split(file, read.top, frames)
     if test is None:
         beside = next((path / name for name in OTHER_SPLITS if (path / name).is_file()), None)
         if beside is not None and beside != file:
             other = json_frames(beside)
-            test = sorted(other.frames, key=lambda frame: name_order(frame.name))
+            test = sorted(other.frames, key=lambda frame: frame.name)
             said = [*other.notices, f"the test split is that of {beside.name}"]
             photos = {frame.photo for frame in test}
             train = [frame for frame in frames if frame.photo is None or frame.photo not in photos]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes import read_scene
-from mobile_nelf.scenes.photo_files import located, name_order
+from mobile_nelf.scenes.photo_files import located
 from tests.helpers.scenes import (
     arc,
     edit,
@@ -148,8 +148,3 @@ def test_smaller_copies_of_colmap_may_have_another_suffix(tmp_path: Path) -> Non
     scene = read_scene(tmp_path)
     assert scene.train[0].size == (8, 6)
     assert "images_2/photo_00.jpg" in scene.notices[0]
-
-
-def test_numbers_in_names_count_as_numbers() -> None:
-    ordered = ["9", "10", "a1b9", "a1b10", "a02.png", "a2.png", "a10.png", "a" + "9" * 10**6, "b1"]
-    assert sorted(reversed(ordered), key=name_order) == ordered

@@ -10,14 +10,7 @@ from mobile_nelf.cameras import FloatArray, Intrinsics
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
 from mobile_nelf.scenes.lens import DistortedLens
-from mobile_nelf.scenes.photo_files import (
-    WHOLE,
-    located,
-    name_order,
-    photo_folders,
-    photos_in,
-    what_lies_at,
-)
+from mobile_nelf.scenes.photo_files import WHOLE, located, photo_folders, photos_in, what_lies_at
 from mobile_nelf.scenes.photos import photo_header, same_aspect, turn_of
 from mobile_nelf.scenes.readers.colmap.binary import binary_image_count, read_binary_model
 from mobile_nelf.scenes.readers.colmap.model import ColmapCamera
@@ -72,7 +65,7 @@ def read_colmap(path: Path) -> Scene:
         raise SceneError(f"{path}: has no model of COLMAP, expected one in sparse/0")
     model = models[0]
     read = read_text_model(model) if _is_text(model) else read_binary_model(model)
-    images = sorted(read.images, key=lambda image: name_order(image.name))
+    images = sorted(read.images, key=lambda image: image.name)
     if not images:
         raise SceneError(f"{model}: has no photo with a pose; the reconstruction failed")
     root, folder = _photos(path, model)
