@@ -123,7 +123,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return from_dict(typing.cast("type[Any]", hint), value, path)
     # JSON writes 2.0 as 2 in some hands; the reverse would lose digits and is refused.
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) <= MAX_INTEGER else math.inf
+        value = float(value) if abs(value) <= MAX_INTEGER else value
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f"{path}: expected {hint.__name__}, found {shown(value)}")
     if isinstance(value, float) and not math.isfinite(value):

@@ -71,6 +71,6 @@ def test_term_interrupts_as_int_does(tmp_path, student, number):
     while process.poll() is None and not list(tmp_path.glob(".mnelf-*/new")):
         time.sleep(0.01)
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     assert (process.returncode, error.strip()) == (130, "mnelf: interrupted")
     assert list(tmp_path.iterdir()) == []

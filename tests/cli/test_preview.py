@@ -57,6 +57,7 @@ def _film(mnelf, bundle: Path, *options: object) -> dict:
 def test_a_lens_is_filmed_in_use_on_the_screen_asked_for(experience, bundles, mnelf):
     told = _film(mnelf, bundles / experience, "--output", "film")
     assert told == {
+        "schema": 1,
         "path": "film",
         "frames": FRAMES,
         "runtime": "the lens in Node.js",

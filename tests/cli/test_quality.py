@@ -97,6 +97,7 @@ def test_render_writes_what_the_student_sees(mnelf, student, checkpoint, tmp_pat
         assert (np.asarray(image) == np.rint(expected * 255.0)).all()
 
     assert read_json(mnelf("render", student, "--frames", "5", "--json")) == {
+        "schema": 1,
         "path": "thing.gif",
         "frames": 5,
         "width": 16,

@@ -47,7 +47,7 @@ __all__ = ["MEMORY_BYTES", "READERS", "STATE_RUN", "TINY", "learner", "reader_of
 
 MEMORY_BYTES = 2 << 30
 #: Of one mutation; verifying a bundle starts processes.
-SECONDS = 90
+SECONDS = 600
 
 TINY = {"depth": 4, "width": 4, "sr_widths": (4,), "ray_width": 4, "ray_height": 3}
 STATE_RUN = {"student": "tiny"}

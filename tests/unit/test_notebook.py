@@ -51,7 +51,7 @@ def test_the_notebook_runs_as_a_script(tmp_path: Path):
     assert "Bundle(mic-coreml, Manifest(mic-coreml for coreml, D10-SR3, " in done.stdout
     assert "mic-coreml: passed" in lines
     assert sum("palette6" in line for line in lines) > 0
-    assert lines[-1].startswith("mic.pt: unknown ending '.pt'")
+    assert lines[-1].startswith("mic.pt: is an input of this command")
 
 
 def test_the_notebook_is_typed():
