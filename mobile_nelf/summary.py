@@ -134,9 +134,7 @@ def inspect_path(
             f"{path}: is a checkpoint; a picture shows the cameras of a scene",
             arguments=["picture"],
         )
-    return _checkpoint_summary(
-        load_checkpoint(path, camera=camera, trained_activation=trained_activation)
-    )
+    return _checkpoint_summary(load_checkpoint(path, camera=camera, activation=trained_activation))
 
 
 def _scene_summary(scene: Scene) -> SceneSummary:

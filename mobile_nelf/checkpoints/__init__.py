@@ -101,7 +101,7 @@ def load_checkpoint(
     path: AnyPath,
     *,
     camera: CameraOptions | None = None,
-    trained_activation: Activation | None = None,
+    activation: Activation | None = None,
 ) -> Checkpoint:
     """Reads a trained student: this project's own file, or one of MobileR2L or R2L.
 
@@ -111,15 +111,15 @@ def load_checkpoint(
         path: the file.
         camera: the lens of an official file that has no `intrinsics.json`; overrides one that is
             there.
-        trained_activation: the non-linearity of an official file, if not the one of the official
-            scripts.
+        activation: the non-linearity of an official file, if not the one of the official scripts;
+            functions that export as well call it `trained_activation`.
 
     Raises:
         CheckpointError: the file is broken, hostile or of an unknown kind.
         InputError: there is no file, or an option was given for a file that says so itself.
     """
     opened = open_checkpoint(path)
-    return opened.checkpoint(camera=camera, trained_activation=trained_activation)
+    return opened.checkpoint(camera=camera, trained_activation=activation)
 
 
 def as_checkpoint(checkpoint: Checkpoint | AnyPath) -> Checkpoint:

@@ -114,9 +114,7 @@ def load(
     """Loads a checkpoint with the values of `lens_options`."""
     from mobile_nelf.checkpoints import load_checkpoint
 
-    return load_checkpoint(
-        path, camera=camera_options(camera), trained_activation=trained_activation
-    )
+    return load_checkpoint(path, camera=camera_options(camera), activation=trained_activation)
 
 
 def camera_options(numbers: tuple[float, ...] | None) -> CameraOptions | None:

@@ -88,7 +88,7 @@ def check_path(
         refuse_choices(path, "an ONNX model", {**options, **foreign})
         return CheckResult(target, None, "", exporter.check_onnx(model, path))
     chosen = make_options(target, exporter.options, options)
-    checkpoint = load_checkpoint(path, camera=camera, trained_activation=trained_activation)
+    checkpoint = load_checkpoint(path, camera=camera, activation=trained_activation)
     exported = exporter.export(checkpoint, "check", chosen)
     return CheckResult(
         target, exported.contract, exported.layout_reason, exporter.inspect(exported.files)

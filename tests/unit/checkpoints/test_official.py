@@ -173,7 +173,7 @@ def test_the_activation_can_be_told(official):
     file = official(activation_fn="relu")
     del file.content["network_fn"]
     file.rewrite()
-    checkpoint = load_checkpoint(file.path, trained_activation="relu")
+    checkpoint = load_checkpoint(file.path, activation="relu")
     x = torch.randn(1, 312, 2, 2)
     with torch.no_grad():
         assert torch.equal(checkpoint.network()(x), file.network(x))

@@ -44,7 +44,7 @@ def test_an_activation_that_contradicts_the_file_is_refused(official, refusal):
     file = official(activation_fn="relu")
     message = refusal(file.path, trained_activation="gelu")
     assert message.startswith("its module says that it was trained with relu, not gelu")
-    assert load_checkpoint(file.path, trained_activation="relu").student.activation == "relu"
+    assert load_checkpoint(file.path, activation="relu").student.activation == "relu"
 
 
 def test_without_a_module_all_is_called_a_guess(official):
@@ -59,7 +59,7 @@ def test_without_a_module_all_is_called_a_guess(official):
 def test_what_is_told_is_not_guessed(official):
     file = official()
     del file.content["network_fn"]
-    loaded = load_checkpoint(file.rewrite(), trained_activation="relu")
+    loaded = load_checkpoint(file.rewrite(), activation="relu")
     assert loaded.student.activation == "relu"
     assert loaded.provenance["guessed"] == "camera convention openGL; the file does not say"
 
