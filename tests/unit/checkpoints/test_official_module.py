@@ -42,7 +42,7 @@ def test_the_activation_is_that_of_the_layers(official, kind):
 
 def test_an_activation_that_contradicts_the_file_is_refused(official, refusal):
     file = official(activation_fn="relu")
-    message = refusal(file.path, trained_activation="gelu")
+    message = refusal(file.path, activation="gelu")
     assert message.startswith("its module says that it was trained with relu, not gelu")
     assert load_checkpoint(file.path, activation="relu").student.activation == "relu"
 
