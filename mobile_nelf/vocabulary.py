@@ -13,6 +13,7 @@ __all__ = [
     "Activation",
     "ActivationForm",
     "Architecture",
+    "BorderType",
     "ComputeUnits",
     "DeviceName",
     "Experience",
@@ -65,6 +66,9 @@ ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 
 #: How an artefact stores its weights.
 WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
+
+#: Type of the numbers that go into an artefact and come out of it.
+BorderType = Literal["fp16", "fp32"]
 
 #: What an artefact returns: numbers, or a picture of the platform.
 OutputForm = Literal["tensor", "image"]

@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Runs Swift on a package: the machine's own where there is one, else that of setup_toolchain.sh.
 #
-#   swift.sh PACKAGE build|test [OPTION...]
+#   swift.sh PACKAGE build|test|run [OPTION...]
 #   swift.sh PACKAGE one-module [OPTION...]  type-checks all sources below PACKAGE/App as one module,
-#                                            which is what they are in the App Playground
+#                                            which is what they are in the App Playground, in Swift 5
+#                                            and in Swift 6 mode
+#   swift.sh PACKAGE app [OPTION...]         type-checks PACKAGE/Sample as an app that imports the
+#                                            modules of PACKAGE/NelfKit, in both modes
+#
+# The last two take Apple's frameworks from PACKAGE/LinuxStubs.
+#
 #   swift.sh --available                     says which Swift it would use; exit 1 if there is none
 #
 # Build products go to NELF_SWIFT_BUILD, default /var/tmp/nelf-swift-build, never into the package.
@@ -29,22 +35,38 @@ set -euo pipefail
 package=$1 build=$2 command=$3
 shift 3
 case "$command" in
-build | test)
+build | test | run)
+    # Packages of one name and path must not share products.
+    [[ "$command" == run ]] && build=$(mktemp -d)
     exec swift "$command" --package-path "$package" --scratch-path "$build" "$@"
     ;;
-one-module)
+one-module | app)
     modules=$(mktemp -d)
     trap 'rm -rf "$modules"' EXIT
     cd "$package"
-    for stub in CoreVideo CoreML; do
-        swiftc -parse-as-library -wmo -I "$modules" -module-name "$stub" -emit-module \
-            -emit-module-path "$modules/$stub.swiftmodule" "LinuxStubs/$stub/"*.swift
+    module() {
+        swiftc -parse-as-library -wmo -I "$modules" -module-name "$1" -emit-module \
+            -emit-module-path "$modules/$1.swiftmodule" $(find "$2" -name '*.swift' | sort)
+    }
+    # Each after those that it imports.
+    for stub in Accelerate ARKit Combine CoreGraphics Metal UIKit CoreVideo CoreML ImageIO MetalKit \
+        RealityKit SwiftUI; do
+        [[ -d "LinuxStubs/$stub" ]] && module "$stub" "LinuxStubs/$stub"
     done
-    swiftc -wmo -typecheck -swift-version 5 -I "$modules" -module-name AppModule "$@" \
-        $(find App -name '*.swift' | sort)
+    name=AppModule sources=App
+    if [[ "$command" == app ]]; then
+        name=SampleApp sources=Sample
+        module NelfCore NelfKit/Sources/NelfCore
+        module NelfKit NelfKit/Sources/NelfKit
+    fi
+    for mode in 5 6; do
+        swiftc -parse-as-library -wmo -typecheck -swift-version "$mode" -strict-concurrency=complete \
+            -I "$modules" -module-name "$name" "$@" $(find "$sources" -name '*.swift' | sort)
+        echo "$command: Swift $mode mode is content"
+    done
     ;;
 *)
-    echo "swift.sh: unknown command $command, expected build, test or one-module" >&2
+    echo "swift.sh: unknown command $command, expected build, test, run, one-module or app" >&2
     exit 2
     ;;
 esac

@@ -17,7 +17,7 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
 from mobile_nelf.deploy.form import DeployForm, deploy_form
-from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.layouts import Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
     COMPRESSED_MIN_PSNR_DB,
     EMULATED_MIN_PSNR_DB,
@@ -29,7 +29,7 @@ from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ModelRecord
 from mobile_nelf.export.runtime import FrameFunction, Runtime
 from mobile_nelf.export.tables import Table
-from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf.vocabulary import BorderType, WeightForm
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     WEIGHTS_FILE,
@@ -38,13 +38,19 @@ from mobile_nelf_exporters.coreml.app import (
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
+    app_experience,
     check_package,
     ios_version,
     program_facts,
     weight_form,
 )
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
-from mobile_nelf_exporters.coreml.convert import IOS_VERSIONS, convert, package_files
+from mobile_nelf_exporters.coreml.convert import (
+    FP32_ENCODERS,
+    IOS_VERSIONS,
+    convert,
+    package_files,
+)
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
@@ -60,6 +66,7 @@ __all__ = ["CoremlExporter", "frame_function"]
 PACKAGE_SUFFIX = ".mlpackage"
 
 NOT_MEASURED = (
+    "that Swift Playgrounds and Xcode build the app, and what it shows; nobody has seen it yet",
     "latency, FPS, memory and heat on a device",
     "where a device runs each operation; the placement is by rules only",
     "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",
@@ -97,6 +104,7 @@ class CoremlExporter(Exporter[Options]):
                 f"{', '.join(ACTIVATION_OPERATORS)}"
             )
         output_form = options.output_form or "tensor"
+        experience = options.experience or "orbit"
         if output_form == "image" and checkpoint.student.out_channels != 3:
             raise DeployError(
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
@@ -109,7 +117,14 @@ class CoremlExporter(Exporter[Options]):
                 "store nothing smaller; leave out weights"
             )
         contract = make_contract(checkpoint, layout, activation, output_form)
-        contract = replace(contract, min_psnr_db=self.required_psnr_db(contract))
+        io = _border_type(options.io, layout)
+        contract = replace(
+            contract,
+            inputs=tuple(replace(spec, dtype=io) for spec in contract.inputs),
+            # A picture has 8 bits on the way out, whatever is computed.
+            output=replace(contract.output, dtype="fp32" if output_form == "image" else io),
+            min_psnr_db=self.required_psnr_db(contract),
+        )
         form = deploy_form(checkpoint, layout, activation, expand=False)
         # First, since it fails at once where the runtime is not installed.
         opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
@@ -117,7 +132,7 @@ class CoremlExporter(Exporter[Options]):
         files: dict[str, bytes] = {}
         for index, stored in enumerate(weights):
             package = f"{name}{f'-{stored}' if index else ''}{PACKAGE_SUFFIX}"
-            files |= package_files(compress(model, stored), package, contract, stored)
+            files |= package_files(compress(model, stored), package, contract, stored, experience)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages)
         return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
@@ -135,7 +150,14 @@ class CoremlExporter(Exporter[Options]):
             )
             for package in packages
         ]
-        return render_ios_harness(contract, models, files, name, ios_version(packages[0]))
+        return render_ios_harness(
+            contract,
+            models,
+            files,
+            name,
+            ios_version(packages[0]),
+            app_experience(packages[0]),
+        )
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`. Cost and placement are those of the first package.
@@ -186,6 +208,22 @@ def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None
         )
     if len(set(weights)) < len(weights):
         raise OptionError(f"weights are {', '.join(weights)}; name each form once", "weights")
+
+
+def _border_type(asked: BorderType | None, layout: Layout) -> BorderType:
+    """Returns the type of inputs and outputs.
+
+    Raises:
+        DeployError: fp16 is asked for in a layout whose numbers it does not hold.
+    """
+    if layout.name not in FP32_ENCODERS:
+        return asked or "fp16"
+    if asked == "fp16":
+        raise DeployError(
+            f"layout {layout.name} uploads rays, of which fp16 keeps 3 digits where 2⁵·x needs 6; "
+            "leave out io, or choose layout factored or embedded"
+        )
+    return "fp32"
 
 
 def _read_packages(files: dict[str, bytes]) -> list[Package]:

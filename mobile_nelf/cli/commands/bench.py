@@ -112,12 +112,20 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
     )
     click.echo()
     print_table(
-        ("model", "compute units", "p50 ms", "p90 ms", "FPS", "memory", "self-check", "placement"),
+        (
+            "model",
+            "compute units",
+            "p50 ms",
+            "p90 ms",
+            "1000/p50",
+            "FPS",
+            "memory",
+            "self-check",
+            "placement",
+        ),
         [_cells(run) for run in measurement.runs],
     )
     click.echo()
-    if any(run.fps and run.fps[1] != "display link" for run in measurement.runs):
-        print_note("*", "1000 / p50, since nothing was measured under the display link")
     if any(run.placement for run in measurement.runs):
         print_note("placement", "operations on Neural Engine/GPU/CPU/not known")
     for run in measurement.runs:
@@ -137,21 +145,29 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
 
 def _cells(run: Run) -> tuple[str, ...]:
     model = Path(run.model).stem
-    latency, check, fps = run.latency_ms, run.self_check, run.fps
-    if run.error is not None or latency is None or fps is None:
-        return (model, run.compute_units, "broke off", "-", "-", "-", "-", "-")
+    latency, check = run.latency_ms, run.self_check
+    if run.error is not None or latency is None:
+        return (model, run.compute_units, "broke off", "-", "-", "-", "-", "-", "-")
     return (
         model,
         run.compute_units,
         f"{latency.p50:.4g}",
         f"{latency.p90:.4g}",
-        f"{fps[0]:.3g}" + ("" if fps[1] == "display link" else "*"),
+        f"{1000.0 / latency.p50:.3g}",
+        _on_screen(run),
         size_text(run.memory.peak) if run.memory else "not measured",
         f"{check.worst_psnr_db:.1f} dB {'ok' if check.passed else 'WRONG'}"
         if check
         else "not measured",
         _placement_text(run.placement),
     )
+
+
+def _on_screen(run: Run) -> str:
+    """Returns frames a second on the screen, and what the display can show."""
+    if run.display_fps is None:
+        return "not measured"
+    return f"{run.display_fps:.3g}" + (f" of {run.display_hz:.0f} Hz" if run.display_hz else "")
 
 
 def _placement_text(placement: Placement | None) -> str:

@@ -31,8 +31,9 @@ class Interpreter:
     Two modes:
 
     * exact: stored weights as they are, arithmetic in float32. Of the roundings that the program
-      declares, only that of its own inputs is done: a host uploads float32, and a device sees no
-      more of it than fp16. What remains against the trained network is the error of the weights.
+      declares, only that of its own inputs is done: a device sees no more of them than fp16,
+      whether the host or the program rounds them. What remains against the trained network is the
+      error of the weights.
     * fp16 emulated: every result that is declared fp16 is rounded to it, sums are accumulated in
       float32. Too large a number becomes infinite, as on a device.
 
@@ -81,7 +82,8 @@ class Interpreter:
         conversion to 8 bits is left to the caller.
 
         Args:
-            inputs: float32 tensors by name, in the shapes of `package.inputs`.
+            inputs: float32 tensors by name, in the shapes of `package.inputs`; what the package
+                takes in fp16 is rounded to it first, as a host does.
 
         Raises:
             ValueError: the inputs are not those of the package.
@@ -89,11 +91,15 @@ class Interpreter:
         expected = {
             feature.name: (torch.float32, feature.shape) for feature in self._package.inputs
         }
+        halves = {feature.name for feature in self._package.inputs if feature.dtype == "fp16"}
         found = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in inputs.items()}
         if found != expected:
             raise ValueError(f"{self._package.name}: inputs {found}, expected {expected}")
         self.largest_activation = ("", 0.0)
-        values = {name: _channels_last(tensor) for name, tensor in inputs.items()}
+        values = {
+            name: _channels_last(tensor.half().float() if name in halves else tensor)
+            for name, tensor in inputs.items()
+        }
         with torch.inference_mode():
             for index, kernel in enumerate(self._kernels):
                 operands = [
