@@ -40,6 +40,6 @@ let package = Package(
         .target(name: "NelfKit", dependencies: kit, swiftSettings: checked),
         .target(name: "NelfBench", dependencies: bench, swiftSettings: checked),
         .testTarget(
-            name: "NelfTests", dependencies: bench, exclude: ["Vectors"]),
+            name: "NelfTests", dependencies: bench + ["NelfBench"], exclude: ["Vectors"]),
     ] + stubs
 )

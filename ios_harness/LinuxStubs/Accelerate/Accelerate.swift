@@ -47,7 +47,7 @@ public func vImageConvert_PlanarFtoPlanar8(
     _ minFloat: Float, _ flags: vImage_Flags
 ) -> vImage_Error {
     src.pointee.eachPixel { row, column in
-        let value = src.pointee.place(row, column, 4).load(as: Float.self)
+        let value = src.pointee.place(row, column, 4).loadUnaligned(as: Float.self)
         dest.pointee.place(row, column, 1).storeBytes(of: eight(value), as: UInt8.self)
     }
     return kvImageNoError
@@ -57,7 +57,7 @@ public func vImageConvert_Planar16FtoPlanar8(
     _ src: UnsafePointer<vImage_Buffer>, _ dest: UnsafePointer<vImage_Buffer>, _ flags: vImage_Flags
 ) -> vImage_Error {
     src.pointee.eachPixel { row, column in
-        let value = src.pointee.place(row, column, 2).load(as: Float16.self)
+        let value = src.pointee.place(row, column, 2).loadUnaligned(as: Float16.self)
         dest.pointee.place(row, column, 1).storeBytes(of: eight(Float(value)), as: UInt8.self)
     }
     return kvImageNoError

@@ -10,8 +10,8 @@ import XCTest
 let doubleTolerance = 1e-12
 
 /// Returns a file that `tests/golden/write_vectors.py` wrote.
-func vectorData(_ name: String, file: String = #filePath) throws -> Data {
-    let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
+func vectorData(_ name: String) throws -> Data {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     return try Data(contentsOf: folder.appendingPathComponent("Vectors/\(name)"))
 }
 

@@ -115,8 +115,7 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
         (
             "model",
             "compute units",
-            "p50 ms",
-            "p90 ms",
+            "p50/p90 ms",
             "1000/p50",
             "FPS",
             "memory",
@@ -126,6 +125,9 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
         [_cells(run) for run in measurement.runs],
     )
     click.echo()
+    print_note("1000/p50", "one prediction after the other, nothing shown; FPS: on the screen")
+    for hertz in sorted({run.display_hz for run in measurement.runs if run.display_hz}):
+        print_note("display", f"shows at most {hertz:.0f} frames a second")
     if any(run.placement for run in measurement.runs):
         print_note("placement", "operations on Neural Engine/GPU/CPU/not known")
     for run in measurement.runs:
@@ -147,27 +149,19 @@ def _cells(run: Run) -> tuple[str, ...]:
     model = Path(run.model).stem
     latency, check = run.latency_ms, run.self_check
     if run.error is not None or latency is None:
-        return (model, run.compute_units, "broke off", "-", "-", "-", "-", "-", "-")
+        return (model, run.compute_units, "broke off", "-", "-", "-", "-", "-")
     return (
         model,
         run.compute_units,
-        f"{latency.p50:.4g}",
-        f"{latency.p90:.4g}",
+        f"{latency.p50:.4g}/{latency.p90:.4g}",
         f"{1000.0 / latency.p50:.3g}",
-        _on_screen(run),
+        "-" if run.display_fps is None else f"{run.display_fps:.3g}",
         size_text(run.memory.peak) if run.memory else "not measured",
         f"{check.worst_psnr_db:.1f} dB {'ok' if check.passed else 'WRONG'}"
         if check
         else "not measured",
         _placement_text(run.placement),
     )
-
-
-def _on_screen(run: Run) -> str:
-    """Returns frames a second on the screen, and what the display can show."""
-    if run.display_fps is None:
-        return "not measured"
-    return f"{run.display_fps:.3g}" + (f" of {run.display_hz:.0f} Hz" if run.display_hz else "")
 
 
 def _placement_text(placement: Placement | None) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, make_kernel
+from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, gelu_by_table, make_kernel
 from mobile_nelf_exporters.coreml.package.constexpr import decompress
 from mobile_nelf_exporters.coreml.package.package import Package
 from mobile_nelf_exporters.coreml.package.program import Constant
@@ -18,6 +19,13 @@ __all__ = ["FP16_LIMIT", "Interpreter", "operation_counts"]
 
 #: Largest finite number in fp16.
 FP16_LIMIT = 65504.0
+
+#: From here on a sum of products is infinite on the Neural Engine, whose accumulator has half the
+#: range of its results (ANE guide, section 3, on an M1; 32752 was seen on M2 Pro and M5).
+SUM_LIMIT = 32752.0
+
+#: Operators that sum products.
+SUMS = ("conv", "conv_transpose")
 
 
 def operation_counts(package: Package) -> dict[str, int]:
@@ -47,12 +55,15 @@ class Interpreter:
 
     largest_activation: tuple[str, float]
 
-    def __init__(self, package: Package, *, emulate_fp16: bool = False) -> None:
+    def __init__(
+        self, package: Package, *, emulate_fp16: bool = False, gelu_table: bool = False
+    ) -> None:
         """Decompresses the weights and checks every operation.
 
         Args:
             package: what to run.
             emulate_fp16: round as a device may.
+            gelu_table: take GELU from a table, as the Neural Engine does.
 
         Raises:
             BundleError: an operator or parameter is unknown, weights do not fit together, or an
@@ -63,6 +74,13 @@ class Interpreter:
         self._emulate_fp16 = emulate_fp16
         self._inputs = {feature.name for feature in package.inputs}
         self._kernels = _make_kernels(package)
+        if gelu_table:
+            self._kernels = [
+                replace(kernel, function=gelu_by_table)
+                if kernel.operation.type == "gelu"
+                else kernel
+                for kernel in self._kernels
+            ]
         last_use = {
             operand: index
             for index, kernel in enumerate(self._kernels)
@@ -124,8 +142,10 @@ class Interpreter:
             result = result.half().float()
         low, high = _in_memory_order(result).aminmax()
         magnitude = max(abs(float(low)), abs(float(high)))
-        if math.isnan(magnitude):
+        if math.isnan(magnitude) or (kernel.operation.type in SUMS and magnitude >= SUM_LIMIT):
             magnitude = math.inf
+            if self._emulate_fp16:
+                result = torch.where(result.abs() < SUM_LIMIT, result, result.sign() * math.inf)
         if magnitude > self.largest_activation[1]:
             self.largest_activation = (kernel.operation.name, magnitude)
         return result
