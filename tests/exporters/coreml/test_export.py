@@ -165,8 +165,8 @@ def test_a_bundle_proves_itself(told, checkpoint):
     assert exact.psnr_db > legs["Core ML program palette6, exact"].psnr_db + 10.0
     verification = verify_bundle(told[0])
     assert verification.passed, verification.problems
-    # Each package exact and emulated, as float pixels and, where judged, at 8 bits; on every pose.
-    assert [leg.frames for leg in verification.legs] == [8] * 9
+    # Each package exact and emulated, each as float pixels and at 8 bits; all on every pose.
+    assert [leg.frames for leg in verification.legs] == [8] * 8
 
 
 def test_the_default_layout_leaves_every_conv_on_the_neural_engine(told):
