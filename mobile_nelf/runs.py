@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import pickle
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ __all__ = [
     "config_path",
     "differing_names",
     "load_state",
-    "make_run_folder",
+    "open_run_folder",
     "run_folder",
     "save_state",
     "write_settings",
@@ -53,23 +54,34 @@ def check_output(output: Path, force: bool) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another --output"
+            f"{folder}: cannot be written ({error.strerror}); choose another output",
+            arguments=["output"],
         ) from error
 
 
-def make_run_folder(folder: Path) -> None:
-    """Makes the folder of a run unless it is there.
+@contextmanager
+def open_run_folder(output: Path) -> Iterator[Path]:
+    """Yields the folder of a run that writes `output`, made if it is not there.
+
+    A run that failed or was refused before it wrote anything leaves no folder.
 
     Raises:
         OutputError: it cannot be made.
     """
+    folder = run_folder(output)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be made ({error.strerror}), expected a folder for the run's files; "
-            "choose another --output"
+            "choose another output",
+            arguments=["output"],
         ) from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def write_settings(settings: dict[str, Any], path: Path) -> None:
@@ -109,7 +121,7 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     """Returns the content of the state at `path`; None without one.
 
     Raises:
-        InputError: the file is no state, lacks one of `names`, or belongs to another run.
+        InputError: the file is not a state, lacks one of `names`, or belongs to another run.
     """
     if not path.exists():
         return None
@@ -118,20 +130,18 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise InputError(
             f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
-            "start afresh or use another output"
+            "start over, or use another output"
         ) from error
     if not (
         isinstance(state, dict)
         and {"run", *names} <= state.keys()
         and isinstance(state["run"], dict)
     ):
-        raise InputError(
-            f"{path}: holds something else than the state of a run; use another output"
-        )
+        raise InputError(f"{path}: is not the state of a run; use another output")
     differing = differing_names(run, state["run"])
     if differing:
         raise InputError(
-            f"{path}: is the state of a run with other settings or views ({', '.join(differing)}); "
-            "delete it to start afresh or use another output"
+            f"{path}: belongs to a run with different settings or views ({', '.join(differing)}); "
+            "delete it to start over, or use another output"
         )
     return state

@@ -1,4 +1,4 @@
-"""What commands print: lines and tables or JSON to stdout, one progress bar to stderr."""
+"""What commands print: lines and tables or JSON to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mobile_nelf.export.tables import Table
 
 __all__ = [
+    "JSON_SCHEMA",
     "inspection_fields",
     "orbit_text",
     "parity_table",
@@ -34,6 +35,9 @@ __all__ = [
 
 PIPE_WIDTH = 100
 
+#: Stands in every JSON output; raised when a field is renamed, removed or changes its meaning.
+JSON_SCHEMA = 1
+
 
 def plain(text: str) -> str:
     """Returns one line without control characters; names in files may hold anything."""
@@ -41,8 +45,8 @@ def plain(text: str) -> str:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """Prints the answer for machines."""
-    click.echo(json.dumps(data, indent=1, allow_nan=False))
+    """Prints the output for machines, with the number of its schema."""
+    click.echo(json.dumps({"schema": JSON_SCHEMA, **data}, indent=1, allow_nan=False))
 
 
 def print_fields(fields: dict[str, str]) -> None:
@@ -54,7 +58,7 @@ def print_fields(fields: dict[str, str]) -> None:
 
 
 def print_note(label: str, text: str) -> None:
-    """Prints a sentence after a label; what does not fit goes on in further, indented lines."""
+    """Prints a sentence after a label; what does not fit continues on further, indented lines."""
     _print_wrapped(f"{plain(label)}: ", text, indent=2)
 
 
@@ -119,7 +123,7 @@ def print_report_table(table: Table) -> None:
 def inspection_fields(inspection: Inspection) -> dict[str, str]:
     """Returns work, memory and sizes for `print_fields`."""
     cost, on_device = inspection.cost, inspection.bytes_on_device
-    fields = {"work": "unknown, since shapes are"}
+    fields = {"work": "unknown (the graph has dynamic shapes)"}
     if cost is not None:
         fields["work"] = f"{cost.macs / 1e9:.2f} GMAC a frame"
         fields["activations"] = f"{size_text(cost.peak_activation_bytes)} at the peak, in fp32"
@@ -175,8 +179,16 @@ class Report(Protocol):
 
 @contextmanager
 def progress_bar() -> Iterator[Report]:
-    """Yields a callback that moves a bar with time left on stderr; silent without a terminal."""
+    """Yields a callback that moves a bar on stderr; without a terminal, lines report progress."""
     from rich.console import Console
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    if not console.is_terminal:
+        from mobile_nelf.cli._progress_lines import ProgressLines
+
+        with ProgressLines() as lines:
+            yield lines.report
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -186,7 +198,6 @@ def progress_bar() -> Iterator[Report]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True, markup=False, highlight=False)
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -195,7 +206,6 @@ def progress_bar() -> Iterator[Report]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     )
     tasks: dict[str, Any] = {}
 

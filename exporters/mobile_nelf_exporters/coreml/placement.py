@@ -59,7 +59,7 @@ class PlacementRow:
 
 @dataclass(frozen=True)
 class PlacementReport:
-    """Where a program will run by the rules; only a device knows.
+    """Where a program will run by the rules; a device may differ.
 
     Attributes:
         rows: in order of first appearance.
@@ -106,7 +106,7 @@ def placement_table(report: PlacementReport) -> Table:
             for row in report.rows
         ),
         numbers=1,
-        notes=("Rules that others measured; only a device knows.", *report.notes),
+        notes=("Based on published third-party measurements. Confirm on a device.", *report.notes),
     )
 
 

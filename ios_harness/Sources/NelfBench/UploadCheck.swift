@@ -15,7 +15,7 @@ import NelfKit
 func check(_ uploads: Uploads, _ samples: [UploadSample], contract: Contract) throws {
     for sample in samples {
         guard let input = contract.inputs.firstIndex(where: { $0.name == sample.name }) else {
-            throw BenchError.badConfig("upload \(sample.name) is no input of the contract")
+            throw BenchError.badConfig("upload \(sample.name) is not an input of the contract")
         }
         let tolerance = contract.inputs[input].element == .float16 ? 5e-4 : 1e-5
         for (position, expected) in zip(sample.positions, sample.values) {

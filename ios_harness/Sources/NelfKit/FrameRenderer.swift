@@ -119,7 +119,7 @@ public final class FrameRenderer {
             nil, cache, buffer, nil, format, CVPixelBufferGetWidth(buffer),
             CVPixelBufferGetHeight(buffer), 0, &view)
         guard status == kCVReturnSuccess, let view, let texture = CVMetalTextureGetTexture(view)
-        else { throw NelfError.noResources("a frame is no texture, status \(status)") }
+        else { throw NelfError.noResources("a frame is not a texture, status \(status)") }
         return TextureView(texture: texture, owner: view)
     }
 

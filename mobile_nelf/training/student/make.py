@@ -16,7 +16,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig, PhotoStageConfig
@@ -52,7 +52,7 @@ class StudentPlan:
     half: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedStudent:
     """A finished run.
 
@@ -70,6 +70,10 @@ class TrainedStudent:
     train: FitResult
     photos: FitResult | None
 
+    def __repr__(self) -> str:
+        """Returns file and student."""
+        return f"TrainedStudent({self.path}, {self.checkpoint!r})"
+
 
 def train_student(
     scene: Scene,
@@ -86,7 +90,7 @@ def train_student(
 ) -> TrainedStudent | None:
     """Trains a student and writes its checkpoint.
 
-    A run that was interrupted goes on from the state in its folder beside `output`. At the end the
+    An interrupted run resumes from the state in its folder beside `output`. At the end the
     state is deleted; log and sample frames stay there. Under `torchrun` every process calls this.
 
     Args:
@@ -118,11 +122,9 @@ def train_student(
     if scene.test:
         require_metrics()
     stages = _stages(scene, plan, source)
-    folder = run_folder(output)
-    make_run_folder(folder)
     results: list[FitResult] = []
     checkpoint = initial
-    with launched(device) as ranks:
+    with launched(device) as ranks, open_run_folder(output) as folder:
         lens_camera = (scene.test or scene.train)[0].camera
         run = Run(folder, ranks, lens_camera, on_fit, on_progress)
         for stage in stages:

@@ -113,7 +113,7 @@ def _set_float64(model):
 #: How a package is broken, and what the message must say.
 BROKEN = {
     "no manifest": (_without(MANIFEST), r"Manifest\.json: is missing"),
-    "manifest is no JSON": (_content(MANIFEST, b"{"), r"Manifest\.json: is not a manifest"),
+    "manifest is not JSON": (_content(MANIFEST, b"{"), r"Manifest\.json: is not a manifest"),
     "manifest is a list": (_content(MANIFEST, b"[]"), r"Manifest\.json: is not a manifest"),
     "manifest without entries": (_manifest(itemInfoEntries={}), "is not a manifest"),
     "manifest of another format": (_manifest(fileFormatVersion="2.0.0"), "format '2.0.0'"),
@@ -203,7 +203,7 @@ BROKEN = {
     ),
     "weights at another place": (
         _model_edit(lambda m: _set("blobFileValue.offset", 128)(_stored(m))),
-        r"weight\.bin: at 128 starts no record",
+        r"weight\.bin: at 128 does not start a record",
     ),
     "weights in another file": (
         _model_edit(lambda m: _set("blobFileValue.fileName", "@model_path/x.bin")(_stored(m))),
@@ -223,7 +223,7 @@ BROKEN = {
     ),
     "constant of another rank": (
         _model_edit(lambda m: _pads(m).type.tensorType.ClearField("dimensions")),
-        "is no tensor of static shape",
+        "is not a tensor of static shape",
     ),
     "constant of another type than its output": (
         _model_edit(lambda m: find(m, "const").ClearField("attributes")),
@@ -235,15 +235,15 @@ BROKEN = {
     ),
     "dimension that is not static": (
         _model_edit(lambda m: _dimensions(m)[0].ClearField("constant")),
-        r"no tensor of static shape .* shape \[0, 16, 6, 7\]",
+        r"not a tensor of static shape .* shape \[0, 16, 6, 7\]",
     ),
     "dimension beyond all bounds": (
         _model_edit(lambda m: setattr(_dimensions(m)[0].constant, "size", 2**40)),
-        "no tensor of static shape",
+        "not a tensor of static shape",
     ),
     "type that mnelf does not use": (
         _model_edit(_set_float64),
-        r"no tensor of static shape and of a type that mnelf uses \(type 12",
+        r"not a tensor of static shape and of a type that mnelf uses \(type 12",
     ),
 }
 

@@ -201,7 +201,7 @@ def test_a_malformed_camera_file_is_named(folder: Path, text: str) -> None:
 
 def test_a_camera_file_that_is_no_text(folder: Path) -> None:
     (folder / "transforms_test.json").write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(SceneError, match=r"transforms_test\.json: is cut off or no JSON"):
+    with pytest.raises(SceneError, match=r"transforms_test\.json: is cut off or not JSON"):
         read_scene(folder)
 
 
@@ -220,5 +220,5 @@ def test_a_pose_that_is_no_rotation_is_refused(folder: Path, factor: float) -> N
         data["frames"][1]["transform_matrix"] = matrix.tolist()
 
     edit(folder, "train", scale)
-    with pytest.raises(SceneError, match="not finite" if factor != factor else "no rotation"):
+    with pytest.raises(SceneError, match="not finite" if factor != factor else "not a rotation"):
         read_scene(folder)

@@ -47,7 +47,7 @@ def test_a_whole_scene_passes(folder: Path) -> None:
 def test_json_cut_off(folder: Path, share: float) -> None:
     text = (folder / "transforms.json").read_text()
     (folder / "transforms.json").write_text(text[: int(share * len(text))])
-    with pytest.raises(SceneError, match=r"transforms\.json: is cut off or no JSON"):
+    with pytest.raises(SceneError, match=r"transforms\.json: is cut off or not JSON"):
         read_scene(folder)
 
 
@@ -69,9 +69,9 @@ def broken_pose(value: float) -> list[list[float]]:
     [
         (broken_pose(float("nan")), "not finite"),
         (broken_pose(float("inf")), "not finite"),
-        (broken_pose(3.0), "no rotation"),
-        ((np.eye(4) * [1, 1, -1, 1]).tolist(), "no rotation"),
-        (np.zeros((4, 4)).tolist(), "no rotation"),
+        (broken_pose(3.0), "not a rotation"),
+        ((np.eye(4) * [1, 1, -1, 1]).tolist(), "not a rotation"),
+        (np.zeros((4, 4)).tolist(), "not a rotation"),
         ([[1, 2]], r"found shape \[1, 2\]"),
         ([[1], []], "expected a pose of 3×4 or 4×4 numbers"),
         ("a pose", "expected a pose of 3×4 or 4×4 numbers"),
@@ -195,7 +195,7 @@ def with_value(row: int, column: int, value: float) -> Callable[[np.ndarray], np
         (lambda rows: rows[:0], r"expected an array of \[views, 17\], found \[0, 17\]"),
         (lambda rows: rows.astype(str), "expected an array of numbers"),
         (with_value(2, 3, np.nan), "not finite"),
-        (with_value(2, 0, 7.0), r"row 2 \(photo_02\.png\): its pose is no rotation"),
+        (with_value(2, 0, 7.0), r"row 2 \(photo_02\.png\): its pose is not a rotation"),
         (with_value(2, 15, 0.0), "0 < near < far"),
         (with_value(2, 16, 1.0), "0 < near < far"),
         (with_value(2, 14, 0.0), "height, width and focal length"),
