@@ -51,7 +51,7 @@ TeacherBackend = Literal["torch", "tinycudann"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 #: Size of a student, with a teacher and runs that fit it.
-PresetName = Literal["tiny", "small", "base"]
+PresetName = Literal["tiny", "small", "base", "ipad"]
 
 OptimizerName = Literal["muon", "adamw"]
 LossName = Literal["mse", "charbonnier"]

@@ -23,12 +23,15 @@ from mobile_nelf.deploy.tolerances import (
     EMULATED_MIN_PSNR_DB,
     required_psnr_db,
 )
-from mobile_nelf.devices import Measurement
+from mobile_nelf.devices import Device, Measurement
 from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ModelRecord
+from mobile_nelf.export.reference import Reference
 from mobile_nelf.export.runtime import FrameFunction, Runtime
 from mobile_nelf.export.tables import Table
+from mobile_nelf.extras import import_extra
+from mobile_nelf.progress import Progress, silent
 from mobile_nelf.vocabulary import BorderType, WeightForm
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
@@ -50,6 +53,15 @@ from mobile_nelf_exporters.coreml.estimate import estimate_table
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter, operation_counts
 from mobile_nelf_exporters.coreml.interpreter.ops import GELU_KNOTS
+from mobile_nelf_exporters.coreml.mac import (
+    CoremltoolsRuntime,
+    LoadedModel,
+    is_mac,
+    mac_model,
+    prediction_inputs,
+    unpacked,
+)
+from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages, picture_of
 from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
@@ -183,6 +195,37 @@ class CoremlExporter(Exporter[Options]):
             fp16_weights=True,
         )
 
+    def measure(
+        self, files: dict[str, bytes], contract: Contract, name: str, on_progress: Progress = silent
+    ) -> Measurement:
+        """See `Exporter.measure`; needs a Mac, where coremltools reaches Core ML."""
+        if not is_mac():
+            raise InputError(
+                "Core ML is on Apple's systems alone: run this on a Mac, or open the folder "
+                "ios_harness of the bundle on an iPad, and import the file that the app shares"
+            )
+        tools = import_extra("coremltools", "coreml")
+        model, system = mac_model()
+        packages = [
+            BenchedPackage(
+                package.name,
+                package.weights_sha256,
+                _demanded_psnr_db(package, contract, emulated=True),
+            )
+            for package in _read_packages(files)
+        ]
+        with unpacked(files) as folder:
+            return measure_packages(
+                packages,
+                Path(folder),
+                contract,
+                Reference.from_files(files),
+                name,
+                Device(model, system, f"{__version__} (coremltools {tools.__version__})", False),
+                CoremltoolsRuntime(tools),
+                on_progress,
+            )
+
     def measured_tables(
         self, inspection: Inspection, measurement: Measurement
     ) -> tuple[Table, ...]:
@@ -197,6 +240,8 @@ class CoremlExporter(Exporter[Options]):
             runtimes += [_runtime(package, contract, emulated) for emulated in (False, True)]
             if index == 0 and operation_counts(package).get("gelu"):
                 runtimes.append(_table_runtime(package, contract))
+            if is_mac():
+                runtimes.append(_mac_runtime(package, files, contract))
         return tuple(runtimes)
 
 
@@ -294,6 +339,29 @@ def _table_runtime(package: Package, contract: Contract) -> Runtime:
         "its own error there is 0.0059, measured by others on an M1",
         frame=frame,
         min_psnr_db=None,
+        emulates=True,
+    )
+
+
+def _mac_runtime(package: Package, files: dict[str, bytes], contract: Contract) -> Runtime:
+    """Returns Core ML itself; the package lies in a folder that goes with the function."""
+    folder = unpacked({path: files[path] for path in files if path.startswith(f"{package.name}/")})
+    runtime = CoremltoolsRuntime(import_extra("coremltools", "coreml"))
+    loaded: list[LoadedModel] = []
+    layout = find_layout(contract.layout)
+
+    def frame(camera: Camera) -> npt.NDArray[np.float32]:
+        if not loaded:
+            loaded.append(runtime.load(Path(folder.name, package.name), "all"))
+        uploads = layout.host(camera, contract.student.encoder)
+        return picture_of(loaded[0].predict(prediction_inputs(contract, uploads)), contract)
+
+    return Runtime(
+        name=f"Core ML of this Mac, {package.name}",
+        artefact=package.name,
+        assumes="on whatever processors Core ML chose",
+        frame=frame,
+        min_psnr_db=_demanded_psnr_db(package, contract, emulated=True),
         emulates=True,
     )
 

@@ -14,6 +14,7 @@ from mobile_nelf.cli._printing import (
     print_note,
     print_report_table,
     print_table,
+    progress_bar,
     size_text,
 )
 
@@ -65,11 +66,41 @@ def import_command(
     the device wrote it, under measurements/. Exits with 1 if the device's own frames were wrong in
     any run: the figures are kept, but such a speed says nothing.
     """
-    from mobile_nelf.bundles.manifest import read_manifest
     from mobile_nelf.bundles.measured import import_measurement
+
+    ctx.exit(_show(import_measurement(result, bundle, force), as_json))
+
+
+@command.command(
+    "run",
+    epilog=examples(
+        "mnelf bench run mic-coreml                  on a Mac",
+        "mnelf bench run mic-coreml -o result.json   and a file to import elsewhere",
+    ),
+)
+@click.argument("bundle", type=path_type)
+@click.option("-o", "--output", type=path_type, help="Also write the figures to this JSON file.")
+@common_options
+@click.pass_context
+def run_command(ctx: click.Context, bundle: Path, output: Path | None, as_json: bool) -> None:
+    """Measure a bundle for Core ML on this Mac and store the figures in it.
+
+    Runs every model with every choice of compute units, as the app does on an iPad, for a minute
+    each, without a screen. Exits with 1 if a frame was wrong. Its authors have no Mac: it is tested
+    against a stand-in for Core ML.
+    """
+    from mobile_nelf.bundles.measured import measure_bundle
+
+    with progress_bar() as on_progress:
+        imported = measure_bundle(bundle, output=output, on_progress=on_progress)
+    ctx.exit(_show(imported, as_json))
+
+
+def _show(imported: Imported, as_json: bool) -> int:
+    """Prints what was measured and returns the exit code."""
+    from mobile_nelf.bundles.manifest import read_manifest
     from mobile_nelf.export.exporter import find_exporter
 
-    imported = import_measurement(result, bundle, force)
     manifest = read_manifest(imported.bundle)
     tables = find_exporter(manifest.target).measured_tables(
         manifest.inspection, imported.measurement
@@ -95,7 +126,7 @@ def import_command(
             print_report_table(table)
         click.echo()
         print_fields({"next": f"mnelf compare {imported.bundle}"})
-    ctx.exit(1 if wrong else 0)
+    return 1 if wrong else 0
 
 
 def _print(imported: Imported, wrong: list[Run]) -> None:
