@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import torch
+
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
@@ -42,6 +44,10 @@ def untrained_checkpoint(preset: str, image_size: int = 800) -> Checkpoint:
     student = replace(chosen.shape(near=2.0, far=6.0), ray_width=rays, ray_height=rays)
     with seeded():
         weights = build_student(student).state_dict()
+        for name, value in weights.items():
+            # Layers that training starts from zero would be stored and computed as nothing.
+            if value.ndim > 1 and not value.any():
+                weights[name] = torch.randn_like(value) * 0.1 / math.sqrt(value[0].numel())
     return Checkpoint(
         student=student,
         intrinsics=Intrinsics.centred(

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
 from mobile_nelf._version import __version__
-from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
-from mobile_nelf.deploy.form import DeployForm, deploy_form
+from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
-    COMPRESSED_MIN_PSNR_DB,
-    EMULATED_MIN_PSNR_DB,
     required_psnr_db,
 )
 from mobile_nelf.devices import Device, Measurement
@@ -28,7 +20,7 @@ from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ModelRecord
 from mobile_nelf.export.reference import Reference
-from mobile_nelf.export.runtime import FrameFunction, Runtime
+from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, silent
@@ -48,29 +40,32 @@ from mobile_nelf_exporters.coreml.checks import (
 )
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
 from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
-from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.estimate import estimate_table
 from mobile_nelf_exporters.coreml.facts import program_cost
-from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter, operation_counts
-from mobile_nelf_exporters.coreml.interpreter.ops import GELU_KNOTS
+from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
-    LoadedModel,
     is_mac,
     mac_model,
-    prediction_inputs,
     unpacked,
 )
-from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages, picture_of
+from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages
 from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
+from mobile_nelf_exporters.coreml.runtimes import (
+    demanded_psnr_db,
+    mac_runtime,
+    program_runtime,
+    second_opinion,
+    table_runtime,
+)
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
-__all__ = ["CoremlExporter", "frame_function"]
+__all__ = ["CoremlExporter"]
 
 
 NOT_MEASURED = (
@@ -137,7 +132,7 @@ class CoremlExporter(Exporter[Options]):
         )
         form = deploy_form(checkpoint, layout, activation, expand=False)
         # First, since it fails at once where the runtime is not installed.
-        opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
+        opinions = (second_opinion(form, contract),) if options.second_opinion else ()
         model = convert(form, contract, ios)
         files: dict[str, bytes] = {}
         for index, stored in enumerate(weights):
@@ -156,7 +151,7 @@ class CoremlExporter(Exporter[Options]):
             HarnessModel(
                 package.name,
                 weight_form(package),
-                _demanded_psnr_db(package, contract, emulated=True),
+                demanded_psnr_db(package, contract, emulated=True),
             )
             for package in packages
         ]
@@ -210,7 +205,7 @@ class CoremlExporter(Exporter[Options]):
             BenchedPackage(
                 package.name,
                 package.weights_sha256,
-                _demanded_psnr_db(package, contract, emulated=True),
+                demanded_psnr_db(package, contract, emulated=True),
             )
             for package in _read_packages(files)
         ]
@@ -237,11 +232,11 @@ class CoremlExporter(Exporter[Options]):
         runtimes: list[Runtime] = []
         for index, package in enumerate(_read_packages(files)):
             check_package(package, contract)
-            runtimes += [_runtime(package, contract, emulated) for emulated in (False, True)]
+            runtimes += [program_runtime(package, contract, emulated) for emulated in (False, True)]
             if index == 0 and operation_counts(package).get("gelu"):
-                runtimes.append(_table_runtime(package, contract))
+                runtimes.append(table_runtime(package, contract))
             if is_mac():
-                runtimes.append(_mac_runtime(package, files, contract))
+                runtimes.append(mac_runtime(package, files, contract))
         return tuple(runtimes)
 
 
@@ -291,107 +286,6 @@ def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
         bytes=sum(len(content) for path, content in files.items() if path.startswith(prefix)),
         weights_file=prefix + WEIGHTS,
     )
-
-
-def _demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> float:
-    demanded = min(contract.min_psnr_db, COMPRESSED_MIN_PSNR_DB.get(weight_form(package), np.inf))
-    return min(demanded, EMULATED_MIN_PSNR_DB) if emulated else demanded
-
-
-def _second_opinion(form: DeployForm, contract: Contract) -> Runtime:
-    return Runtime(
-        name="Core AI runtime, fp32",
-        artefact="",
-        assumes="the same graph in float32, exported for another framework; not in the bundle",
-        frame=coreai_frame_function(form, contract),
-        # What the layout must reach where weights are not rounded to fp16.
-        min_psnr_db=required_psnr_db(
-            contract.layout, contract.student.activation, contract.activation
-        ),
-    )
-
-
-def _runtime(package: Package, contract: Contract, emulated: bool) -> Runtime:
-    form = weight_form(package)
-    kind = "fp16 after every operation" if emulated else "exact"
-    frame, largest_activation = frame_function(package, contract, emulate_fp16=emulated)
-    return Runtime(
-        name=f"Core ML program{'' if form == 'fp16' else f' {form}'}, {kind}",
-        artefact=package.name,
-        assumes=(
-            "emulates a device that stores every result in fp16 and adds up in float32"
-            if emulated
-            else ""
-        ),
-        frame=frame,
-        min_psnr_db=_demanded_psnr_db(package, contract, emulated),
-        emulates=emulated,
-        largest_activation=largest_activation,
-    )
-
-
-def _table_runtime(package: Package, contract: Contract) -> Runtime:
-    frame, _ = frame_function(package, contract, emulate_fp16=True, gelu_table=True)
-    return Runtime(
-        name=f"Core ML program, GELU from a table of {GELU_KNOTS} values",
-        artefact=package.name,
-        assumes="emulates the Neural Engine's table by straight lines between values from -4 to 4; "
-        "its own error there is 0.0059, measured by others on an M1",
-        frame=frame,
-        min_psnr_db=None,
-        emulates=True,
-    )
-
-
-def _mac_runtime(package: Package, files: dict[str, bytes], contract: Contract) -> Runtime:
-    """Returns Core ML itself; the package lies in a folder that goes with the function."""
-    folder = unpacked({path: files[path] for path in files if path.startswith(f"{package.name}/")})
-    runtime = CoremltoolsRuntime(import_extra("coremltools", "coreml"))
-    loaded: list[LoadedModel] = []
-    layout = find_layout(contract.layout)
-
-    def frame(camera: Camera) -> npt.NDArray[np.float32]:
-        if not loaded:
-            loaded.append(runtime.load(Path(folder.name, package.name), "all"))
-        uploads = layout.host(camera, contract.student.encoder)
-        return picture_of(loaded[0].predict(prediction_inputs(contract, uploads)), contract)
-
-    return Runtime(
-        name=f"Core ML of this Mac, {package.name}",
-        artefact=package.name,
-        assumes="on whatever processors Core ML chose",
-        frame=frame,
-        min_psnr_db=_demanded_psnr_db(package, contract, emulated=True),
-        emulates=True,
-    )
-
-
-def frame_function(
-    package: Package, contract: Contract, *, emulate_fp16: bool, gelu_table: bool = False
-) -> tuple[FrameFunction, Callable[[], tuple[str, float]]]:
-    """Returns what renders with a package, and what tells its largest activation so far.
-
-    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does.
-
-    Raises:
-        BundleError: the package does something that the interpreter does not know.
-    """
-    interpreter = Interpreter(package, emulate_fp16=emulate_fp16, gelu_table=gelu_table)
-    layout = find_layout(contract.layout)
-    scale = 255.0 if contract.output_form == "image" else 1.0
-    largest = ("", 0.0)
-
-    def frame(camera: Camera) -> npt.NDArray[np.float32]:
-        nonlocal largest
-        uploads = {
-            name: torch.from_numpy(array).float()
-            for name, array in layout.host(camera, contract.student.encoder).items()
-        }
-        image = interpreter.run(uploads)[contract.output.name][0]
-        largest = max(largest, interpreter.largest_activation, key=lambda found: found[1])
-        return np.ascontiguousarray(image.permute(1, 2, 0).numpy() / np.float32(scale))
-
-    return frame, lambda: largest
 
 
 def _readme(name: str, contract: Contract, ios: int, packages: list[Package]) -> bytes:

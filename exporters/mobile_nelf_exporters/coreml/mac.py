@@ -1,8 +1,8 @@
 """Core ML itself, on a Mac: predictions, times and placement, through coremltools.
 
-Never run by its authors, who have no Mac: it follows coremltools' own documentation, and its flow is
-tested against a stand-in for that interface. A Mac with an M1 has the Neural Engine of an iPad with
-an M1. Times include the copies that coremltools makes between numpy and Core ML.
+Never run by its authors, who have no Mac: it follows coremltools' own documentation, and its flow
+is tested against a stand-in for that interface. A Mac with an M1 has the Neural Engine of an iPad
+with an M1. Times include the copies that coremltools makes between numpy and Core ML.
 """
 
 from __future__ import annotations

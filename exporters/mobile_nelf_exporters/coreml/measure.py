@@ -138,11 +138,10 @@ def _run(
     for number in range(WARM_UP_FRAMES):
         predict(number)
     latency = timed_latency(predict, LATENCY_FRAMES)
+    pictures = [picture_of(model.predict(tensors), contract) for tensors in inputs]
     decibels = [
-        min(
-            psnr_db(take_pixels(picture_of(model.predict(tensors), contract)), pixels), IDENTICAL_DB
-        )
-        for tensors, pixels in zip(inputs, reference.pixels, strict=True)
+        min(psnr_db(take_pixels(picture), pixels), IDENTICAL_DB)
+        for picture, pixels in zip(pictures, reference.pixels, strict=True)
     ]
     sustained = timed_sustained(predict, sustained_seconds, runtime.thermal)
     placed = runtime.placement(model, units)

@@ -34,8 +34,9 @@ from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.coreml.checks import check_package
 from mobile_nelf_exporters.coreml.convert import convert, package_files, quiet_coremltools
-from mobile_nelf_exporters.coreml.exporter import CoremlExporter, frame_function
+from mobile_nelf_exporters.coreml.exporter import CoremlExporter
 from mobile_nelf_exporters.coreml.package.package import read_package
+from mobile_nelf_exporters.coreml.runtimes import frame_function
 from tests.helpers.students import random_checkpoint
 
 MODEL = "thing.mlpackage/Data/com.apple.CoreML/model.mlmodel"
