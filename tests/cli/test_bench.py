@@ -181,3 +181,7 @@ def test_bench_alone_shows_its_help(mnelf):
     assert "ios_harness" in result.stdout
     for option in ("--json", "--debug", "--force"):
         assert option in mnelf("bench", "import", "-h").stdout
+
+
+def test_only_a_mac_measures_by_itself(mnelf, bundle):
+    _refused(mnelf("bench", "run", "thing"), "target onnx cannot be measured here")

@@ -74,7 +74,7 @@ def measure_packages(
 ) -> Measurement:
     """Measures every package with every choice of compute units.
 
-    A run that fails says why and the others go on.
+    A run that fails says why; the others continue.
 
     Args:
         packages: what is measured.

@@ -25,7 +25,7 @@ func halfBitsByHand(_ value: Float) -> UInt16 {
     let bits = value.bitPattern
     let sign = UInt16(truncatingIfNeeded: (bits >> 16) & 0x8000)
     let magnitude = bits & 0x7fff_ffff
-    // From 65520 on the nearest is infinity; what is no number stays none.
+    // From 65520 on the nearest is infinity; what is not a number stays so.
     if magnitude >= 0x477f_f000 {
         return sign | (magnitude > 0x7f80_0000 ? 0x7e00 : 0x7c00)
     }

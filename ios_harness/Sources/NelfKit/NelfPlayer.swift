@@ -34,9 +34,13 @@ public final class NelfPlayer: ObservableObject {
     /// The rate is that of so many last frames.
     private static let recentFrames = 20
 
-    public init(model: NelfModel, screen: FrameScreen = FrameScreen(), turnsWhenIdle: Bool = true) {
+    /// - Parameters:
+    ///   - model: What is shown.
+    ///   - screen: Where it is shown; one of its own if nil.
+    ///   - turnsWhenIdle: Whether it turns by itself when it is left alone.
+    public init(model: NelfModel, screen: FrameScreen? = nil, turnsWhenIdle: Bool = true) {
         self.model = model
-        self.screen = screen
+        self.screen = screen ?? FrameScreen()
         self.turnsWhenIdle = turnsWhenIdle
         gesture = OrbitGesture(limits: model.contract.orbit)
     }

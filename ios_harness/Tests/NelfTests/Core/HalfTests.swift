@@ -6,7 +6,7 @@ import XCTest
 @testable import NelfKit
 
 final class HalfTests: XCTestCase {
-    /// Every half, what lies in the middle between two and beside it, and what is no number.
+    /// Every half, what lies in the middle between two and beside it, and what is not a number.
     func testByHandEqualsTheCompilersOwn() {
         for bits in UInt16.min...UInt16.max {
             let half = Float16(bitPattern: bits)

@@ -75,7 +75,7 @@ final class OrbitTests: XCTestCase {
         XCTAssertEqual(gesture.position.azimuth, 10, accuracy: 1e-9)
     }
 
-    /// A second finger comes and goes while the first one goes on.
+    /// A second finger comes and goes while the first one stays.
     func testTheEndOfAPinchLeavesADragAlone() {
         var gesture = OrbitGesture(limits: limits(azimuth: ClosedSpan(-180, 180)))
         gesture.drag(dx: 50, dy: 0, size: 180)
