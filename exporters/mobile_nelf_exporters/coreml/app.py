@@ -31,7 +31,7 @@ from mobile_nelf_exporters.coreml.package.format import WEIGHTS
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
-__all__ = ["APP_IOS", "HarnessModel", "render_ios_harness"]
+__all__ = ["APP_IOS", "HarnessModel", "render_ios_harness", "sample_app"]
 
 #: Raised when an older app would misread a newer file.
 BENCH_SCHEMA = 1

@@ -24,11 +24,12 @@ from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.vocabulary import BorderType, WeightForm
+from mobile_nelf.vocabulary import BorderType, Experience, WeightForm
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     HarnessModel,
     render_ios_harness,
+    sample_app,
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
@@ -139,7 +140,7 @@ class CoremlExporter(Exporter[Options]):
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
             files |= package_files(compress(model, stored), package, contract, stored, experience)
         packages = _read_packages(files)
-        files["README.md"] = _readme(name, contract, ios, packages)
+        files["README.md"] = _readme(name, contract, ios, packages, experience)
         return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
 
     def companions(
@@ -288,7 +289,9 @@ def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
     )
 
 
-def _readme(name: str, contract: Contract, ios: int, packages: list[Package]) -> bytes:
+def _readme(
+    name: str, contract: Contract, ios: int, packages: list[Package], experience: Experience
+) -> bytes:
     text: str = (
         template_environment()
         .get_template("README.coreml.md.j2")
@@ -297,6 +300,8 @@ def _readme(name: str, contract: Contract, ios: int, packages: list[Package]) ->
             contract=contract,
             ios=ios,
             app_ios=max(ios, APP_IOS),
+            experience=experience,
+            sample=sample_app(packages[0].name, experience),
             packages=[
                 {"name": package.name, "weights": weight_form(package), "size": package.model_bytes}
                 for package in packages
