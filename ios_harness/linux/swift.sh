@@ -4,7 +4,7 @@
 #   swift.sh PACKAGE build|test|run [OPTION...]
 #   swift.sh PACKAGE one-module [OPTION...]  type-checks all sources below PACKAGE/App as one module,
 #                                            which is what they are in the App Playground, in Swift 5
-#                                            and in Swift 6 mode
+#                                            and in Swift 6 mode; for macOS and visionOS as well
 #   swift.sh PACKAGE app [OPTION...]         type-checks PACKAGE/Sample as an app that imports the
 #                                            modules of PACKAGE/NelfKit, in both modes
 #
@@ -41,29 +41,47 @@ build | test | run)
     exec swift "$command" --package-path "$package" --scratch-path "$build" "$@"
     ;;
 one-module | app)
-    modules=$(mktemp -d)
-    trap 'rm -rf "$modules"' EXIT
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
     cd "$package"
     module() {
         swiftc -parse-as-library -wmo -I "$modules" -module-name "$1" -emit-module \
             -emit-module-path "$modules/$1.swiftmodule" $(find "$2" -name '*.swift' | sort)
     }
-    # Each after those that it imports.
-    for stub in Accelerate ARKit Combine CoreGraphics Metal UIKit CoreVideo CoreML ImageIO MetalKit \
-        RealityKit SwiftUI; do
-        [[ -d "LinuxStubs/$stub" ]] && module "$stub" "LinuxStubs/$stub"
-    done
+    # Frameworks of a system, each after those that it imports.
+    stubs() {
+        modules="$folder/$1"
+        mkdir "$modules"
+        shift
+        for stub in "$@"; do
+            module "$stub" "LinuxStubs/$stub"
+        done
+    }
+    check() {
+        swiftc -parse-as-library -wmo -typecheck -swift-version "$1" -strict-concurrency=complete \
+            -I "$modules" -module-name "$name" "${options[@]}" \
+            $(find "$sources" -name '*.swift' | sort)
+        echo "$command: $2, Swift $1 mode is content"
+    }
+    options=("$@")
+    everywhere=(Accelerate Combine CoreGraphics Metal)
+    shown=(CoreVideo CoreML ImageIO MetalKit SwiftUI)
+    stubs iOS "${everywhere[@]}" ARKit UIKit RealityKit "${shown[@]}"
     name=AppModule sources=App
     if [[ "$command" == app ]]; then
         name=SampleApp sources=Sample
         module NelfCore NelfKit/Sources/NelfCore
         module NelfKit NelfKit/Sources/NelfKit
     fi
-    for mode in 5 6; do
-        swiftc -parse-as-library -wmo -typecheck -swift-version "$mode" -strict-concurrency=complete \
-            -I "$modules" -module-name "$name" "$@" $(find "$sources" -name '*.swift' | sort)
-        echo "$command: Swift $mode mode is content"
-    done
+    check 5 iOS
+    check 6 iOS
+    if [[ "$command" == one-module ]]; then
+        # The other systems, as far as they are told by the frameworks that they have.
+        stubs macOS "${everywhere[@]}" AppKit "${shown[@]}"
+        check 6 macOS
+        stubs visionOS "${everywhere[@]}" UIKit "${shown[@]}"
+        check 6 visionOS
+    fi
     ;;
 *)
     echo "swift.sh: unknown command $command, expected build, test, run, one-module or app" >&2

@@ -1,7 +1,16 @@
 // The part of MetalKit that the app uses, as Apple documents it; see LinuxStubs/README.md.
 
 import Metal
+
+#if canImport(UIKit)
 import UIKit
+
+public typealias MTKPlatformView = UIView
+#else
+import AppKit
+
+public typealias MTKPlatformView = NSView
+#endif
 
 public protocol CAMetalDrawable: MTLDrawable {
     var texture: any MTLTexture { get }
@@ -14,7 +23,7 @@ public protocol MTKViewDelegate: AnyObject {
 }
 
 @MainActor
-public final class MTKView: UIView {
+public final class MTKView: MTKPlatformView {
     public var device: (any MTLDevice)?
     public weak var delegate: (any MTKViewDelegate)?
     public var colorPixelFormat: MTLPixelFormat = .bgra8Unorm

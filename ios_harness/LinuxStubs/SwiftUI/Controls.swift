@@ -1,5 +1,10 @@
 import CoreGraphics
+
+#if canImport(UIKit)
 import UIKit
+#else
+import AppKit
+#endif
 
 public struct Text: View {
     public init<S: StringProtocol>(_ content: S) {}
@@ -137,6 +142,7 @@ public struct GeometryReader: View {
     public var body: Never { fatalError("there is none") }
 }
 
+#if canImport(UIKit)
 @MainActor @preconcurrency
 public protocol UIViewRepresentable: View where Body == Never {
     associatedtype UIViewType: UIView
@@ -151,6 +157,22 @@ extension UIViewRepresentable {
 }
 
 public struct UIViewRepresentableContext<Representable> {}
+#else
+@MainActor @preconcurrency
+public protocol NSViewRepresentable: View where Body == Never {
+    associatedtype NSViewType: NSView
+    typealias Context = NSViewRepresentableContext<Self>
+
+    func makeNSView(context: Context) -> NSViewType
+    func updateNSView(_ nsView: NSViewType, context: Context)
+}
+
+extension NSViewRepresentable {
+    public var body: Never { fatalError("there is none") }
+}
+
+public struct NSViewRepresentableContext<Representable> {}
+#endif
 
 // MARK: Apps
 

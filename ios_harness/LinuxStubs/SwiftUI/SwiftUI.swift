@@ -4,7 +4,6 @@
 @_exported import Combine
 import CoreGraphics
 @_exported import Foundation
-import UIKit
 
 // MARK: Views and builders
 

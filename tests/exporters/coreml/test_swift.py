@@ -86,7 +86,10 @@ def test_the_sources_of_the_playground_are_one_module(tmp_path, experience):
     for command in ("one-module", "app") if experience == "orbit" else ("app",):
         done = run_swift(tmp_path, command, *STRICT_MODULE)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert re.findall(r"Swift (\d) mode", done.stdout) == ["5", "6"]
+        checked = re.findall(r": (\w+), Swift (\d) mode", done.stdout)
+        assert checked[:2] == [("iOS", "5"), ("iOS", "6")]
+        if command == "one-module":
+            assert checked[2:] == [("macOS", "6"), ("visionOS", "6")]
 
 
 @pytest.mark.parametrize("count", [1, 3])
