@@ -8,7 +8,8 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.errors import InputError, OutputError
+from mobile_nelf.errors import InputError
+from mobile_nelf.outputs import check_output
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.scenes import Box, Scene, read_scene
 from mobile_nelf.scenes.findings import scene_warnings
@@ -106,7 +107,7 @@ def inspect_path(
     """Says what a checkpoint file or a scene folder holds.
 
     Args:
-        path: a file is read as a checkpoint, a folder as a scene.
+        path: a folder or a JSON file is read as a scene, any other file as a checkpoint.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
         picture: PNG file to write with the cameras of a scene.
@@ -119,12 +120,9 @@ def inspect_path(
     """
     path = as_path(path)
     picture = None if picture is None else as_path(picture)
-    if path.is_dir():
-        if picture is not None and picture.exists() and not force:
-            raise OutputError(
-                f"{picture}: exists already; choose another picture or set force",
-                arguments=["picture", "force"],
-            )
+    if path.is_dir() or path.suffix.lower() == ".json":
+        if picture is not None:
+            check_output(picture, force, [path], argument="picture")
         scene = read_scene(path)
         summary = _scene_summary(scene)
         if picture is not None:

@@ -1,10 +1,30 @@
-"""Plain text that results show of themselves in a notebook or a Python shell."""
+"""Plain text: what results show of themselves in a notebook or a shell, and commands to copy."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 
-__all__ = ["text_fields", "text_table"]
+__all__ = ["Command", "command_line", "text_fields", "text_table"]
+
+
+class Command(str):
+    """A command line that people copy into a shell; it is shown whole, on one line."""
+
+
+def command_line(*words: str | os.PathLike[str]) -> Command:
+    """Returns a command line of mnelf with its words quoted for a shell.
+
+    Args:
+        words: subcommand, options and paths; a path that looks like an option gets `./`.
+    """
+    texts = []
+    for word in words:
+        text = os.fspath(word)
+        is_path = not isinstance(word, str)
+        texts.append(os.path.join(os.curdir, text) if is_path and text[:1] == "-" else text)
+    return Command(shlex.join(("mnelf", *texts)))
 
 
 def text_fields(fields: Mapping[str, str]) -> str:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mobile_nelf.bundles.manifest import Manifest
 from mobile_nelf.bundles.verify import allowed_runtimes, read_bundle
 from mobile_nelf.cameras import Camera
-from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.errors import BundleError, InputError, ParityError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.runtime import FILM_FPS, Runtime
 from mobile_nelf.film import TURN_SECONDS, write_film
+from mobile_nelf.outputs import check_output
 from mobile_nelf.pictures import ByteImage, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 
@@ -73,9 +76,11 @@ def preview_bundle(
             f"a film of {frames} frames on a screen of {screen[0]}×{screen[1]}: expected positive "
             "numbers"
         )
-    manifest, files, problems = read_bundle(path)
-    if problems:
-        raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
+    check_output(output, force, [path])
+    contents = read_bundle(path)
+    manifest, files = contents.manifest, contents.files
+    if contents.problems:
+        raise BundleError(f"{path}: {'; '.join(contents.problems)}; bundle it again")
     runtimes = find_exporter(manifest.target).runtimes(files, manifest.contract)
     allowed = allowed_runtimes(runtimes, manifest, run_scripts)
     if not allowed:
@@ -101,7 +106,13 @@ def _turn(
     student = contract.student
     for pose in counted("render", contract.orbit.sweep(frames), on_progress):
         camera = Camera(pose, contract.intrinsics)
-        yield to_uint8(runtime.frame(camera.resized(student.ray_width, student.ray_height)))
+        frame = runtime.frame(camera.resized(student.ray_width, student.ray_height))
+        if not np.isfinite(frame).all():
+            raise ParityError(
+                f"{runtime.name}: renders NaN (not a number) or infinite pixels; run verify, and "
+                "bundle an earlier checkpoint"
+            )
+        yield to_uint8(frame)
 
 
 def _counted(

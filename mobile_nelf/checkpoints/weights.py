@@ -16,8 +16,6 @@ from mobile_nelf.students import StudentConfig, build_student
 
 __all__ = ["checked_weights", "listed", "state_dict"]
 
-#: No layer is wider; the limit stops a config that would need terabytes before it is built.
-MAX_CHANNELS = 2**16
 #: Names that a message lists before it says "and more".
 NAMES_SHOWN = 3
 
@@ -58,12 +56,18 @@ def state_dict(found: Any, path: Path, key: str) -> dict[str, Tensor]:
 
 
 def checked_weights(
-    weights: dict[str, Tensor], student: StudentConfig, path: Path
+    weights: dict[str, Tensor], student: StudentConfig, path: Path, hint: str = ""
 ) -> dict[str, Tensor]:
     """Returns `weights` in the order of the network, floating ones as float32 copies.
 
     `num_batches_tracked`, which PyTorch before 0.4.1 did not save and no inference reads, may be
     missing and is then 0.
+
+    Args:
+        weights: a state dict.
+        student: the network that they should fit.
+        path: of the file, for messages.
+        hint: what else is known about a network that they do not fit.
 
     Raises:
         CheckpointError: a name is missing or unknown, a shape or type is wrong, a value is NaN or
@@ -81,19 +85,18 @@ def checked_weights(
         lists = ((missing, "missing"), (unknown, "not part of it"))
         found = " and ".join(f"{listed(names)} {state}" for names, state in lists if names)
         raise CheckpointError(
-            f"{path}: does not hold a {student.architecture} {student.name}: found {found}"
+            f"{path}: does not hold a {student.architecture} {student.name}: found {found}{hint}"
         )
     return {name: _checked(name, complete[name], like, path) for name, like in expected.items()}
 
 
 def _expected_tensors(student: StudentConfig, count: int, path: Path) -> dict[str, Tensor]:
     """Shape and type of every tensor of the network, without memory for the values."""
-    widths = (student.width, student.encoder.channels, *student.sr_widths)
     blocks = student.blocks + len(student.sr_widths) * student.sr_blocks
-    if max(widths) > MAX_CHANNELS or blocks > count:
+    if blocks > count:
         raise CheckpointError(
-            f"{path}: claims a student with {blocks} residual blocks and up to {max(widths)} "
-            f"channels, which {count} tensors cannot hold"
+            f"{path}: claims a student with {blocks} residual blocks, which {count} tensors cannot "
+            "hold"
         )
     with torch.device("meta"):
         return build_student(student).state_dict()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from mobile_nelf.text import Command
+
 if TYPE_CHECKING:
     from mobile_nelf.cameras import OrbitLimits
     from mobile_nelf.export.inspection import Inspection
@@ -63,6 +65,9 @@ def print_note(label: str, text: str) -> None:
 
 
 def _print_wrapped(start: str, text: str, indent: int) -> None:
+    if isinstance(text, Command):
+        click.echo(start + "".join(c if c.isprintable() else "?" for c in text))
+        return
     # Paths and commands stay whole, so that they can be copied.
     lines = textwrap.wrap(
         start + plain(text),
@@ -141,11 +146,11 @@ def parity_table(legs: Sequence[ParityLeg]) -> None:
         [
             (
                 leg.name,
-                ("ok" if leg.passed else "FAILED") if leg.tolerance else "reported",
+                ("ok" if leg.tolerance else "reported") if leg.passed else "FAILED",
                 leg.tolerance or "-",
                 str(leg.frames),
-                "identical" if leg.max_error == 0.0 else f"{leg.psnr_db:.1f}",
-                f"{leg.max_error:.1e}",
+                leg.worst_text,
+                "NaN" if leg.broken_frames else f"{leg.max_error:.1e}",
             )
             for leg in legs
         ],

@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from torch import nn
+
 from mobile_nelf._version import __version__
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
+    FP16_LIMIT,
     required_psnr_db,
 )
 from mobile_nelf.devices import Device, Measurement
@@ -132,6 +135,7 @@ class CoremlExporter(Exporter[Options]):
             min_psnr_db=self.required_psnr_db(contract),
         )
         form = deploy_form(checkpoint, layout, activation, expand=False)
+        _refuse_large_weights(form)
         # First, since it fails at once where the runtime is not installed.
         opinions = (second_opinion(form, contract),) if options.second_opinion else ()
         model = convert(form, contract, ios)
@@ -239,6 +243,18 @@ class CoremlExporter(Exporter[Options]):
             if is_mac():
                 runtimes.append(mac_runtime(package, files, contract))
         return tuple(runtimes)
+
+
+def _refuse_large_weights(form: nn.Module) -> None:
+    """Refuses weights that are infinite in fp16, in which packages store and compute."""
+    for name, value in form.state_dict().items():
+        largest = float(value.abs().max()) if value.is_floating_point() and value.numel() else 0.0
+        if largest > FP16_LIMIT:
+            raise DeployError(
+                f"layer {name} has values up to {largest:.3g}, and fp16, in which packages store "
+                f"them, ends at {FP16_LIMIT:g}; fine-tune with weight decay until they are "
+                "smaller, or use a target that computes in float32"
+            )
 
 
 def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:

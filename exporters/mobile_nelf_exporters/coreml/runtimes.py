@@ -20,9 +20,9 @@ from mobile_nelf.deploy.tolerances import (
 )
 from mobile_nelf.export.runtime import FrameFunction, Runtime
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.coreml.checks import weight_form
+from mobile_nelf_exporters.coreml.checks import program_facts, weight_form
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
-from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
+from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.ops import GELU_KNOTS
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
@@ -32,6 +32,7 @@ from mobile_nelf_exporters.coreml.mac import (
 )
 from mobile_nelf_exporters.coreml.measure import picture_of
 from mobile_nelf_exporters.coreml.package.package import Package
+from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
 
 __all__ = [
     "demanded_psnr_db",
@@ -125,12 +126,23 @@ def frame_function(
 ) -> tuple[FrameFunction, Callable[[], tuple[str, float]]]:
     """Returns what renders with a package, and what tells its largest activation so far.
 
-    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does.
-
-    Raises:
-        BundleError: the package does something that the interpreter does not know.
+    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does. The package
+    runs in a process of its own with limits; what the interpreter does not know is a `BundleError`
+    at the first frame.
     """
-    interpreter = Interpreter(package, emulate_fp16=emulate_fp16, gelu_table=gelu_table)
+    content = {path: np.frombuffer(data, np.uint8) for path, data in package.files.items()}
+    model = FencedModel(
+        package.name,
+        "mobile_nelf_exporters.coreml.served:prepare",
+        content,
+        settings={
+            "name": package.name,
+            "emulate_fp16": emulate_fp16,
+            "gelu_table": gelu_table,
+            "threads": torch.get_num_threads(),
+        },
+        seconds=run_seconds(program_cost(program_facts(package)).macs),
+    )
     layout = find_layout(contract.layout)
     scale = 255.0 if contract.output_form == "image" else 1.0
     largest = ("", 0.0)
@@ -138,11 +150,13 @@ def frame_function(
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         nonlocal largest
         uploads = {
-            name: torch.from_numpy(array).float()
+            name: np.ascontiguousarray(array, np.float32)
             for name, array in layout.host(camera, contract.student.encoder).items()
         }
-        image = interpreter.run(uploads)[contract.output.name][0]
-        largest = max(largest, interpreter.largest_activation, key=lambda found: found[1])
-        return np.ascontiguousarray(image.permute(1, 2, 0).numpy() / np.float32(scale))
+        told, results = model.run({}, uploads)
+        found = (str(told["largest"]), float(told["magnitude"]))
+        largest = max(largest, found, key=lambda entry: entry[1])
+        image = results[contract.output.name][0].transpose(1, 2, 0)
+        return np.ascontiguousarray(image / np.float32(scale))
 
     return frame, lambda: largest

@@ -17,6 +17,7 @@ from mobile_nelf.cli._printing import (
     progress_bar,
     size_text,
 )
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles.measured import Imported
@@ -125,7 +126,7 @@ def _show(imported: Imported, as_json: bool) -> int:
             click.echo()
             print_report_table(table)
         click.echo()
-        print_fields({"next": f"mnelf compare {imported.bundle}"})
+        print_fields({"next": command_line("compare", imported.bundle)})
     return 1 if wrong else 0
 
 

@@ -27,6 +27,7 @@ from mobile_nelf.cli._printing import (
     size_text,
 )
 from mobile_nelf.cli._target_options import target_help, target_options_of_all
+from mobile_nelf.text import command_line
 from mobile_nelf.vocabulary import PresetName
 
 if TYPE_CHECKING:
@@ -101,10 +102,7 @@ def command(
                 "--random makes a student of its own; leave out CHECKPOINT, --camera and "
                 "--trained-activation"
             )
-        from mobile_nelf.training.untrained import untrained_checkpoint
-
         stem, source = f"random-{preset}", f"random weights of preset {preset}"
-        trained = untrained_checkpoint(preset)
         click.echo(f"{source}: pictures show nothing; speed and size are real", err=True)
     else:
         if checkpoint is None:
@@ -113,8 +111,21 @@ def command(
             checkpoint = only_checkpoint(Path())
             click.echo(plain(f"{checkpoint}: the only checkpoint of this folder"), err=True)
         stem, source = checkpoint.stem, str(checkpoint)
+    plans = plan_bundles(
+        targets,
+        stem,
+        output=output,
+        name=name,
+        options=chosen,
+        force=force,
+        inputs=[checkpoint] if checkpoint else [],
+    )
+    if preset is not None:
+        from mobile_nelf.training.untrained import untrained_checkpoint
+
+        trained = untrained_checkpoint(preset)
+    elif checkpoint is not None:
         trained = load(checkpoint, camera, trained_activation)
-    plans = plan_bundles(targets, stem, output=output, name=name, options=chosen, force=force)
     with progress_bar() as on_progress:
         bundles = create_bundles(trained, plans, on_progress)
     if as_json:
@@ -141,6 +152,7 @@ def _print(bundle: Bundle) -> None:
             f"{contract.student.image_height}",
             "layout": f"{contract.layout} ({manifest.layout_reason})",
             "activation": contract.activation,
+            "guessed": manifest.provenance.get("guessed", ""),
             "upload": f"{size_text(contract.upload_bytes)} a frame",
             **inspection_fields(manifest.inspection),
         }
@@ -155,7 +167,7 @@ def _print(bundle: Bundle) -> None:
         {
             "not measured": "; ".join(manifest.not_measured),
             "look at": str(bundle.path / REPORT_NAME),
-            "next": f"mnelf verify {bundle.path}",
+            "next": command_line("verify", bundle.path),
             "then": bundle.next_step,
         }
     )

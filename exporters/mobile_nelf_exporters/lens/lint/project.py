@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mobile_nelf.export.inspection import Finding
+from mobile_nelf.file_kinds import wrong_text
 from mobile_nelf_exporters.lens.lint.ids import check_id
 from mobile_nelf_exporters.lens.studio.assets import (
     ASSETS,
@@ -17,10 +18,9 @@ from mobile_nelf_exporters.lens.studio.assets import (
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import BOM, PROJECT_SUFFIX, SAVE_AGAIN, LensProject
 from mobile_nelf_exporters.lens.studio.yaml import field_of, reference_id
+from mobile_nelf_exporters.names import LENS_NAME_RULE, is_lens_name
 
-__all__ = ["LFS_START", "check_metas", "check_project_file", "check_text"]
-
-LFS_START = b"version https://git-lfs"
+__all__ = ["check_metas", "check_project_file", "check_text"]
 
 #: What every project file of Lens Studio 5.14 to 5.22 holds. A project with half of it is among
 #: the known causes of projects that do not open.
@@ -86,6 +86,12 @@ def _check_esproj(path: str, data: Any) -> Iterator[Finding]:
     name = field_of(data, "metaInfo", "lensName")
     if name is not None and (not isinstance(name, str) or not name.strip()):
         yield error(path, f"lensName is {str(name)!r}, expected a text", "give the Lens a name")
+    elif name is not None and not is_lens_name(name):
+        yield warning(
+            path,
+            f"lensName is {name!r}, expected {LENS_NAME_RULE}",
+            "change it in Lens Studio's project settings before you submit the Lens",
+        )
     for key, known in CHOICES.items():
         chosen = field_of(data, "metaInfo", key)
         if chosen is None:
@@ -142,10 +148,10 @@ def check_text(project: LensProject) -> Iterator[Finding]:
     for path, content in project.files.items():
         if not path.startswith(ASSETS) and not path.endswith(PROJECT_SUFFIX):
             continue
-        if content.startswith(LFS_START):
-            yield error(
-                path, "is a pointer of Git LFS and not the file", "get the file with `git lfs pull`"
-            )
+        # A suffix is not wrong here: projects hold files of all kinds.
+        if kind := wrong_text(b"" if b"\0" in content else content):
+            problem, _, advice = kind.partition("; ")
+            yield error(path, problem, advice)
             continue
         native = path in project.documents or path.endswith(PROJECT_SUFFIX)
         if not native and not path.endswith((".js", ".ts")):
