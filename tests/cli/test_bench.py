@@ -184,4 +184,6 @@ def test_bench_alone_shows_its_help(mnelf):
 
 
 def test_only_a_mac_measures_by_itself(mnelf, bundle):
-    _refused(mnelf("bench", "run", "thing"), "target onnx cannot be measured here")
+    _refused(
+        mnelf("bench", "run", "thing"), "Core ML is on Apple's systems alone: run this on a Mac"
+    )

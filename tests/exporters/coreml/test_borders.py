@@ -86,19 +86,17 @@ def test_sums_beyond_the_engine_s_range_are_infinite():
     from coremltools.converters.mil import Builder as mb  # noqa: N813
 
     def build(x):
-        weight = np.full((1, 2, 1, 1), 4.0, np.float32)
+        weight = np.ones((16, 24, 1, 1), np.float32)
         return mb.conv(x=x, weight=weight, pad_type="valid", name="output")
 
-    files = package_files(convert_program(build, [(1, 2, 1, 1)], ["output"]))
+    files = package_files(convert_program(build, [(1, 24, 2, 2)], ["output"]))
     package = read_package(files, "Tiny.mlpackage")
-    for size, emulated, finite in (
-        (4000.0, True, True),
-        (4500.0, True, False),
-        (4500.0, False, True),
-    ):
+    (name,) = (feature.name for feature in package.inputs)
+    # Sums of 31200 and of 33600.
+    cases = ((1300.0, True, True), (1400.0, True, False), (1400.0, False, True))
+    for size, emulated, finite in cases:
         interpreter = Interpreter(package, emulate_fp16=emulated)
-        (name,) = (feature.name for feature in package.inputs)
-        out = interpreter.run({name: torch.full((1, 2, 1, 1), size)})["output"]
+        out = interpreter.run({name: torch.full((1, 24, 2, 2), size)})["output"]
         assert bool(out.isfinite().all()) == finite
         # Either way the reader is told.
-        assert (interpreter.largest_activation[1] == float("inf")) == (size > 4100)
+        assert (interpreter.largest_activation[1] == float("inf")) == (size == 1400.0)
