@@ -69,10 +69,10 @@ def parse_json(content: bytes | str, *, finite: bool = True) -> Any:
     except RecursionError as error:
         raise ValueError(_too_deep()) from error
     except ValueError as error:
+        if not isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+            raise
         kind = wrong_text(content.encode(errors="replace") if isinstance(content, str) else content)
-        if kind:
-            raise ValueError(kind) from error
-        raise
+        raise ValueError(kind or f"is cut off or not JSON ({error})") from error
     _check_values(value)
     return value
 

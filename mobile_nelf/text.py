@@ -13,18 +13,16 @@ class Command(str):
     """A command line that people copy into a shell; it is shown whole, on one line."""
 
 
-def command_line(*words: str | os.PathLike[str]) -> Command:
-    """Returns a command line of mnelf with its words quoted for a shell.
+def command_line(words: str, *paths: str | os.PathLike[str]) -> Command:
+    """Returns a command line of mnelf with its paths quoted for a shell.
 
     Args:
-        words: subcommand, options and paths; a path that looks like an option gets `./`.
+        words: subcommand and options, with `{}` for each path.
+        paths: as they are; one that looks like an option gets `./`.
     """
-    texts = []
-    for word in words:
-        text = os.fspath(word)
-        is_path = not isinstance(word, str)
-        texts.append(os.path.join(os.curdir, text) if is_path and text[:1] == "-" else text)
-    return Command(shlex.join(("mnelf", *texts)))
+    texts = [os.fspath(path) for path in paths]
+    quoted = [shlex.quote(f"./{text}" if text[:1] == "-" else text) for text in texts]
+    return Command(f"mnelf {words.format(*quoted)}")
 
 
 def text_fields(fields: Mapping[str, str]) -> str:

@@ -104,7 +104,7 @@ def read_manifest(bundle: Path) -> Manifest:
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file; {bundle} is not a bundle of mnelf") from error
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read as JSON ({error}); bundle it again") from error
+        raise BundleError(f"{path}: {error}; bundle it again") from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA_VERSION:
         raise BundleError(

@@ -196,12 +196,12 @@ def _find_bundle(measurement: Measurement, result: Path) -> Path:
     if fitting:
         raise InputError(
             f"{result}: belongs to each of {', '.join(map(str, fitting))}; name one: "
-            f"`{command_line('bench', 'import', result, fitting[0])}`"
+            f"`{command_line('bench import {} {}', result, fitting[0])}`"
         )
     raise InputError(
         f"{result}: was measured with the bundle {measurement.bundle.name!r}, which is not in this "
         f"folder; found {'; '.join(found) or 'no bundle'}; name it: "
-        f"`{command_line('bench', 'import', result, 'BUNDLE')}`"
+        f"`{command_line('bench import {} BUNDLE', result)}`"
     )
 
 

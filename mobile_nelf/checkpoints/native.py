@@ -130,7 +130,7 @@ def read_native(content: dict[Any, Any], path: Path) -> dict[str, Any]:
         CheckpointError: another format or version, a broken header, or weights that do not fit it.
     """
     if content.get("format") == TEACHER_FORMAT:
-        line = command_line("student", "SCENE", "--teacher", Path(path.name), "-o", "STUDENT.pt")
+        line = command_line("student SCENE --teacher {} -o STUDENT.pt", path.name)
         raise CheckpointError(
             f"{path}: is a teacher, expected a student; train one on what it renders with `{line}`"
         )

@@ -136,4 +136,4 @@ def student_fields(trained: TrainedStudent) -> dict[str, str]:
             f"{photos.steps:,} steps; photos held out {photos.start_psnr_db:.2f} dB before, "
             f"{photos.photo_psnr_db:.2f} dB after"
         )
-    return {**fields, "next": command_line("bundle", trained.path, "--target", "lens")}
+    return {**fields, "next": command_line("bundle {} --target lens", trained.path)}

@@ -61,7 +61,7 @@ def _load(
     if path.suffix == ".json" and path.is_file():
         raise InputError(
             f"{path}: is a JSON file, expected a bundle or a checkpoint; put what a device "
-            f"measured into its bundle: `{command_line('bench', 'import', path)}`"
+            f"measured into its bundle: `{command_line('bench import {}', path)}`"
         )
     opened = open_checkpoint(path)
     # The options are for the official files of a list; others say themselves what they are.

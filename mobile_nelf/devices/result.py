@@ -250,8 +250,7 @@ def read_measurement(path: Path) -> Measurement:
         data: Any = read_json(path, finite=False)
     except (ValueError, OSError) as error:
         raise InputError(
-            f"{path}: cannot be read as JSON ({error}), expected the file that the app shared; "
-            "share it again"
+            f"{path}: {error}, expected the file that the app shared; share it again"
         ) from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA_VERSION or isinstance(schema, bool):

@@ -241,9 +241,7 @@ def _read_facts(path: Path) -> dict[str, int | float]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read as JSON ({error}); expected H, W, focal, near, far"
-        ) from error
+        raise CheckpointError(f"{path}: {error}; expected H, W, focal, near, far") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object with H, W, focal, near, far")
     facts = {key: content[key] for key in (*_LENS_KEYS, *_ENCODER_KEYS) if key in content}

@@ -126,7 +126,7 @@ def _show(imported: Imported, as_json: bool) -> int:
             click.echo()
             print_report_table(table)
         click.echo()
-        print_fields({"next": command_line("compare", imported.bundle)})
+        print_fields({"next": command_line("compare {}", imported.bundle)})
     return 1 if wrong else 0
 
 

@@ -167,7 +167,7 @@ def _print(bundle: Bundle) -> None:
         {
             "not measured": "; ".join(manifest.not_measured),
             "look at": str(bundle.path / REPORT_NAME),
-            "next": command_line("verify", bundle.path),
+            "next": command_line("verify {}", bundle.path),
             "then": bundle.next_step,
         }
     )

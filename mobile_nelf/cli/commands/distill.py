@@ -89,6 +89,6 @@ def _print(output: Path, scene: Path, photos: Scene, views: int, as_json: bool) 
         {
             "pseudo set": f"{output}, {views} views of {lens.width}×{lens.height}, "
             f"{size_text(size)}",
-            "next": command_line("student", scene, "-o", "student.pt", "--views", output),
+            "next": command_line("student {} -o student.pt --views {}", scene, output),
         }
     )

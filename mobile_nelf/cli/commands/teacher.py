@@ -93,7 +93,7 @@ def _print(made: MadeTeacher, path: Path, photos: Scene, as_json: bool) -> None:
             "teacher": f"{made.path}, {size_text(made.path.stat().st_size)}",
             "back-end": made.trained.teacher.config.backend,
             "rendering": f"{made.view_seconds:.3g} s a view of {lens.width}×{lens.height}",
-            "next": command_line("student", path, "-o", "student.pt", "--teacher", made.path),
+            "next": command_line("student {} -o student.pt --teacher {}", path, made.path),
         }
     )
     click.echo()

@@ -20,5 +20,7 @@ def loaded_json(file: Path) -> Any:
     try:
         # The readers name the frame whose numbers are not finite.
         return read_json(file, finite=False)
-    except (ValueError, OSError) as error:
-        raise SceneError(f"{file}: is cut off or not JSON ({error})") from error
+    except OSError as error:
+        raise SceneError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise SceneError(f"{file}: {error}") from error

@@ -214,7 +214,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     try:
         found = read_json(path)
     except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error}); delete {folder}") from error
+        raise InputError(f"{path}: {error}; delete {folder}") from error
     differing = differing_names(settings, found)
     if differing:
         raise InputError(

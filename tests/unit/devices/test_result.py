@@ -169,7 +169,7 @@ def test_a_setting_that_was_run_twice_is_refused(manifest, read):
 
 @pytest.mark.parametrize("text", ["", "{", "\x00\x01", "[" * 100_000, '{"schema"'])
 def test_what_is_no_json_is_refused(read, text):
-    with pytest.raises(InputError, match="cannot be read as JSON"):
+    with pytest.raises(InputError, match=r"is cut off or not JSON|is nested more deeply"):
         read(text)
 
 
