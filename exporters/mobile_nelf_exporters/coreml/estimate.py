@@ -117,7 +117,7 @@ def estimate_table(program: ProgramFacts) -> Table:
     rows = []
     for chip in CHIPS:
         fast, slow = estimate_ms(program, chip)
-        cells = (f"{fast:.2g}-{slow:.2g}", f"{1000 / slow:.3g}-{1000 / fast:.3g}")
+        cells = (f"{fast:.2g}-{slow:.2g}", f"{1000 / slow:.0f}-{1000 / fast:.0f}")
         rows.append(TableRow((chip.title, *cells)))
     notes = [
         f"{found.total / 1e6:.4g} MB read and written a frame, {found.outside / 1e6:.4g} MB of it "
@@ -131,7 +131,11 @@ def estimate_table(program: ProgramFacts) -> Table:
         )
     notes.append(f"Sources: {GUIDE}; {SCALING}. An estimate, compared with no device.")
     return Table(
-        ESTIMATE_TITLE, ("chip", "ms a frame", "frames a second"), tuple(rows), 2, tuple(notes)
+        ESTIMATE_TITLE,
+        ("chip", "estimated ms a frame", "frames a second"),
+        tuple(rows),
+        2,
+        tuple(notes),
     )
 
 

@@ -293,7 +293,7 @@ extension View {
         of value: V, initial: Bool = false, _ action: @escaping (V, V) -> Void
     ) -> some View { SomeView() }
     public func task(
-        _ action: @escaping @Sendable @isolated(any) () async -> Void
+        @_inheritActorContext _ action: sending @escaping @isolated(any) () async -> Void
     ) -> some View { SomeView() }
     public func task<T: Equatable>(
         id value: T, @_inheritActorContext _ action: sending @escaping @isolated(any) () async -> Void
