@@ -30,9 +30,9 @@ from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.vocabulary import LayoutName
 from mobile_nelf_exporters.coreml.checks import program_facts
 from mobile_nelf_exporters.coreml.convert import convert, package_files
-from mobile_nelf_exporters.coreml.exporter import frame_function
 from mobile_nelf_exporters.coreml.package.package import read_package
 from mobile_nelf_exporters.coreml.placement import place
+from mobile_nelf_exporters.coreml.runtimes import frame_function
 
 IOS = 17
 #: Layout, whether its encoder is computed in fp32 (None: where it has trigonometry), and a name.

@@ -36,8 +36,8 @@ from mobile_nelf.scenes import View, read_scene
 from mobile_nelf.vocabulary import WeightForm
 from mobile_nelf_exporters.coreml.compress import compress
 from mobile_nelf_exporters.coreml.convert import convert, package_files
-from mobile_nelf_exporters.coreml.exporter import frame_function
 from mobile_nelf_exporters.coreml.package.package import read_package
+from mobile_nelf_exporters.coreml.runtimes import frame_function
 
 #: The oldest in which all forms can be stored.
 IOS = 16

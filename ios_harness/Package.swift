@@ -5,43 +5,41 @@ import PackageDescription
 // Errors of data races show as warnings in the tests on Linux.
 let checked: [SwiftSetting] = [.enableExperimentalFeature("StrictConcurrency")]
 
-var products: [Product] = [
-    .library(name: "NelfBenchCore", targets: ["NelfBenchCore"]),
-    .library(name: "NelfBenchCoreML", targets: ["NelfBenchCoreML"]),
-]
-var coreMLDependencies: [Target.Dependency] = ["NelfBenchCore"]
-var platformTargets: [Target] = []
+var core: [Target.Dependency] = []
+var kit: [Target.Dependency] = ["NelfCore"]
+var bench: [Target.Dependency] = ["NelfCore", "NelfKit"]
+var stubs: [Target] = []
 
 #if os(Linux)
-// Declarations that follow Apple's documentation, so that the Core ML layer is type-checked here.
-platformTargets = [
-    .target(name: "CoreML", dependencies: ["CoreVideo"], path: "LinuxStubs/CoreML"),
-    .target(name: "CoreVideo", path: "LinuxStubs/CoreVideo"),
+// Declarations that follow Apple's documentation, so that all is type-checked here.
+let uses: [(name: String, stubs: [Target.Dependency])] = [
+    ("Accelerate", []), ("ARKit", []), ("Combine", []), ("CoreGraphics", []),
+    ("CoreML", ["CoreVideo"]), ("CoreVideo", ["Metal"]), ("ImageIO", ["CoreGraphics"]),
+    ("Metal", []), ("MetalKit", ["Metal", "UIKit"]),
+    ("RealityKit", ["ARKit", "Combine", "CoreGraphics", "Metal", "UIKit"]),
+    ("SwiftUI", ["Combine", "CoreGraphics", "UIKit"]), ("UIKit", []),
 ]
-coreMLDependencies += ["CoreML", "CoreVideo"]
-#else
-products.append(.library(name: "NelfBenchUI", targets: ["NelfBenchUI"]))
-platformTargets = [
-    .target(
-        name: "NelfBenchUI",
-        dependencies: ["NelfBenchCore", "NelfBenchCoreML"],
-        swiftSettings: checked)
-]
+stubs = uses.map {
+    .target(name: $0.name, dependencies: $0.stubs, path: "LinuxStubs/\($0.name)")
+}
+let all = uses.map { Target.Dependency(stringLiteral: $0.name) }
+kit += all
+bench += all
 #endif
 
 let package = Package(
-    name: "NelfBench",
-    platforms: [.iOS(.v17), .macOS(.v14)],
-    products: products,
+    name: "NelfKit",
+    platforms: [.iOS(.v17), .macOS(.v14), .visionOS(.v1)],
+    products: [
+        .library(name: "NelfCore", targets: ["NelfCore"]),
+        .library(name: "NelfKit", targets: ["NelfKit"]),
+        .library(name: "NelfBench", targets: ["NelfBench"]),
+    ],
     targets: [
-        .target(name: "NelfBenchCore", swiftSettings: checked),
-        .target(
-            name: "NelfBenchCoreML", dependencies: coreMLDependencies, swiftSettings: checked),
+        .target(name: "NelfCore", swiftSettings: checked),
+        .target(name: "NelfKit", dependencies: kit, swiftSettings: checked),
+        .target(name: "NelfBench", dependencies: bench, swiftSettings: checked),
         .testTarget(
-            name: "NelfBenchCoreTests",
-            dependencies: ["NelfBenchCore"],
-            exclude: ["Vectors"]),
-        .testTarget(
-            name: "NelfBenchCoreMLTests", dependencies: ["NelfBenchCoreML", "NelfBenchCore"]),
-    ] + platformTargets
+            name: "NelfTests", dependencies: bench + ["NelfBench"], exclude: ["Vectors"]),
+    ] + stubs
 )

@@ -14,6 +14,7 @@ __all__ = [
     "Activation",
     "ActivationForm",
     "Architecture",
+    "BorderType",
     "CheckpointKind",
     "ComputeUnits",
     "DeviceName",
@@ -50,7 +51,7 @@ TeacherBackend = Literal["torch", "tinycudann"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 #: Size of a student, with a teacher and runs that fit it.
-PresetName = Literal["tiny", "small", "base"]
+PresetName = Literal["tiny", "small", "base", "ipad"]
 
 OptimizerName = Literal["muon", "adamw"]
 LossName = Literal["mse", "charbonnier"]
@@ -70,6 +71,9 @@ GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
 WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
+
+#: Type of the numbers that go into an artefact and come out of it.
+BorderType = Literal["fp16", "fp32"]
 
 #: What an artefact returns: numbers, or a picture of the platform.
 OutputForm = Literal["tensor", "image"]

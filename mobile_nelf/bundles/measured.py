@@ -6,16 +6,21 @@ is stored says by itself which weights it belongs to, and is checked whenever it
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.atomic import written_beside
-from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
+from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.devices import Measurement, read_measurement
 from mobile_nelf.disk import io_reason
 from mobile_nelf.errors import BundleError, InputError, OutputError
+from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.outputs import refuse_inputs
+from mobile_nelf.plain import to_dict
+from mobile_nelf.progress import Progress, silent
 from mobile_nelf.text import command_line
 
 __all__ = [
@@ -24,6 +29,7 @@ __all__ = [
     "bundle_measurements",
     "bundles_in",
     "import_measurement",
+    "measure_bundle",
     "stored_names",
     "stored_problems",
 ]
@@ -123,6 +129,40 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
     with written_beside(path) as partial:
         partial.write_bytes(content)
     return Imported(bundle, path, measurement)
+
+
+def measure_bundle(
+    bundle: Path, *, output: Path | None = None, on_progress: Progress = silent
+) -> Imported:
+    """Measures a bundle on this machine and stores the figures in it.
+
+    Args:
+        bundle: its folder.
+        output: also write the file there, to be imported elsewhere.
+        on_progress: called with a stage's name, steps done and steps in all.
+
+    Raises:
+        InputError: there is no bundle, or its target cannot be measured on this machine.
+        BundleError: a file of the bundle was changed.
+        OutputError: the file cannot be written.
+    """
+    _check_folder(bundle)
+    manifest = read_manifest(bundle)
+    files = {}
+    for name, record in manifest.files.items():
+        if (bundle / name).is_file():
+            files[name] = (bundle / name).read_bytes()
+        if name not in files or FileRecord.of(files[name]) != record:
+            raise BundleError(f"{bundle / name}: is missing or was changed; bundle it again")
+    measurement = find_exporter(manifest.target).measure(
+        files, manifest.contract, manifest.name, on_progress
+    )
+    content = json.dumps(to_dict(measurement), indent=1, allow_nan=False) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "result.json") if output is None else output
+        with written_beside(file) as partial:
+            partial.write_text(content, encoding="utf-8")
+        return import_measurement(file, bundle)
 
 
 def _check_folder(bundle: Path) -> None:

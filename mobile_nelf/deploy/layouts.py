@@ -25,29 +25,31 @@ from mobile_nelf.errors import DeployError
 from mobile_nelf.rays import ray_grid, ray_map, sample_depths
 from mobile_nelf.rendering import encoded_rays
 from mobile_nelf.students import EncoderConfig, StudentConfig
-from mobile_nelf.vocabulary import LayoutName
+from mobile_nelf.vocabulary import BorderType, LayoutName
 
 __all__ = ["LAYOUTS", "Layout", "TensorSpec", "find_layout"]
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One tensor at the border of an artefact, always float32 and of rank 4.
+    """One tensor at the border of an artefact, of rank 4.
 
     Attributes:
         name: its name in the graph.
         shape: static [1, channels, rows, columns].
         meaning: what it holds: order of channels, frame, units.
+        dtype: of its numbers.
     """
 
     name: str
     shape: tuple[int, int, int, int]
     meaning: str
+    dtype: BorderType = "fp32"
 
     @property
     def bytes(self) -> int:
         """Size of the tensor."""
-        return 4 * math.prod(self.shape)
+        return (2 if self.dtype == "fp16" else 4) * math.prod(self.shape)
 
 
 class Layout(ABC):

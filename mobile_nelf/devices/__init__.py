@@ -6,10 +6,19 @@ self-check, in which the device compared its own frames with the reference frame
 
 from __future__ import annotations
 
-from mobile_nelf.devices.figures import Latency, Memory, Placement, SelfCheck, Sustained, Thermal
+from mobile_nelf.devices.figures import (
+    Battery,
+    Latency,
+    Memory,
+    Placement,
+    SelfCheck,
+    Sustained,
+    Thermal,
+)
 from mobile_nelf.devices.result import Device, MeasuredBundle, Measurement, Run, read_measurement
 
 __all__ = [
+    "Battery",
     "Device",
     "Latency",
     "MeasuredBundle",

@@ -9,6 +9,7 @@ from itertools import pairwise
 from mobile_nelf.vocabulary import ThermalState
 
 __all__ = [
+    "Battery",
     "Latency",
     "Memory",
     "Placement",
@@ -96,6 +97,8 @@ class Sustained:
         p90: of the latency.
         p99: of the latency.
         fps: frames a second.
+        frames_by_second: frames that ended in each whole second; empty in files of older apps.
+        thermal_by_second: heat at the end of each of them.
     """
 
     seconds: float
@@ -104,10 +107,17 @@ class Sustained:
     p90: float
     p99: float
     fps: float
+    frames_by_second: tuple[int, ...] = ()
+    thermal_by_second: tuple[ThermalState, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses what cannot be a statistic of times."""
         check_positive(self, "seconds", "frames", "p50", "p90", "p99", "fps")
+        if sum(self.frames_by_second) > self.frames or min(self.frames_by_second, default=0) < 0:
+            raise ValueError(
+                f"frames_by_second adds up to {sum(self.frames_by_second)}, expected counts of at "
+                f"most {self.frames} frames"
+            )
         _check_ascending(self, "p50", "p90", "p99")
 
 
@@ -128,6 +138,27 @@ class Memory:
     def __post_init__(self) -> None:
         """Refuses footprints that no app has."""
         check_positive(self, "before", "after_load", "peak")
+
+
+@dataclass(frozen=True)
+class Battery:
+    """Charge at both ends of a run, 0 to 1.
+
+    Attributes:
+        start: before the run.
+        end: after it.
+        charging: at either end; a device that charges is warmer.
+    """
+
+    start: float
+    end: float
+    charging: bool
+
+    def __post_init__(self) -> None:
+        """Refuses charges that no battery has."""
+        for name in ("start", "end"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")
 
 
 @dataclass(frozen=True)

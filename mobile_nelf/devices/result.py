@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mobile_nelf.devices.figures import (
+    Battery,
     Latency,
     Memory,
     Placement,
@@ -57,12 +58,14 @@ class Device:
         app_version: of the benchmark app; ends in `-debug` for a debug build, whose own code is
             slower, which the display rate shows.
         low_power: whether Low Power Mode was on, which slows every processor.
+        memory: bytes that it has; None in files of older apps.
     """
 
     model: str
     os: str
     app_version: str
     low_power: bool
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses empty names."""
@@ -108,12 +111,17 @@ class Run:
         first_frame_ms: first frame after the load.
         warm_up_frames: rendered until the latency was stable, and not counted.
         latency_ms: of the frames after that.
-        display_fps: frames a second under the display link; None if that was not measured.
+        display_fps: frames a second on the screen; None if that was not measured.
+        display_hz: the most that the display can show.
         sustained: runs without a pause.
         memory: footprint of the app.
         thermal: heat at start and end.
         placement: operations by processor; None where the system does not tell.
         placement_by_operation: the same for each kind of operation.
+        placement_cost: share of the estimated cost by processor; None where the system does not
+            tell.
+        neural_engine_supported: operations that the Neural Engine could run.
+        battery: charge at start and end.
         self_check: whether the picture was right.
     """
 
@@ -128,19 +136,29 @@ class Run:
     warm_up_frames: int | None = None
     latency_ms: Latency | None = None
     display_fps: float | None = None
+    display_hz: float | None = None
     sustained: tuple[Sustained, ...] = ()
     memory: Memory | None = None
     thermal: Thermal | None = None
     placement: Placement | None = None
     placement_by_operation: dict[str, dict[Processor, int]] | None = None
+    placement_cost: dict[Processor, float] | None = None
+    neural_engine_supported: int | None = None
+    battery: Battery | None = None
     self_check: SelfCheck | None = None
 
     def __post_init__(self) -> None:
         """Refuses a finished run that lacks a figure, and figures that cannot be."""
         check_positive(
-            self, "compile_ms", "cold_load_ms", "warm_load_ms", "first_frame_ms", "display_fps"
+            self,
+            "compile_ms",
+            "cold_load_ms",
+            "warm_load_ms",
+            "first_frame_ms",
+            "display_fps",
+            "display_hz",
         )
-        check_counts(self, "warm_up_frames")
+        check_counts(self, "warm_up_frames", "neural_engine_supported")
         for operation, counts in (self.placement_by_operation or {}).items():
             for processor, count in counts.items():
                 if count < 0:

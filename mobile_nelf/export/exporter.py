@@ -20,6 +20,7 @@ from mobile_nelf.export.inspection import Inspection, ProjectCheck
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.export.targets import exporter_point, exporter_targets
+from mobile_nelf.progress import Progress, silent
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -113,6 +114,22 @@ class Exporter(ABC, Generic[OptionsT]):
     def required_psnr_db(self, contract: Contract) -> float:
         """Returns what each frame must reach at least, whatever the contract of a bundle says."""
         return required_psnr_db(contract.layout, contract.student.activation, contract.activation)
+
+    def measure(
+        self, files: dict[str, bytes], contract: Contract, name: str, on_progress: Progress = silent
+    ) -> Measurement:
+        """Measures the artefact on this machine, as its app does on a device.
+
+        Args:
+            files: of the bundle.
+            contract: of the artefact.
+            name: of the bundle.
+            on_progress: called with a stage's name, steps done and steps in all.
+
+        Raises:
+            InputError: the target cannot be measured on this machine.
+        """
+        raise InputError(f"target {self.target} cannot be measured here; use its app on a device")
 
     def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
         """Says what the target makes of an ONNX model, also one that mnelf did not write.

@@ -47,14 +47,14 @@ class Preset:
     @property
     def scale(self) -> int:
         """Image pixels a ray along each axis; photos have a multiple of it on both."""
-        return self._student(near=0.0, far=1.0).scale
+        return self.shape(near=0.0, far=1.0).scale
 
     def student(self, scene: Scene) -> StudentConfig:
         """Returns the student that renders images of the size of `scene.cropped(scale)`."""
-        student = self._student(scene.near, scene.far)
-        return on_grid(student, scene)
+        return on_grid(self.shape(scene.near, scene.far), scene)
 
-    def _student(self, near: float, far: float) -> StudentConfig:
+    def shape(self, near: float, far: float) -> StudentConfig:
+        """Returns the student for a range of depths, on a grid of rays of any size."""
         return StudentConfig(
             EncoderConfig(near, far, samples=self.samples),
             depth=self.depth,
@@ -92,7 +92,9 @@ def _photo_stage(fit: FitConfig) -> PhotoStageConfig:
 _SMALL_FIT = FitConfig(patches=32, patch_rays=8, matrix_step=0.01)
 
 #: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU, and
-#: do little at high resolution, where most of a training step is spent.
+#: do little at high resolution, where most of a training step is spent. `ipad` is shaped for the
+#: Neural Engine on photos of 800×800: 50×50 rays, whose body of 1 MB stays on the chip, at most 192
+#: channels, ReLU, and few channels where the picture is large; its quality is not known yet.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
@@ -125,6 +127,22 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             width=256,
             sr_widths=(64, 64, 16),
             activation="gelu",
+            batchnorm=False,
+            direct_output=False,
+            teacher=TeacherConfig(steps=5000, march_steps=256),
+            fit=FitConfig(
+                steps=100000, patches=32, matrix_step=0.01, view_uses=160, ema_decay=0.999
+            ),
+            photo_stage=_photo_stage(
+                FitConfig(steps=5000, patches=32, matrix_step=0.01, ema_decay=0.999)
+            ),
+        ),
+        "ipad": Preset(
+            samples=8,
+            depth=60,
+            width=192,
+            sr_widths=(64, 32, 16, 8),
+            activation="relu",
             batchnorm=False,
             direct_output=False,
             teacher=TeacherConfig(steps=5000, march_steps=256),

@@ -59,8 +59,10 @@ def test_an_import_prints_what_was_measured(mnelf, share, bundle, tmp_path):
     for part in ("Synthetic1,1, TestOS 1.0", STORED, "10", "12", "59.7", "71.00 MB", "60.2 dB ok"):
         assert part in text
     assert "72/0/3/1" in text
-    assert "100*" in text
-    assert "*: 1000 / p50, since nothing was measured under the display link" in text
+    # Beside each other: one prediction after the other, and what was seen.
+    assert "10/12" in text
+    assert "1000/p50: one prediction after the other, nothing shown; FPS: on the screen" in text
+    assert "display: shows at most 120 frames a second" in text
     assert "WRONG" not in text
     assert "mnelf compare thing" in text
     assert (tmp_path / STORED).is_file()
@@ -179,3 +181,9 @@ def test_bench_alone_shows_its_help(mnelf):
     assert "ios_harness" in result.stdout
     for option in ("--json", "--debug", "--force"):
         assert option in mnelf("bench", "import", "-h").stdout
+
+
+def test_only_a_mac_measures_by_itself(mnelf, bundle):
+    _refused(
+        mnelf("bench", "run", "thing"), "Core ML is on Apple's systems alone: run this on a Mac"
+    )

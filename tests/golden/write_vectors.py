@@ -19,7 +19,7 @@ from tests.helpers import ROOT
 from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
 from tests.helpers.lens.contracts import FULL_ORBIT, LIMITED_ORBIT
 
-VECTORS = ROOT / "ios_harness" / "Tests" / "NelfBenchCoreTests" / "Vectors"
+VECTORS = ROOT / "ios_harness" / "Tests" / "NelfTests" / "Vectors"
 
 #: Up lies near the x axis, where the orbit takes its other seed.
 SIDEWAYS_ORBIT = OrbitLimits((1.0, 2.0, -0.5), (0.96, 0.0, 0.28), (10.0, 20.0), (-5.0, 5.0), (2, 3))
@@ -55,15 +55,21 @@ def _layouts(orbit: OrbitLimits) -> dict[str, Any]:
     student = contract.student
     pose = orbit.sweep(3)[1]
     camera = Camera(pose, contract.intrinsics).resized(student.ray_width, student.ray_height)
+    uploads = {layout.name: layout.host(camera, student.encoder) for layout in LAYOUTS}
     return {
         "contract": to_dict(contract),
         "cam_to_world": pose.tolist(),
         "uploads": {
-            layout.name: {
-                name: upload.reshape(-1).tolist()
-                for name, upload in layout.host(camera, student.encoder).items()
+            layout: {name: upload.reshape(-1).tolist() for name, upload in tensors.items()}
+            for layout, tensors in uploads.items()
+        },
+        # What a model with borders in fp16 is given, by its bits.
+        "halves": {
+            layout: {
+                name: upload.reshape(-1).astype(np.float16).view(np.uint16).tolist()
+                for name, upload in tensors.items()
             }
-            for layout in LAYOUTS
+            for layout, tensors in uploads.items()
         },
     }
 
@@ -134,11 +140,26 @@ def _result() -> dict[str, Any]:
             "max": 3,
         },
         "display_fps": 12.5,
-        "sustained": [{"seconds": 4, "frames": 2, "p50": 2, "p90": 2.8, "p99": 2.98, "fps": 0.5}],
+        "display_hz": 120,
+        "sustained": [
+            {
+                "seconds": 4,
+                "frames": 2,
+                "p50": 2,
+                "p90": 2.8,
+                "p99": 2.98,
+                "fps": 0.5,
+                "frames_by_second": [1, 0, 1],
+                "thermal_by_second": ["nominal", "fair", "fair"],
+            }
+        ],
+        "battery": {"start": 0.75, "end": 0.5, "charging": False},
         "memory": {"before": 1, "after_load": 2, "peak": 3},
         "thermal": {"start": "nominal", "end": "fair"},
         "placement": {"neural_engine": 1, "gpu": 1, "cpu": 0, "unknown": 0},
         "placement_by_operation": {"ios17.conv": {"neural_engine": 1, "gpu": 1}},
+        "placement_cost": {"neural_engine": 0.75, "gpu": 0.25},
+        "neural_engine_supported": 2,
         "self_check": {
             "frames": 2,
             "psnr_db": [50.5, 999],
@@ -160,6 +181,7 @@ def _result() -> dict[str, Any]:
             "os": "TestOS 1.0",
             "app_version": "0.0.0",
             "low_power": False,
+            "memory": 8000000000,
         },
         "date": "2001-01-01T00:00:00Z",
         "bundle": {"name": "Vector", "weights_sha256": "0" * 64},

@@ -100,13 +100,26 @@ def one_run(manifest: Manifest, model: str = "", **changes: Any) -> dict[str, An
             "max": 15.0,
         },
         "display_fps": 59.7,
+        "display_hz": 120.0,
         "sustained": [
-            {"seconds": 60.0, "frames": 5400, "p50": 10.5, "p90": 12.5, "p99": 15.0, "fps": 90.0}
+            {
+                "seconds": 60.0,
+                "frames": 5400,
+                "p50": 10.5,
+                "p90": 12.5,
+                "p99": 15.0,
+                "fps": 90.0,
+                "frames_by_second": [90, 91],
+                "thermal_by_second": ["nominal", "fair"],
+            }
         ],
+        "battery": {"start": 0.8, "end": 0.79, "charging": False},
         "memory": {"before": 40_000_000, "after_load": 60_000_000, "peak": 71_000_000},
         "thermal": {"start": "nominal", "end": "fair"},
         "placement": {"neural_engine": 72, "gpu": 0, "cpu": 3, "unknown": 1},
         "placement_by_operation": {"ios17.conv": {"neural_engine": 72}, "ios17.cast": {"cpu": 3}},
+        "placement_cost": {"neural_engine": 0.98, "cpu": 0.02},
+        "neural_engine_supported": 74,
         "self_check": {
             "frames": 2,
             "psnr_db": [61.5, 60.25],
@@ -126,6 +139,7 @@ def synthetic_result(manifest: Manifest, *runs: dict[str, Any], **changes: Any) 
             "os": "TestOS 1.0",
             "app_version": "0.1.0",
             "low_power": False,
+            "memory": 8_000_000_000,
         },
         "date": "2026-11-23T10:00:00Z",
         "bundle": {

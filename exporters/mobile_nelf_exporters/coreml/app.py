@@ -1,4 +1,4 @@
-"""The iPad app of a Core ML bundle: an App Playground with the models, and the Swift package.
+"""The iPad side of a Core ML bundle: an App Playground, the Swift package NelfKit, a sample app.
 
 `ios_harness/` of this project is the one set of Swift sources. The playground gets them copied into
 one module, beside the packages and what the app has to know about them (`bench.json`).
@@ -27,12 +27,12 @@ from mobile_nelf.export.reference import PIXELS, POSES, REFERENCE
 from mobile_nelf.npy import parse_npy
 from mobile_nelf.parsing import parse_json
 from mobile_nelf.plain import to_dict
-from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf.vocabulary import Experience, WeightForm
 from mobile_nelf_exporters.coreml.package.format import WEIGHTS
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
-__all__ = ["APP_IOS", "HarnessModel", "render_ios_harness"]
+__all__ = ["APP_IOS", "HarnessModel", "render_ios_harness", "sample_app"]
 
 #: Raised when an older app would misread a newer file.
 BENCH_SCHEMA = 1
@@ -41,9 +41,10 @@ BENCH_SCHEMA = 1
 APP_IOS = 17
 
 HARNESS = "ios_harness"
-PACKAGE = f"{HARNESS}/NelfBench"
-#: Targets of the Swift package whose sources make up the app.
-APP_TARGETS = ("NelfBenchCore", "NelfBenchCoreML", "NelfBenchUI")
+KIT = f"{HARNESS}/NelfKit"
+SAMPLE = f"{HARNESS}/Sample/SampleApp.swift"
+#: Targets of the Swift package, all of which make up the app.
+TARGETS = ("NelfCore", "NelfKit", "NelfBench")
 
 PIXELS_RESOURCE = "reference_pixels.f32"
 
@@ -72,6 +73,7 @@ def render_ios_harness(
     files: Mapping[str, bytes],
     name: str,
     ios: int = APP_IOS,
+    experience: Experience = "orbit",
 ) -> dict[str, bytes]:
     """Returns the folder `ios_harness` of a bundle as file contents by relative POSIX path.
 
@@ -81,11 +83,13 @@ def render_ios_harness(
         files: of the bundle: the packages of `models` and the folder `reference`.
         name: of bundle and app.
         ios: lowest version of iOS that the packages run on.
+        experience: what the sample app does, and whether the playground has a tab with the room.
 
     Returns:
         `ios_harness/<name>.swiftpm`, which carries copies of packages and reference frames, since a
-        playground that is sent to an iPad holds nothing but its own files; and
-        `ios_harness/NelfBench`, the Swift package. The same input gives the same bytes.
+        playground that is sent to an iPad holds nothing but its own files; `ios_harness/NelfKit`,
+        the Swift package for an app of one's own; and `ios_harness/Sample`, such an app. The same
+        input gives the same bytes.
 
     Raises:
         InputError: `name` is not a valid name.
@@ -96,10 +100,10 @@ def render_ios_harness(
     app = f"{HARNESS}/{name}.swiftpm"
     reference = _reference(files)
     rendered = {
-        f"{app}/Package.swift": _package_swift(name, max(ios, APP_IOS)),
         f"{app}/Resources/{PIXELS_RESOURCE}": reference.pixels.tobytes(),
         **_app_sources(app),
-        **_package_files(),
+        **_kit_files(),
+        SAMPLE: sample_app(models[0].package, experience).encode(),
     }
     entries = []
     for model in models:
@@ -112,12 +116,17 @@ def render_ios_harness(
         "schema": BENCH_SCHEMA,
         "mnelf_version": __version__,
         "bundle": {"name": name, "weights_sha256": contract.weights_sha256},
+        "experience": experience,
         "contract": to_dict(contract),
         "models": entries,
         "reference": _reference_entry(contract, reference),
     }
     text = json.dumps(config, indent=1, sort_keys=True, allow_nan=False) + "\n"
     rendered[f"{app}/Resources/bench.json"] = text.encode()
+    resources = sorted({path.split("/")[3] for path in rendered if f"{app}/Resources/" in path})
+    rendered[f"{app}/Package.swift"] = _package_swift(
+        name, max(ios, APP_IOS), resources, experience
+    )
     return dict(sorted(rendered.items()))
 
 
@@ -163,6 +172,10 @@ def _model_entry(model: HarnessModel, package: dict[str, bytes]) -> dict[str, An
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "package_sha256": digest.hexdigest(),
         "bytes": sum(map(len, package.values())),
+        "files": [
+            {"path": path.removeprefix(f"{model.package}/"), "bytes": len(content)}
+            for path, content in package.items()
+        ],
         "min_psnr_db": model.min_psnr_db,
     }
 
@@ -193,13 +206,25 @@ def _upload_samples(contract: Contract, pose: npt.NDArray[np.float64]) -> list[d
     return samples
 
 
-def _package_swift(name: str, ios: int) -> bytes:
+def sample_app(package: str, experience: Experience) -> str:
+    """Returns the source of an app that shows a package with NelfKit and does nothing else."""
+    text: str = (
+        template_environment()
+        .get_template("ios_parts/SampleApp.swift.j2")
+        .render(stem=Path(package).stem, view="NelfARView" if experience == "world" else "NelfView")
+    )
+    return text
+
+
+def _package_swift(name: str, ios: int, resources: list[str], experience: Experience) -> bytes:
     # An identifier takes no underscore.
     identifier = f"org.mobile-nelf.bench.{name.replace('_', '-')}"
     text: str = (
         template_environment()
         .get_template("ios_parts/Package.swift.j2")
-        .render(name=name, identifier=identifier, ios=ios)
+        .render(
+            name=name, identifier=identifier, ios=ios, resources=resources, experience=experience
+        )
     )
     return text.encode()
 
@@ -207,19 +232,20 @@ def _package_swift(name: str, ios: int) -> bytes:
 def _app_sources(app: str) -> dict[str, bytes]:
     """The sources of all targets and the entry point, each target in a folder of its own."""
     root = asset_dir(HARNESS)
-    folders = {target: root / "Sources" / target for target in APP_TARGETS}
+    folders = {target: root / "Sources" / target for target in TARGETS}
     folders["App"] = root / "Playground"
     return {
-        f"{app}/{folder}/{path.name}": path.read_bytes()
+        f"{app}/{folder}/{path.relative_to(source).as_posix()}": path.read_bytes()
         for folder, source in folders.items()
-        for path in sorted(source.glob("*.swift"))
+        for path in sorted(source.rglob("*.swift"))
     }
 
 
-def _package_files() -> dict[str, bytes]:
-    root = asset_dir(HARNESS)
-    paths = [root / "Package.swift", root / "README.md"]
-    for folder in ("Sources", "LinuxStubs", "Tests"):
-        # Only what belongs to it: a checkout may hold build products and editors' files.
-        paths += [p for p in (root / folder).rglob("*") if p.suffix in (".swift", ".json")]
-    return {f"{PACKAGE}/{path.relative_to(root).as_posix()}": path.read_bytes() for path in paths}
+def _kit_files() -> dict[str, bytes]:
+    """The Swift package without its tests, and with no stubs for Linux."""
+    sources = asset_dir(HARNESS) / "Sources"
+    manifest = template_environment().get_template("ios_parts/NelfKit.swift.j2").render()
+    files = {f"{KIT}/Package.swift": manifest.encode()}
+    for path in sorted(sources.rglob("*.swift")):
+        files[f"{KIT}/Sources/{path.relative_to(sources).as_posix()}"] = path.read_bytes()
+    return files

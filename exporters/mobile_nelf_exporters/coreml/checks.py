@@ -13,14 +13,21 @@ from torch import nn
 from mobile_nelf.deploy.contract import Contract, parse_contract
 from mobile_nelf.errors import BundleError
 from mobile_nelf.students import build_student
-from mobile_nelf.vocabulary import ActivationForm, LayoutName, WeightForm
+from mobile_nelf.vocabulary import ActivationForm, Experience, LayoutName, WeightForm
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
 from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
-from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, WEIGHTS_KEY
+from mobile_nelf_exporters.coreml.package.format import EXPERIENCE_KEY, IOS_VERSIONS, WEIGHTS_KEY
 from mobile_nelf_exporters.coreml.package.package import Feature, Package
 from mobile_nelf_exporters.coreml.package.program import Constant, Operation
 
-__all__ = ["ACTIVATION_OPERATORS", "check_package", "ios_version", "program_facts", "weight_form"]
+__all__ = [
+    "ACTIVATION_OPERATORS",
+    "app_experience",
+    "check_package",
+    "ios_version",
+    "program_facts",
+    "weight_form",
+]
 
 #: Operator and mode that compute an activation form; forms that are not here, Core ML lacks.
 ACTIVATION_OPERATORS: dict[ActivationForm, tuple[str, str]] = {
@@ -46,6 +53,11 @@ def ios_version(package: Package) -> int:
     """Returns the lowest version of iOS and iPadOS that reads a package that was checked."""
     found = {versions.specification: ios for ios, versions in IOS_VERSIONS.items()}
     return found[package.specification_version]
+
+
+def app_experience(package: Package) -> Experience:
+    """Returns what people do with the app around a package."""
+    return "world" if package.metadata.get(EXPERIENCE_KEY) == "world" else "orbit"
 
 
 def weight_form(package: Package) -> WeightForm:
@@ -78,13 +90,13 @@ def check_package(package: Package, contract: Contract) -> None:
     specification = package.specification_version
     known = tuple(versions.specification for versions in IOS_VERSIONS.values())
     _require(package, f"a specification among {known}", specification in known, specification)
-    inputs = tuple(Feature(spec.name, "tensor", "fp32", spec.shape) for spec in contract.inputs)
+    inputs = tuple(Feature(spec.name, "tensor", spec.dtype, spec.shape) for spec in contract.inputs)
     _require(package, _listed(inputs), package.inputs == inputs, _listed(package.inputs))
     image = contract.output_form == "image"
     output = Feature(
         contract.output.name,
         "image" if image else "tensor",
-        "uint8" if image else "fp32",
+        "uint8" if image else contract.output.dtype,
         contract.output.shape,
     )
     _require(package, _listed((output,)), package.outputs == (output,), _listed(package.outputs))

@@ -30,9 +30,10 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.extras import import_extra
 from mobile_nelf.students import StudentConfig, architecture
-from mobile_nelf.vocabulary import LayoutName, WeightForm
+from mobile_nelf.vocabulary import Experience, LayoutName, WeightForm
 from mobile_nelf_exporters.coreml.package.format import (
     DATA,
+    EXPERIENCE_KEY,
     MANIFEST,
     MANIFEST_VERSION,
     MODEL,
@@ -42,7 +43,7 @@ from mobile_nelf_exporters.coreml.package.format import (
     WEIGHTS_KEY,
 )
 
-__all__ = ["convert", "package_files", "quiet_coremltools"]
+__all__ = ["FP32_ENCODERS", "convert", "package_files", "quiet_coremltools"]
 
 
 #: How log lines of coremltools start that say nothing about the result. The proxies would run
@@ -132,15 +133,15 @@ def convert(
         program = torch.export.export(
             traced, tuple(torch.zeros(spec.shape) for spec in contract.inputs)
         ).run_decompositions({})
-        # Without a type, inputs and outputs would become fp16 from iOS 16 on.
+        types = {"fp16": np.float16, "fp32": np.float32}
         inputs = [
-            ct.TensorType(name=spec.name, shape=spec.shape, dtype=np.float32)
+            ct.TensorType(name=spec.name, shape=spec.shape, dtype=types[spec.dtype])
             for spec in contract.inputs
         ]
         output = (
             ct.ImageType(name=contract.output.name, color_layout=ct.colorlayout.RGB)
             if picture
-            else ct.TensorType(name=contract.output.name, dtype=np.float32)
+            else ct.TensorType(name=contract.output.name, dtype=types[contract.output.dtype])
         )
         if encoder_in_fp32 is None:
             encoder_in_fp32 = contract.layout in FP32_ENCODERS
@@ -198,7 +199,11 @@ def _before(weight: str, block: Any) -> list[Any]:
 
 
 def package_files(
-    model: Any, name: str, contract: Contract, weights: WeightForm
+    model: Any,
+    name: str,
+    contract: Contract,
+    weights: WeightForm,
+    experience: Experience = "orbit",
 ) -> dict[str, bytes]:
     """Returns a package as file contents by POSIX path, all below `name`.
 
@@ -210,6 +215,7 @@ def package_files(
         name: of the package, as `Mic.mlpackage`.
         contract: of the model.
         weights: how it stores its weights.
+        experience: what people do with the app around it.
 
     Raises:
         MissingExtraError: coremltools is not installed.
@@ -224,11 +230,16 @@ def package_files(
     student = contract.student
     description = specification.description.metadata
     description.author = f"mobile-nelf {__version__}"
+    description.versionString = __version__
     description.license = "Belongs to whoever trained the weights; mobile-nelf claims no rights."
     description.shortDescription = (
         f"Neural light field {student.name}: {student.image_width} × {student.image_height} pixels "
         f"a run, input layout {contract.layout}."
     )
+    # What Xcode shows beside each of them.
+    meanings = {spec.name: spec.meaning for spec in (*contract.inputs, contract.output)}
+    for feature in (*specification.description.input, *specification.description.output):
+        feature.shortDescription = meanings[feature.name]
     # A date of conversion is among them.
     description.userDefined.clear()
     description.userDefined.update(
@@ -238,6 +249,7 @@ def package_files(
             "mobile_nelf.torch_version": str(torch.__version__),
             "mobile_nelf.coremltools_version": str(ct.__version__),
             WEIGHTS_KEY: weights,
+            EXPERIENCE_KEY: experience,
             "mobile_nelf.deployed_weights_sha256": hashlib.sha256(blobs).hexdigest(),
         }
     )

@@ -3,64 +3,77 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import nn
 
 from mobile_nelf._version import __version__
-from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
-from mobile_nelf.deploy.form import DeployForm, deploy_form
-from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.form import deploy_form
+from mobile_nelf.deploy.layouts import Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
-    COMPRESSED_MIN_PSNR_DB,
-    EMULATED_MIN_PSNR_DB,
     FP16_LIMIT,
     required_psnr_db,
 )
-from mobile_nelf.devices import Measurement
+from mobile_nelf.devices import Device, Measurement
 from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ModelRecord
-from mobile_nelf.export.runtime import FrameFunction, Runtime
+from mobile_nelf.export.reference import Reference
+from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
-from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf.extras import import_extra
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.vocabulary import BorderType, Experience, WeightForm
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     HarnessModel,
     render_ios_harness,
+    sample_app,
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
+    app_experience,
     check_package,
     ios_version,
     program_facts,
     weight_form,
 )
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
-from mobile_nelf_exporters.coreml.convert import convert, package_files
-from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
+from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
+from mobile_nelf_exporters.coreml.estimate import estimate_table
 from mobile_nelf_exporters.coreml.facts import program_cost
+from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
+from mobile_nelf_exporters.coreml.mac import (
+    CoremltoolsRuntime,
+    is_mac,
+    mac_model,
+    unpacked,
+)
+from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages
 from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
-from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
+from mobile_nelf_exporters.coreml.runtimes import (
+    demanded_psnr_db,
+    mac_runtime,
+    program_runtime,
+    second_opinion,
+    table_runtime,
+)
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
-__all__ = ["CoremlExporter", "frame_function"]
+__all__ = ["CoremlExporter"]
 
 
 NOT_MEASURED = (
+    "that Swift Playgrounds and Xcode build the app, and what it shows on a screen",
     "latency, FPS, memory and heat on a device",
     "where a device runs each operation; the placement is by rules only",
     "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",
@@ -98,6 +111,7 @@ class CoremlExporter(Exporter[Options]):
                 f"{', '.join(ACTIVATION_OPERATORS)}"
             )
         output_form = options.output_form or "tensor"
+        experience = options.experience or "orbit"
         if output_form == "image" and checkpoint.student.out_channels != 3:
             raise DeployError(
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
@@ -112,18 +126,25 @@ class CoremlExporter(Exporter[Options]):
                 arguments=["weights"],
             )
         contract = make_contract(checkpoint, layout, activation, output_form)
-        contract = replace(contract, min_psnr_db=self.required_psnr_db(contract))
+        io = _border_type(options.io, layout)
+        contract = replace(
+            contract,
+            inputs=tuple(replace(spec, dtype=io) for spec in contract.inputs),
+            # A picture has 8 bits on the way out, whatever is computed.
+            output=replace(contract.output, dtype="fp32" if output_form == "image" else io),
+            min_psnr_db=self.required_psnr_db(contract),
+        )
         form = deploy_form(checkpoint, layout, activation, expand=False)
         _refuse_large_weights(form)
         # First, since it fails at once where the runtime is not installed.
-        opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
+        opinions = (second_opinion(form, contract),) if options.second_opinion else ()
         model = convert(form, contract, ios)
         files: dict[str, bytes] = {}
         for index, stored in enumerate(weights):
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
-            files |= package_files(compress(model, stored), package, contract, stored)
+            files |= package_files(compress(model, stored), package, contract, stored, experience)
         packages = _read_packages(files)
-        files["README.md"] = _readme(name, contract, ios, packages)
+        files["README.md"] = _readme(name, contract, ios, packages, experience)
         return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
 
     def companions(
@@ -135,11 +156,18 @@ class CoremlExporter(Exporter[Options]):
             HarnessModel(
                 package.name,
                 weight_form(package),
-                _demanded_psnr_db(package, contract, emulated=True),
+                demanded_psnr_db(package, contract, emulated=True),
             )
             for package in packages
         ]
-        return render_ios_harness(contract, models, files, name, ios_version(packages[0]))
+        return render_ios_harness(
+            contract,
+            models,
+            files,
+            name,
+            ios_version(packages[0]),
+            app_experience(packages[0]),
+        )
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`. Cost and placement are those of the first package.
@@ -151,7 +179,7 @@ class CoremlExporter(Exporter[Options]):
         return Inspection(
             program_cost(facts),
             {package.name: _record(package, files) for package in packages},
-            (placement_table(place(facts)),),
+            (placement_table(place(facts)), estimate_table(facts)),
         )
 
     def next_step(self, bundle: Path, name: str) -> str:
@@ -167,6 +195,37 @@ class CoremlExporter(Exporter[Options]):
             fp16_weights=True,
         )
 
+    def measure(
+        self, files: dict[str, bytes], contract: Contract, name: str, on_progress: Progress = silent
+    ) -> Measurement:
+        """See `Exporter.measure`; needs a Mac, where coremltools reaches Core ML."""
+        if not is_mac():
+            raise InputError(
+                "Core ML is on Apple's systems alone: run this on a Mac, or open the folder "
+                "ios_harness of the bundle on an iPad, and import the file that the app shares"
+            )
+        tools = import_extra("coremltools", "coreml")
+        model, system = mac_model()
+        packages = [
+            BenchedPackage(
+                package.name,
+                package.weights_sha256,
+                demanded_psnr_db(package, contract, emulated=True),
+            )
+            for package in _read_packages(files)
+        ]
+        with unpacked(files) as folder:
+            return measure_packages(
+                packages,
+                Path(folder),
+                contract,
+                Reference.from_files(files),
+                name,
+                Device(model, system, f"{__version__} (coremltools {tools.__version__})", False),
+                CoremltoolsRuntime(tools),
+                on_progress,
+            )
+
     def measured_tables(
         self, inspection: Inspection, measurement: Measurement
     ) -> tuple[Table, ...]:
@@ -176,9 +235,13 @@ class CoremlExporter(Exporter[Options]):
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`."""
         runtimes: list[Runtime] = []
-        for package in _read_packages(files):
+        for index, package in enumerate(_read_packages(files)):
             check_package(package, contract)
-            runtimes += [_runtime(package, contract, emulated) for emulated in (False, True)]
+            runtimes += [program_runtime(package, contract, emulated) for emulated in (False, True)]
+            if index == 0 and operation_counts(package).get("gelu"):
+                runtimes.append(table_runtime(package, contract))
+            if is_mac():
+                runtimes.append(mac_runtime(package, files, contract))
         return tuple(runtimes)
 
 
@@ -207,6 +270,22 @@ def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None
         )
 
 
+def _border_type(asked: BorderType | None, layout: Layout) -> BorderType:
+    """Returns the type of inputs and outputs.
+
+    Raises:
+        DeployError: fp16 is asked for in a layout whose numbers it does not hold.
+    """
+    if layout.name not in FP32_ENCODERS:
+        return asked or "fp16"
+    if asked == "fp16":
+        raise DeployError(
+            f"layout {layout.name} uploads rays, of which fp16 keeps 3 digits where 2⁵·x needs 6; "
+            "leave out io, or choose layout factored or embedded"
+        )
+    return "fp32"
+
+
 def _read_packages(files: dict[str, bytes]) -> list[Package]:
     """Returns the packages of a bundle, the main one first."""
     names = package_names(files)
@@ -226,84 +305,9 @@ def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
     )
 
 
-def _demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> float:
-    demanded = min(contract.min_psnr_db, COMPRESSED_MIN_PSNR_DB.get(weight_form(package), np.inf))
-    return min(demanded, EMULATED_MIN_PSNR_DB) if emulated else demanded
-
-
-def _second_opinion(form: DeployForm, contract: Contract) -> Runtime:
-    return Runtime(
-        name="Core AI runtime, fp32",
-        artefact="",
-        assumes="the same graph in float32, exported for another framework; not in the bundle",
-        frame=coreai_frame_function(form, contract),
-        # What the layout must reach where weights are not rounded to fp16.
-        min_psnr_db=required_psnr_db(
-            contract.layout, contract.student.activation, contract.activation
-        ),
-    )
-
-
-def _runtime(package: Package, contract: Contract, emulated: bool) -> Runtime:
-    form = weight_form(package)
-    kind = "fp16 after every operation" if emulated else "exact"
-    frame, largest_activation = frame_function(package, contract, emulate_fp16=emulated)
-    return Runtime(
-        name=f"Core ML program{'' if form == 'fp16' else f' {form}'}, {kind}",
-        artefact=package.name,
-        assumes=(
-            "emulates a device that stores every result in fp16 and adds up in float32"
-            if emulated
-            else ""
-        ),
-        frame=frame,
-        min_psnr_db=_demanded_psnr_db(package, contract, emulated),
-        emulates=emulated,
-        largest_activation=largest_activation,
-    )
-
-
-def frame_function(
-    package: Package, contract: Contract, *, emulate_fp16: bool
-) -> tuple[FrameFunction, Callable[[], tuple[str, float]]]:
-    """Returns what renders with a package, and what tells its largest activation so far.
-
-    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does. The package
-    runs in a process of its own with limits; what the interpreter does not know is a `BundleError`
-    at the first frame.
-    """
-    content = {path: np.frombuffer(data, np.uint8) for path, data in package.files.items()}
-    model = FencedModel(
-        package.name,
-        "mobile_nelf_exporters.coreml.served:prepare",
-        content,
-        settings={
-            "name": package.name,
-            "emulate_fp16": emulate_fp16,
-            "threads": torch.get_num_threads(),
-        },
-        seconds=run_seconds(program_cost(program_facts(package)).macs),
-    )
-    layout = find_layout(contract.layout)
-    scale = 255.0 if contract.output_form == "image" else 1.0
-    largest = ("", 0.0)
-
-    def frame(camera: Camera) -> npt.NDArray[np.float32]:
-        nonlocal largest
-        uploads = {
-            name: np.ascontiguousarray(array, np.float32)
-            for name, array in layout.host(camera, contract.student.encoder).items()
-        }
-        told, results = model.run({}, uploads)
-        found = (str(told["largest"]), float(told["magnitude"]))
-        largest = max(largest, found, key=lambda entry: entry[1])
-        image = results[contract.output.name][0].transpose(1, 2, 0)
-        return np.ascontiguousarray(image / np.float32(scale))
-
-    return frame, lambda: largest
-
-
-def _readme(name: str, contract: Contract, ios: int, packages: list[Package]) -> bytes:
+def _readme(
+    name: str, contract: Contract, ios: int, packages: list[Package], experience: Experience
+) -> bytes:
     text: str = (
         template_environment()
         .get_template("README.coreml.md.j2")
@@ -312,6 +316,8 @@ def _readme(name: str, contract: Contract, ios: int, packages: list[Package]) ->
             contract=contract,
             ios=ios,
             app_ios=max(ios, APP_IOS),
+            experience=experience,
+            sample=sample_app(packages[0].name, experience),
             packages=[
                 {"name": package.name, "weights": weight_form(package), "size": package.model_bytes}
                 for package in packages

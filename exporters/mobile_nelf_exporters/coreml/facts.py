@@ -39,6 +39,15 @@ class OperationFacts:
     output: StaticShape
     settings: dict[str, Any]
 
+    @property
+    def macs(self) -> int:
+        """Products that are summed up."""
+        if self.kind == "conv":  # weight [out, in/groups, ...]: a row of it for each output
+            return math.prod(self.output) * math.prod(self.inputs["weight"][0][1:])
+        if self.kind == "conv_transpose":  # weight [in, out/groups, ...]: a row for each input
+            return math.prod(self.inputs["x"][0]) * math.prod(self.inputs["weight"][0][1:])
+        return 0
+
 
 @dataclass(frozen=True)
 class ProgramFacts:
@@ -58,17 +67,9 @@ class ProgramFacts:
 def program_cost(program: ProgramFacts) -> Cost:
     """Returns what one run costs, counted as `deploy.cost.model_cost` counts an ONNX graph."""
     return Cost(
-        macs=sum(map(_macs, program.operations)),
+        macs=sum(operation.macs for operation in program.operations),
         peak_activation_bytes=_peak_bytes(program),
     )
-
-
-def _macs(operation: OperationFacts) -> int:
-    if operation.kind == "conv":  # weight [out, in/groups, ...]: a row of it for each output
-        return math.prod(operation.output) * math.prod(operation.inputs["weight"][0][1:])
-    if operation.kind == "conv_transpose":  # weight [in, out/groups, ...]: a row for each input
-        return math.prod(operation.inputs["x"][0]) * math.prod(operation.inputs["weight"][0][1:])
-    return 0
 
 
 def _peak_bytes(program: ProgramFacts) -> int:

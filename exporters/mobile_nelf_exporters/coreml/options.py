@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mobile_nelf.export.options import SharedOptions, option
-from mobile_nelf.vocabulary import OutputForm, WeightForm
+from mobile_nelf.vocabulary import BorderType, Experience, OutputForm, WeightForm
 
 __all__ = ["Options"]
 
@@ -17,6 +17,8 @@ class Options(SharedOptions):
     Attributes:
         weights: how weights are stored, one package for each; chosen by the exporter if empty.
         output_form: tensor or picture; chosen by the exporter if `None`.
+        io: type of inputs and outputs; chosen by the exporter if `None`.
+        experience: what the sample app does; chosen by the exporter if `None`.
         ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
         second_opinion: run the same graph in Apple's Core AI runtime as well.
     """
@@ -25,6 +27,12 @@ class Options(SharedOptions):
         "How weights are stored; a model for each if given more than once.", many=True
     )
     output_form: OutputForm | None = option("What the model returns.")
+    io: BorderType | None = option(
+        "Type of inputs and outputs: fp16 (default) or fp32, for devices with an A13."
+    )
+    experience: Experience | None = option(
+        "Turn the object under the finger (orbit, default) or walk round it (world)."
+    )
     ios: int | None = option("Lowest version of iOS and iPadOS.", metavar="VERSION")
     second_opinion: bool = option(
         "Run the same graph in Apple's Core AI runtime as well.", flag=True

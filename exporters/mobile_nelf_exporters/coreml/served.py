@@ -14,7 +14,7 @@ __all__ = ["prepare"]
 
 
 def prepare(settings: Header) -> Open:
-    """Takes the package's `name`, `emulate_fp16` and `threads`; see `fence.child.Prepare`."""
+    """Takes `name`, `emulate_fp16`, `gelu_table` and `threads`; see `fence.child.Prepare`."""
     torch.set_num_threads(settings["threads"])
     # Once with nothing foreign: what is loaded at first use cannot be loaded afterwards.
     torch.nn.functional.conv2d(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 1, 1))
@@ -23,7 +23,9 @@ def prepare(settings: Header) -> Open:
     def open_model(content: Arrays) -> tuple[Header, Run]:
         files = {path: data.tobytes() for path, data in content.items()}
         interpreter = Interpreter(
-            read_package(files, settings["name"]), emulate_fp16=settings["emulate_fp16"]
+            read_package(files, settings["name"]),
+            emulate_fp16=settings["emulate_fp16"],
+            gelu_table=settings["gelu_table"],
         )
 
         def run(header: Header, uploads: Arrays) -> tuple[Header, Arrays]:

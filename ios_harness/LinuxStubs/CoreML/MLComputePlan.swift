@@ -41,6 +41,10 @@ public final class MLComputePlan {
         public let preferred: MLComputeDevice
     }
 
+    public struct Cost {
+        public let weight: Double
+    }
+
     /// The stub's model has a constant, a convolution for each processor and one without an answer.
     private init() {
         let names = ["const", "ios17.conv", "ios17.conv", "ios17.conv", "ios17.add"]
@@ -59,6 +63,10 @@ public final class MLComputePlan {
         contentsOf url: URL, configuration: MLModelConfiguration
     ) async throws -> MLComputePlan {
         MLComputePlan()
+    }
+
+    public func estimatedCost(of operation: MLModelStructure.Program.Operation) -> Cost? {
+        operation.operatorName == "ios17.conv" ? Cost(weight: 0.3) : nil
     }
 
     public func deviceUsage(

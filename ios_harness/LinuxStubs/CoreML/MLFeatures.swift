@@ -65,23 +65,34 @@ public final class MLFeatureDescription {
     public let multiArrayConstraint: MLMultiArrayConstraint?
     public let imageConstraint: MLImageConstraint?
 
-    init(shape: [Int], isImage: Bool) {
+    init(shape: [Int], isImage: Bool, dataType: MLMultiArrayDataType) {
         type = isImage ? .image : .multiArray
         multiArrayConstraint =
             isImage
             ? nil
             : MLMultiArrayConstraint(
-                shape: shape.map { NSNumber(value: $0) }, dataType: .float32)
+                shape: shape.map { NSNumber(value: $0) }, dataType: dataType)
         imageConstraint =
             isImage ? MLImageConstraint(pixelsWide: shape[3], pixelsHigh: shape[2]) : nil
     }
 }
 
+public struct MLModelMetadataKey: Hashable, Sendable {
+    let name: String
+
+    public static let creatorDefinedKey = MLModelMetadataKey(name: "MLModelCreatorDefinedKey")
+}
+
 public final class MLModelDescription {
+    public let metadata: [MLModelMetadataKey: Any]
     public let inputDescriptionsByName: [String: MLFeatureDescription]
     public let outputDescriptionsByName: [String: MLFeatureDescription]
 
-    init(inputs: [String: MLFeatureDescription], outputs: [String: MLFeatureDescription]) {
+    init(
+        inputs: [String: MLFeatureDescription], outputs: [String: MLFeatureDescription],
+        creatorDefined: [String: String]
+    ) {
+        metadata = [.creatorDefinedKey: creatorDefined]
         inputDescriptionsByName = inputs
         outputDescriptionsByName = outputs
     }

@@ -29,6 +29,10 @@ public struct StubModel: Codable, Sendable {
     public var outputName: String
     public var outputShape: [Int]
     public var outputIsImage: Bool
+    /// Whether inputs and output are in fp16.
+    public var isHalf = false
+    /// What the author defined.
+    public var metadata: [String: String] = [:]
     /// Ignore the caller's output backing and return rows with this many floats too much.
     public var rowPadding: Int?
     /// Fail with this text when loaded.
@@ -54,12 +58,13 @@ public final class MLModel: @unchecked Sendable {
     private init(stub: StubModel, configuration: MLModelConfiguration) {
         self.stub = stub
         self.configuration = configuration
+        let type: MLMultiArrayDataType = stub.isHalf ? .float16 : .float32
         modelDescription = MLModelDescription(
-            inputs: stub.inputs.mapValues { MLFeatureDescription(shape: $0, isImage: false) },
+            inputs: stub.inputs.mapValues { MLFeatureDescription(shape: $0, isImage: false, dataType: type) },
             outputs: [
                 stub.outputName: MLFeatureDescription(
-                    shape: stub.outputShape, isImage: stub.outputIsImage)
-            ])
+                    shape: stub.outputShape, isImage: stub.outputIsImage, dataType: type)
+            ], creatorDefined: stub.metadata)
     }
 
     public static func compileModel(at modelURL: URL) async throws -> URL {
@@ -85,13 +90,23 @@ public final class MLModel: @unchecked Sendable {
 
     public func prediction(
         from input: MLFeatureProvider, options: MLPredictionOptions
+    ) async throws -> MLFeatureProvider {
+        let predict: (MLFeatureProvider, MLPredictionOptions) throws -> MLFeatureProvider =
+            prediction(from:options:)
+        return try predict(input, options)
+    }
+
+    public func prediction(
+        from input: MLFeatureProvider, options: MLPredictionOptions
     ) throws -> MLFeatureProvider {
         guard let name = stub.inputs.keys.sorted().first,
             let first = input.featureValue(for: name)?.multiArrayValue
         else {
             throw StubError(errorDescription: "an input is missing")
         }
-        let base = first.withUnsafeBytes { $0.load(as: Float.self) }
+        let base = first.withUnsafeBytes {
+            stub.isHalf ? Float($0.load(as: Float16.self)) : $0.load(as: Float.self)
+        }
         let value = try output(base: base, options: options)
         return try MLDictionaryFeatureProvider(dictionary: [stub.outputName: value])
     }
@@ -99,13 +114,19 @@ public final class MLModel: @unchecked Sendable {
     private func output(base: Float, options: MLPredictionOptions) throws -> MLFeatureValue {
         let shape = stub.outputShape
         if stub.outputIsImage {
-            let buffer = CVPixelBuffer(width: shape[3], height: shape[2]) { UInt8($0 % 256) }
+            guard let buffer = options.outputBackings[stub.outputName] as? CVPixelBuffer else {
+                throw StubError(errorDescription: "no output backing")
+            }
+            for index in 0..<buffer.bytesPerRow * buffer.height {
+                buffer.memory.storeBytes(
+                    of: UInt8(index % 256), toByteOffset: index, as: UInt8.self)
+            }
             return MLFeatureValue(pixelBuffer: buffer)
         }
         let array: MLMultiArray
         if let padding = stub.rowPadding {
             array = try MLMultiArray(
-                shape: shape.map { NSNumber(value: $0) }, dataType: .float32, rowPadding: padding)
+                shape: shape.map { NSNumber(value: $0) }, dataType: stub.isHalf ? .float16 : .float32, rowPadding: padding)
         } else if let backing = options.outputBackings[stub.outputName] as? MLMultiArray {
             array = backing
         } else {
@@ -116,8 +137,12 @@ public final class MLModel: @unchecked Sendable {
                 let row = index / shape[3]
                 let (channel, line) = (row / shape[2], row % shape[2])
                 let offset = channel * strides[1] + line * strides[2] + index % shape[3]
-                bytes.storeBytes(
-                    of: base + Float(index) / 1000, toByteOffset: 4 * offset, as: Float.self)
+                let value = base + Float(index) / 1000
+                if stub.isHalf {
+                    bytes.storeBytes(of: Float16(value), toByteOffset: 2 * offset, as: Float16.self)
+                } else {
+                    bytes.storeBytes(of: value, toByteOffset: 4 * offset, as: Float.self)
+                }
             }
         }
         return MLFeatureValue(multiArray: array)

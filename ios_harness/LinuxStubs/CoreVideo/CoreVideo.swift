@@ -1,11 +1,18 @@
-// The part of Core Video that the Core ML layer uses, as Apple documents it. It proves nothing about
-// Apple's headers; it lets the layer be type-checked and its control flow be tested on Linux.
+// The part of Core Video that the app uses, as Apple documents it; see LinuxStubs/README.md.
+
+import Foundation
+import Metal
 
 public typealias CVReturn = Int32
 public typealias OSType = UInt32
+public typealias CFDictionary = [String: Any]
 
 public let kCVReturnSuccess: CVReturn = 0
 public let kCVPixelFormatType_32BGRA: OSType = 0x4247_5241
+public let kCVPixelFormatType_OneComponent16Half: OSType = 0x4c30_3068
+
+public let kCVPixelBufferIOSurfacePropertiesKey = "IOSurfaceProperties"
+public let kCVPixelBufferMetalCompatibilityKey = "MetalCompatibility"
 
 public struct CVPixelBufferLockFlags: OptionSet, Sendable {
     public let rawValue: UInt64
@@ -18,25 +25,35 @@ public struct CVPixelBufferLockFlags: OptionSet, Sendable {
 }
 
 public final class CVPixelBuffer {
-    let width: Int
-    let height: Int
-    let bytesPerRow: Int
-    let memory: UnsafeMutableRawPointer
+    public let width: Int
+    public let height: Int
+    let format: OSType
+    public let bytesPerRow: Int
+    public let memory: UnsafeMutableRawPointer
 
     /// Only of the stub: rows are longer than their pixels, as those of real buffers may be.
-    public init(width: Int, height: Int, fill: (Int) -> UInt8) {
+    public init(width: Int, height: Int, format: OSType) {
         self.width = width
         self.height = height
-        bytesPerRow = 4 * width + 16
-        memory = .allocate(byteCount: bytesPerRow * height, alignment: 16)
-        for index in 0..<bytesPerRow * height {
-            memory.storeBytes(of: fill(index), toByteOffset: index, as: UInt8.self)
-        }
+        self.format = format
+        let pixel = format == kCVPixelFormatType_OneComponent16Half ? 2 : 4
+        // Rows begin at multiples of 64 bytes, and here never right after one another.
+        bytesPerRow = (pixel * width / 64 + 1) * 64
+        memory = .allocate(byteCount: bytesPerRow * height, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0xee, count: bytesPerRow * height)
     }
 
     deinit {
         memory.deallocate()
     }
+}
+
+public func CVPixelBufferCreate(
+    _ allocator: AnyObject?, _ width: Int, _ height: Int, _ format: OSType,
+    _ attributes: CFDictionary?, _ out: UnsafeMutablePointer<CVPixelBuffer?>
+) -> CVReturn {
+    out.pointee = CVPixelBuffer(width: width, height: height, format: format)
+    return kCVReturnSuccess
 }
 
 public func CVPixelBufferLockBaseAddress(
@@ -62,6 +79,27 @@ public func CVPixelBufferGetWidth(_ buffer: CVPixelBuffer) -> Int { buffer.width
 
 public func CVPixelBufferGetHeight(_ buffer: CVPixelBuffer) -> Int { buffer.height }
 
-public func CVPixelBufferGetPixelFormatType(_ buffer: CVPixelBuffer) -> OSType {
-    kCVPixelFormatType_32BGRA
+public func CVPixelBufferGetPixelFormatType(_ buffer: CVPixelBuffer) -> OSType { buffer.format }
+
+public final class CVMetalTextureCache {}
+
+public final class CVMetalTexture {}
+
+public func CVMetalTextureCacheCreate(
+    _ allocator: AnyObject?, _ attributes: CFDictionary?, _ device: any MTLDevice,
+    _ textureAttributes: CFDictionary?, _ out: UnsafeMutablePointer<CVMetalTextureCache?>
+) -> CVReturn {
+    out.pointee = CVMetalTextureCache()
+    return kCVReturnSuccess
 }
+
+public func CVMetalTextureCacheCreateTextureFromImage(
+    _ allocator: AnyObject?, _ cache: CVMetalTextureCache, _ image: CVPixelBuffer,
+    _ attributes: CFDictionary?, _ format: MTLPixelFormat, _ width: Int, _ height: Int,
+    _ plane: Int, _ out: UnsafeMutablePointer<CVMetalTexture?>
+) -> CVReturn {
+    out.pointee = CVMetalTexture()
+    return kCVReturnSuccess
+}
+
+public func CVMetalTextureGetTexture(_ texture: CVMetalTexture) -> (any MTLTexture)? { nil }

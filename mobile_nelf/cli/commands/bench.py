@@ -14,6 +14,7 @@ from mobile_nelf.cli._printing import (
     print_note,
     print_report_table,
     print_table,
+    progress_bar,
     size_text,
 )
 from mobile_nelf.text import command_line
@@ -66,11 +67,41 @@ def import_command(
     the device wrote it, under measurements/. Exits with 1 if the device's own frames were wrong in
     any run: the figures are kept, but such a speed says nothing.
     """
-    from mobile_nelf.bundles.manifest import read_manifest
     from mobile_nelf.bundles.measured import import_measurement
+
+    ctx.exit(_show(import_measurement(result, bundle, force), as_json))
+
+
+@command.command(
+    "run",
+    epilog=examples(
+        "mnelf bench run mic-coreml                  on a Mac",
+        "mnelf bench run mic-coreml -o result.json   and a file to import elsewhere",
+    ),
+)
+@click.argument("bundle", type=path_type)
+@click.option("-o", "--output", type=path_type, help="Also write the figures to this JSON file.")
+@common_options
+@click.pass_context
+def run_command(ctx: click.Context, bundle: Path, output: Path | None, as_json: bool) -> None:
+    """Measure a bundle for Core ML on this Mac and store the figures in it.
+
+    Runs every model with every choice of compute units, as the app does on an iPad, for a minute
+    each, without a screen. Exits with 1 if a frame was wrong. Its authors have no Mac: it is tested
+    against a stand-in for Core ML.
+    """
+    from mobile_nelf.bundles.measured import measure_bundle
+
+    with progress_bar() as on_progress:
+        imported = measure_bundle(bundle, output=output, on_progress=on_progress)
+    ctx.exit(_show(imported, as_json))
+
+
+def _show(imported: Imported, as_json: bool) -> int:
+    """Prints what was measured and returns the exit code."""
+    from mobile_nelf.bundles.manifest import read_manifest
     from mobile_nelf.export.exporter import find_exporter
 
-    imported = import_measurement(result, bundle, force)
     manifest = read_manifest(imported.bundle)
     tables = find_exporter(manifest.target).measured_tables(
         manifest.inspection, imported.measurement
@@ -96,7 +127,7 @@ def import_command(
             print_report_table(table)
         click.echo()
         print_fields({"next": command_line("compare {}", imported.bundle)})
-    ctx.exit(1 if wrong else 0)
+    return 1 if wrong else 0
 
 
 def _print(imported: Imported, wrong: list[Run]) -> None:
@@ -113,12 +144,22 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
     )
     click.echo()
     print_table(
-        ("model", "compute units", "p50 ms", "p90 ms", "FPS", "memory", "self-check", "placement"),
+        (
+            "model",
+            "compute units",
+            "p50/p90 ms",
+            "1000/p50",
+            "FPS",
+            "memory",
+            "self-check",
+            "placement",
+        ),
         [_cells(run) for run in measurement.runs],
     )
     click.echo()
-    if any(run.fps and run.fps[1] != "display link" for run in measurement.runs):
-        print_note("*", "1000 / p50, since nothing was measured under the display link")
+    print_note("1000/p50", "one prediction after the other, nothing shown; FPS: on the screen")
+    for hertz in sorted({run.display_hz for run in measurement.runs if run.display_hz}):
+        print_note("display", f"shows at most {hertz:.0f} frames a second")
     if any(run.placement for run in measurement.runs):
         print_note("placement", "operations on Neural Engine/GPU/CPU/not known")
     for run in measurement.runs:
@@ -138,15 +179,15 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
 
 def _cells(run: Run) -> tuple[str, ...]:
     model = Path(run.model).stem
-    latency, check, fps = run.latency_ms, run.self_check, run.fps
-    if run.error is not None or latency is None or fps is None:
+    latency, check = run.latency_ms, run.self_check
+    if run.error is not None or latency is None:
         return (model, run.compute_units, "failed", "-", "-", "-", "-", "-")
     return (
         model,
         run.compute_units,
-        f"{latency.p50:.4g}",
-        f"{latency.p90:.4g}",
-        f"{fps[0]:.3g}" + ("" if fps[1] == "display link" else "*"),
+        f"{latency.p50:.4g}/{latency.p90:.4g}",
+        f"{1000.0 / latency.p50:.3g}",
+        "-" if run.display_fps is None else f"{run.display_fps:.3g}",
         size_text(run.memory.peak) if run.memory else "not measured",
         f"{check.worst_psnr_db:.1f} dB {'ok' if check.passed else 'WRONG'}"
         if check

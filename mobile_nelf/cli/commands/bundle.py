@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mobile_nelf.cli._options import (
+    choice,
     common_options,
     examples,
     force_option,
@@ -27,6 +28,7 @@ from mobile_nelf.cli._printing import (
 )
 from mobile_nelf.cli._target_options import target_help, target_options_of_all
 from mobile_nelf.text import command_line
+from mobile_nelf.vocabulary import PresetName
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles import Bundle
@@ -42,6 +44,7 @@ __all__ = ["command"]
         "mnelf bundle mic.pt --target lens --target coreml",
         "mnelf bundle mic.pt --target coreml --weights fp16 --weights palette6",
         "mnelf bundle ckpt.tar --target onnx --camera 100,100,138.889,2,6,4",
+        "mnelf bundle --random base --target coreml          to measure speed on a device",
     ),
 )
 @click.argument("checkpoint", type=path_type, required=False)
@@ -59,6 +62,13 @@ __all__ = ["command"]
     help="Folder to write; with several targets the folder for their bundles. Default: "
     "<checkpoint>-<target>, one for each target.",
 )
+@click.option(
+    "--random",
+    "preset",
+    type=choice(PresetName),
+    help="Export a student of this preset with random weights, for 800×800 pixels, to measure its "
+    "speed on a device. Takes the place of CHECKPOINT.",
+)
 @click.option("--name", help="Project name. Default: name of the bundle's folder.")
 @target_options_of_all
 @lens_options
@@ -68,6 +78,7 @@ def command(
     checkpoint: Path | None,
     targets: tuple[str, ...],
     output: Path | None,
+    preset: PresetName | None,
     name: str | None,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
@@ -85,28 +96,43 @@ def command(
     """
     from mobile_nelf.bundles import create_bundles, plan_bundles
 
-    if checkpoint is None:
-        from mobile_nelf.checkpoints.find import only_checkpoint
+    if preset is not None:
+        if checkpoint or camera or trained_activation:
+            raise click.UsageError(
+                "--random makes a student of its own; leave out CHECKPOINT, --camera and "
+                "--trained-activation"
+            )
+        stem, source = f"random-{preset}", f"random weights of preset {preset}"
+        click.echo(f"{source}: pictures show nothing; speed and size are real", err=True)
+    else:
+        if checkpoint is None:
+            from mobile_nelf.checkpoints.find import only_checkpoint
 
-        checkpoint = only_checkpoint(Path())
-        click.echo(plain(f"{checkpoint}: the only checkpoint of this folder"), err=True)
+            checkpoint = only_checkpoint(Path())
+            click.echo(plain(f"{checkpoint}: the only checkpoint of this folder"), err=True)
+        stem, source = checkpoint.stem, str(checkpoint)
     plans = plan_bundles(
         targets,
-        checkpoint.stem,
+        stem,
         output=output,
         name=name,
         options=chosen,
         force=force,
-        inputs=[checkpoint],
+        inputs=[checkpoint] if checkpoint else [],
     )
-    trained = load(checkpoint, camera, trained_activation)
+    if preset is not None:
+        from mobile_nelf.training.untrained import untrained_checkpoint
+
+        trained = untrained_checkpoint(preset)
+    elif checkpoint is not None:
+        trained = load(checkpoint, camera, trained_activation)
     with progress_bar() as on_progress:
         bundles = create_bundles(trained, plans, on_progress)
     if as_json:
         from mobile_nelf.plain import to_dict
 
         data = [{"path": str(b.path), "manifest": to_dict(b.manifest)} for b in bundles]
-        print_json({"checkpoint": str(checkpoint), "bundles": data})
+        print_json({"checkpoint": source, "bundles": data})
         return
     for number, bundle in enumerate(bundles):
         if number > 0:

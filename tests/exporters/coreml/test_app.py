@@ -21,7 +21,7 @@ from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
 from tests.helpers.coreml.swift import HARNESS
 
 APP = "ios_harness/Mic.swiftpm"
-PACKAGE = "ios_harness/NelfBench"
+KIT = "ios_harness/NelfKit"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,8 @@ def test_the_playground_has_every_source_once(rendered):
 
 def test_no_source_imports_a_module_that_the_playground_lacks(rendered):
     apple = {"Accelerate", "CoreGraphics", "CoreML", "CoreVideo", "Foundation", "QuartzCore"}
-    apple |= {"Combine", "ImageIO", "SwiftUI", "UIKit"}
+    apple |= {"Combine", "ImageIO", "SwiftUI", "UIKit", "AppKit", "Metal", "MetalKit"}
+    apple |= {"ARKit", "RealityKit"}
     for path, content in rendered.items():
         if path.startswith(APP) and path.endswith(".swift") and "Package.swift" not in path:
             text = content.decode()
@@ -100,21 +101,40 @@ def test_the_manifest_names_what_is_there(rendered):
     assert 'name: "Mic"' in manifest
     assert 'bundleIdentifier: "org.mobile-nelf.bench.Mic"' in manifest
     assert '.iOS("17.0")' in manifest
-    (resources,) = re.findall(r'\.process\("(\w+)"\)', manifest)
-    assert any(path.startswith(f"{APP}/{resources}/") for path in rendered)
+    # `.process` takes a package apart, and with two of them it is an error.
+    assert ".process(" not in manifest
+    resources = re.findall(r'\.copy\("([^"]+)"\)', manifest)
+    assert "Resources/Mic.mlpackage" in resources
+    covered = tuple(f"{APP}/{resource}" for resource in resources)
+    for path in rendered:
+        if path.startswith(f"{APP}/Resources/"):
+            assert path.startswith(covered), path
+    assert "capabilities" not in manifest
 
 
-def test_the_package_has_every_folder_that_its_manifest_names(rendered):
-    manifest = rendered[f"{PACKAGE}/Package.swift"].decode()
-    named = set(re.findall(r'\.(?:target|testTarget)\(\s*name: "(\w+)"', manifest))
-    named |= {"NelfBenchUI"}
-    tops = {path.removeprefix(f"{PACKAGE}/").split("/", 1)[0] for path in rendered}
-    assert {"Package.swift", "README.md", "Sources", "Tests", "LinuxStubs"} <= tops
-    for target in named:
-        folders = (f"Sources/{target}/", f"Tests/{target}/", f"LinuxStubs/{target}/")
-        assert any(path.startswith(f"{PACKAGE}/{f}") for path in rendered for f in folders), target
-    vectors = {Path(path).name for path in rendered if "/Vectors/" in path}
-    assert vectors == {path.name for path in (HARNESS / "Tests").rglob("*.json")}
+def test_an_app_for_the_room_asks_for_the_camera(contract, files):
+    rendered = render_ios_harness(contract, MODELS, files, "Mic", experience="world")
+    assert ".camera(purposeString:" in rendered[f"{APP}/Package.swift"].decode()
+    assert "NelfARView(model: nelf)" in rendered["ios_harness/Sample/SampleApp.swift"].decode()
+    assert json.loads(rendered[f"{APP}/Resources/bench.json"])["experience"] == "world"
+
+
+def test_the_package_for_apps_has_sources_and_nothing_else(rendered):
+    manifest = rendered[f"{KIT}/Package.swift"].decode()
+    named = set(re.findall(r'\.target\(name: "(\w+)"', manifest))
+    assert named == {"NelfCore", "NelfKit", "NelfBench"}
+    inside = {path.removeprefix(f"{KIT}/") for path in rendered if path.startswith(f"{KIT}/")}
+    expected = {
+        path.relative_to(HARNESS).as_posix() for path in (HARNESS / "Sources").rglob("*.swift")
+    }
+    assert inside == expected | {"Package.swift"}
+
+
+def test_the_sample_is_short_and_names_the_package(rendered):
+    sample = rendered["ios_harness/Sample/SampleApp.swift"].decode()
+    assert 'NelfModel(named: "Mic")' in sample
+    assert "NelfView(model: nelf)" in sample
+    assert len(sample.splitlines()) < 25
 
 
 def test_bench_json_says_what_the_packages_are(config, contract, files):
@@ -128,6 +148,9 @@ def test_bench_json_says_what_the_packages_are(config, contract, files):
         assert entry["min_psnr_db"] == model.min_psnr_db
         inside = [c for path, c in files.items() if path.startswith(f"{model.package}/")]
         assert entry["bytes"] == sum(map(len, inside))
+        for file in entry["files"]:
+            assert file["bytes"] == len(files[f"{model.package}/{file['path']}"])
+        assert len(entry["files"]) == len(inside)
 
 
 @pytest.mark.parametrize("part", ["Manifest.json", "Data/com.apple.CoreML/model.mlmodel"])

@@ -57,8 +57,8 @@ def test_the_same_operation_in_float32_does_not():
         ({"output": (1, 65537, 1, 1)}, "65536 channels"),
         ({"output": (1, 8, 16385, 1)}, "16384 rows"),
         ({"x": (1, 8, 1, 16385)}, "columns"),
-        ({"kind": "conv_transpose", "strides": [15, 15]}, ""),
-        ({"kind": "conv_transpose", "strides": [16, 16]}, "Stride of 16"),
+        ({"kind": "conv_transpose", "strides": [2, 2]}, ""),
+        ({"kind": "conv_transpose", "strides": [3, 3]}, "Stride of 3"),
         ({"kind": "conv", "strides": [16, 16]}, ""),
     ],
 )

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from mobile_nelf.devices import read_measurement
-from mobile_nelf_exporters.coreml.app import render_ios_harness
+from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness
 from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
 from tests.helpers.coreml.swift import HARNESS, run_swift, toolchain
 
@@ -24,6 +24,17 @@ pytestmark = pytest.mark.skipif(
 #: Another compiler may warn of other things; the chroot's is known to be content.
 STRICT = ("-Xswiftc", "-warnings-as-errors") if TOOLCHAIN == "chroot" else ()
 STRICT_MODULE = STRICT[1:]
+
+APP = "ios_harness/Mic.swiftpm/"
+
+
+def write(rendered, prefix, folder):
+    """Writes the files below a prefix."""
+    for path, content in rendered.items():
+        if path.startswith(prefix):
+            target = folder / path.removeprefix(prefix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +63,58 @@ def test_mnelf_reads_what_the_app_writes(swift_tests, tmp_path):
     assert len(measurement.runs) == 8
     assert [run.picture_is_right for run in measurement.runs] == [True] * 4 + [False] * 4
     assert measurement.runs[-1].error == "made up"
+    # A third of the cost each, by the stub.
+    assert measurement.runs[0].placement_cost == pytest.approx(
+        {"neural_engine": 1 / 3, "gpu": 1 / 3, "cpu": 1 / 3, "unknown": 0}
+    )
 
 
-def test_the_sources_of_the_playground_are_one_module(tmp_path):
-    """All but SwiftUI and UIKit, which are nowhere but at Apple's."""
+@pytest.mark.parametrize("experience", ["orbit", "world"])
+def test_the_sources_of_the_playground_are_one_module(tmp_path, experience):
+    """All of them, against stubs of Apple's frameworks, in Swift 5 and in Swift 6 mode."""
     contract = ios_contract()
-    app = "ios_harness/Mic.swiftpm/"
-    rendered = render_ios_harness(contract, MODELS, bundle_files(contract), "Mic")
-    for path, content in rendered.items():
-        if path.startswith((f"{app}NelfBenchCore/", f"{app}NelfBenchCoreML/")):
-            target = tmp_path / "App" / path.removeprefix(app)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+    rendered = render_ios_harness(
+        contract, MODELS, bundle_files(contract), "Mic", experience=experience
+    )
+    sources = {path: data for path, data in rendered.items() if path.endswith(".swift")}
+    del sources[f"{APP}Package.swift"]
+    write(sources, APP, tmp_path / "App")
+    write(rendered, "ios_harness/NelfKit/", tmp_path / "NelfKit")
+    write(rendered, "ios_harness/Sample/", tmp_path / "Sample")
     shutil.copytree(HARNESS / "LinuxStubs", tmp_path / "LinuxStubs")
-    done = run_swift(tmp_path, "one-module", *STRICT_MODULE)
+    # The sample imports the package, as an app would, and is checked as it is written.
+    for command in ("one-module", "app") if experience == "orbit" else ("app",):
+        done = run_swift(tmp_path, command, *STRICT_MODULE)
+        assert done.returncode == 0, done.stdout + done.stderr
+        checked = re.findall(r": (\w+), Swift (\d) mode", done.stdout)
+        assert checked[:2] == [("iOS", "5"), ("iOS", "6")]
+        if command == "one-module":
+            assert checked[2:] == [("macOS", "6"), ("visionOS", "6")]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_build_keeps_packages_whole(tmp_path, count):
+    """SwiftPM itself copies the resources; only the product that Apple alone knows is left out."""
+    models = (*MODELS, HarnessModel("Mic-int8.mlpackage", "int8", 45.0))[:count]
+    contract = ios_contract()
+    rendered = render_ios_harness(contract, models, bundle_files(contract, models), "Mic")
+    write(rendered, APP, tmp_path)
+    manifest = tmp_path / "Package.swift"
+    text = manifest.read_text(encoding="utf-8")
+    text = text.replace("import AppleProductTypes\n", "")
+    text = re.sub(r"    products: \[.*?\n    \],\n", "", text, flags=re.DOTALL)
+    manifest.write_text(text, encoding="utf-8")
+    for folder in ("NelfCore", "NelfKit", "NelfBench", "App"):
+        shutil.rmtree(tmp_path / folder)
+    (tmp_path / "main.swift").write_text(
+        "import Foundation\n"
+        "for path in try FileManager.default.subpathsOfDirectory(\n"
+        "    atPath: Bundle.module.resourceURL!.path) { print(path) }\n",
+        encoding="utf-8",
+    )
+    done = run_swift(tmp_path, "run", *STRICT)
     assert done.returncode == 0, done.stdout + done.stderr
+    found = set(done.stdout.splitlines())
+    for path in rendered:
+        if path.startswith(f"{APP}Resources/"):
+            assert path.removeprefix(f"{APP}Resources/") in found

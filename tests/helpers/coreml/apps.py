@@ -41,10 +41,10 @@ def ios_contract(layout: LayoutName = "factored", orbit: OrbitLimits = LIMITED_O
     )
 
 
-def bundle_files(contract: Contract) -> dict[str, bytes]:
+def bundle_files(contract: Contract, models: tuple[HarnessModel, ...] = MODELS) -> dict[str, bytes]:
     """Packages that only have the right file names, and a real reference folder of two frames."""
     files = {}
-    for model in MODELS:
+    for model in models:
         data = f"{model.package}/Data/com.apple.CoreML"
         files[f"{model.package}/Manifest.json"] = b"{}\n"
         files[f"{data}/model.mlmodel"] = f"program of {model.package}".encode()

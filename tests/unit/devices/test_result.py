@@ -40,7 +40,7 @@ def test_every_field_arrives(manifest, read):
 
 def test_the_file_that_the_app_writes_in_its_own_tests_is_read():
     """Swift encodes a report into these very bytes; see `test_swift`."""
-    vector = ROOT / "ios_harness" / "Tests" / "NelfBenchCoreTests" / "Vectors" / "result.json"
+    vector = ROOT / "ios_harness" / "Tests" / "NelfTests" / "Vectors" / "result.json"
     finished, failed = read_measurement(vector).runs
     assert finished.picture_is_right
     assert finished.fps == (12.5, "display link")

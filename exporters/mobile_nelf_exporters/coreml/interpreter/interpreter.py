@@ -5,16 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, make_kernel
+from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, gelu_by_table, make_kernel
 from mobile_nelf_exporters.coreml.package.constexpr import decompress
 from mobile_nelf_exporters.coreml.package.package import Package
 from mobile_nelf_exporters.coreml.package.program import Constant, Operation
 
 __all__ = ["Interpreter", "operation_counts"]
+
+#: From here on a sum of products is infinite on the Neural Engine, whose accumulator has half the
+#: range of its results (ANE guide, section 3, on an M1; 32752 was seen on M2 Pro and M5).
+SUM_LIMIT = 32752.0
+
+#: Operators that sum products.
+SUMS = ("conv", "conv_transpose")
 
 
 def operation_counts(package: Package) -> dict[str, int]:
@@ -28,8 +36,9 @@ class Interpreter:
     Two modes:
 
     * exact: stored weights as they are, arithmetic in float32. Of the roundings that the program
-      declares, only that of its own inputs is done: a host uploads float32, and a device sees no
-      more of it than fp16. What remains against the trained network is the error of the weights.
+      declares, only that of its own inputs is done: a device sees no more of them than fp16,
+      whether the host or the program rounds them. What remains against the trained network is the
+      error of the weights.
     * fp16 emulated: every result that is declared fp16 is rounded to it, sums are accumulated in
       float32. Too large a number becomes infinite, as on a device.
 
@@ -43,12 +52,15 @@ class Interpreter:
 
     largest_activation: tuple[str, float]
 
-    def __init__(self, package: Package, *, emulate_fp16: bool = False) -> None:
+    def __init__(
+        self, package: Package, *, emulate_fp16: bool = False, gelu_table: bool = False
+    ) -> None:
         """Decompresses the weights and checks every operation.
 
         Args:
             package: what to run.
             emulate_fp16: round as a device may.
+            gelu_table: take GELU from a table, as the Neural Engine does.
 
         Raises:
             BundleError: an operator or parameter is unknown, weights do not fit together, or an
@@ -59,6 +71,13 @@ class Interpreter:
         self._emulate_fp16 = emulate_fp16
         self._inputs = {feature.name for feature in package.inputs}
         self._kernels = _make_kernels(package)
+        if gelu_table:
+            self._kernels = [
+                replace(kernel, function=gelu_by_table)
+                if kernel.operation.type == "gelu"
+                else kernel
+                for kernel in self._kernels
+            ]
         last_use = {
             operand: index
             for index, kernel in enumerate(self._kernels)
@@ -78,7 +97,8 @@ class Interpreter:
         conversion to 8 bits is left to the caller.
 
         Args:
-            inputs: float32 tensors by name, in the shapes of `package.inputs`.
+            inputs: float32 tensors by name, in the shapes of `package.inputs`; what the package
+                takes in fp16 is rounded to it first, as a host does.
 
         Raises:
             ValueError: the inputs are not those of the package.
@@ -86,11 +106,15 @@ class Interpreter:
         expected = {
             feature.name: (torch.float32, feature.shape) for feature in self._package.inputs
         }
+        halves = {feature.name for feature in self._package.inputs if feature.dtype == "fp16"}
         found = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in inputs.items()}
         if found != expected:
             raise ValueError(f"{self._package.name}: inputs {found}, expected {expected}")
         self.largest_activation = ("", 0.0)
-        values = {name: _channels_last(tensor) for name, tensor in inputs.items()}
+        values = {
+            name: _channels_last(tensor.half().float() if name in halves else tensor)
+            for name, tensor in inputs.items()
+        }
         with torch.inference_mode():
             for index, kernel in enumerate(self._kernels):
                 operands = [
@@ -115,8 +139,10 @@ class Interpreter:
             result = result.half().float()
         low, high = _in_memory_order(result).aminmax()
         magnitude = max(abs(float(low)), abs(float(high)))
-        if math.isnan(magnitude):
+        if math.isnan(magnitude) or (kernel.operation.type in SUMS and magnitude >= SUM_LIMIT):
             magnitude = math.inf
+            if self._emulate_fp16:
+                result = torch.where(result.abs() < SUM_LIMIT, result, result.sign() * math.inf)
         if magnitude > self.largest_activation[1]:
             self.largest_activation = (_place(kernel.operation), magnitude)
         return result

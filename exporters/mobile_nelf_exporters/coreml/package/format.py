@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 __all__ = [
     "DATA",
+    "EXPERIENCE_KEY",
     "IOS_VERSIONS",
     "MANIFEST",
     "MANIFEST_VERSION",
@@ -40,6 +41,9 @@ WEIGHTS = f"{DATA}/{OWNER}/{WEIGHTS_BESIDE_MODEL}"
 
 #: Metadata key under which a package says how it stores its weights.
 WEIGHTS_KEY = "mobile_nelf.weights"
+
+#: Metadata key that says what people do with the app around a package.
+EXPERIENCE_KEY = "mobile_nelf.experience"
 
 
 class Versions(NamedTuple):

@@ -1,0 +1,69 @@
+import SwiftUI
+
+#if canImport(NelfCore)
+import NelfCore
+#endif
+#if canImport(NelfKit)
+import NelfKit
+#endif
+
+/// The light field: drag to orbit, pinch to come closer.
+struct LiveView: View {
+    private let models: [BenchModel]
+    private let experience: Experience
+    @StateObject private var live: LiveModel
+
+    init(content: BenchContent) {
+        models = content.config.models
+        experience = content.config.experience
+        _live = StateObject(wrappedValue: LiveModel(content: content))
+    }
+
+    var body: some View {
+        VStack {
+            ItemPicker(models: models, item: $live.item)
+            if let player = live.player {
+                picture(player)
+            } else {
+                Text(live.message)
+                    .frame(maxWidth: .infinity, maxHeight: .infinity)
+            }
+        }
+        .padding()
+        .task(id: live.item) { await live.load() }
+        .onDisappear { live.unload() }
+    }
+
+    @ViewBuilder
+    private func picture(_ player: NelfPlayer) -> some View {
+        #if canImport(ARKit) && !os(visionOS) && !os(macOS)
+        if experience == .world {
+            NelfARView(model: player.model)
+                .id(ObjectIdentifier(player))
+        } else {
+            orbit(player)
+        }
+        #else
+        orbit(player)
+        #endif
+    }
+
+    private func orbit(_ player: NelfPlayer) -> some View {
+        VStack {
+            NelfView(player: player)
+            RateLabel(player: player)
+        }
+        .id(ObjectIdentifier(player))
+    }
+}
+
+private struct RateLabel: View {
+    @ObservedObject var player: NelfPlayer
+
+    var body: some View {
+        Text(
+            player.framesPerSecond.map { "\(figure($0, digits: 1)) pictures a second" } ?? " "
+        )
+        .monospacedDigit()
+    }
+}

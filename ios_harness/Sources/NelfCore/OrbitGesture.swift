@@ -1,0 +1,82 @@
+import Foundation
+
+/// Turns drags and pinches on a view into orbit positions inside the limits.
+public struct OrbitGesture: Sendable {
+    /// A drag across the whole view turns by this much.
+    public static let degreesPerView = 180.0
+
+    public let limits: OrbitLimits
+    public private(set) var position: OrbitPosition
+    // Each gesture counts from where it began, so that the end of one leaves the other alone.
+    private var dragStart: OrbitPosition?
+    private var pinchStart: Double?
+
+    /// Starts in the middle of the limits.
+    public init(limits: OrbitLimits) {
+        self.limits = limits
+        position = limits.middle
+    }
+
+    public var pose: Pose { limits.pose(position) }
+
+    /// Whether fingers are on the screen.
+    public var isHeld: Bool { dragStart != nil || pinchStart != nil }
+
+    /// Follows a finger that has moved by `dx` and `dy` points since it went down, on a view of
+    /// `size` points. The object turns with the finger, so the camera goes the other way.
+    public mutating func drag(dx: Double, dy: Double, size: Double) {
+        let start = dragStart ?? position
+        dragStart = start
+        let degrees = Self.degreesPerView / max(size, 1)
+        position = limits.clamped(
+            OrbitPosition(
+                azimuth: start.azimuth - dx * degrees, elevation: start.elevation + dy * degrees,
+                radius: position.radius))
+    }
+
+    /// Ends a drag; the next one counts from here.
+    public mutating func endDrag() { dragStart = nil }
+
+    /// Follows a pinch that has scaled by `scale` since it began.
+    public mutating func pinch(scale: Double) {
+        let start = pinchStart ?? position.radius
+        pinchStart = start
+        var closer = position
+        closer.radius = start / max(scale, 0.01)
+        position = limits.clamped(closer)
+    }
+
+    /// Ends a pinch; the next one counts from here.
+    public mutating func endPinch() { pinchStart = nil }
+
+    /// Turns the object by some degrees; returns whether it could.
+    @discardableResult
+    public mutating func turn(by degrees: Double) -> Bool {
+        var turned = position
+        turned.azimuth += degrees
+        turned = limits.clamped(turned)
+        defer { position = turned }
+        return turned != position
+    }
+}
+
+/// Turns an object that is left alone, back and forth where photos do not go all round.
+public struct Turntable: Sendable {
+    public static let patienceSeconds = 4.0
+    public static let degreesPerSecond = 15.0
+
+    private var idle = 0.0
+    private var direction = 1.0
+
+    public init() {}
+
+    /// Lets time pass; returns whether it turned the object.
+    public mutating func advance(_ seconds: Double, _ gesture: inout OrbitGesture) -> Bool {
+        idle = gesture.isHeld ? 0 : idle + seconds
+        guard idle > Self.patienceSeconds else { return false }
+        if !gesture.turn(by: direction * Self.degreesPerSecond * seconds) {
+            direction = -direction
+        }
+        return true
+    }
+}

@@ -1,0 +1,198 @@
+import CoreML
+import CoreVideo
+import Foundation
+
+#if canImport(NelfCore)
+import NelfCore
+#endif
+
+/// A neural light field, ready to be rendered from any viewpoint.
+///
+/// ```swift
+/// let nelf = try await NelfModel(contentsOf: url)
+/// let frame = try await nelf.render(.orbit(azimuth: 30, elevation: 20))
+/// let image = try frame.cgImage()
+/// ```
+///
+/// What the model takes and returns is read from the package itself: layout, size of the picture, lens
+/// and the viewpoints that were trained. Two frames are computed at a time, so that inputs of the next
+/// are prepared while one is on the Neural Engine; a third `render` waits.
+public actor NelfModel {
+    /// Frames that are computed at a time.
+    public static let framesInFlight = 2
+
+    /// What the model takes and returns, and what it was trained for.
+    public nonisolated let contract: Contract
+
+    private let model: LoadedModel
+    private var free: [FrameInputs]
+    private var waiting: [CheckedContinuation<FrameInputs, Never>] = []
+
+    /// Loads a package, compiling it if that was not done before; a compiled copy is kept in the
+    /// app's caches.
+    ///
+    /// - Parameters:
+    ///   - url: A `.mlpackage`, or a `.mlmodelc` that Xcode made of it.
+    ///   - computeUnits: Processors that Core ML may use.
+    /// - Throws: `NelfError`, or what Core ML throws.
+    public init(
+        contentsOf url: URL, computeUnits: ComputeUnits = .cpuAndNeuralEngine
+    ) async throws {
+        if url.pathExtension == "mlmodelc" {
+            try await self.init(compiled: url, computeUnits: computeUnits)
+        } else {
+            let store = ModelStore(
+                resources: ResourceFolder(url.deletingLastPathComponent()),
+                kept: try ModelStore.caches())
+            try await self.init(
+                compiled: store.compiled(ModelPackage(at: url)), computeUnits: computeUnits)
+        }
+    }
+
+    /// Loads a model that the app carries.
+    ///
+    /// - Parameter name: Of the package, without `.mlpackage`.
+    /// - Throws: `NelfError.missingFile` if the app does not carry it, else as above.
+    public init(
+        named name: String, in bundle: Bundle = .main,
+        computeUnits: ComputeUnits = .cpuAndNeuralEngine
+    ) async throws {
+        let resources = ResourceFolder(bundle.resourceURL ?? bundle.bundleURL)
+        guard let url = resources.find(name + ".mlmodelc") ?? resources.find(name + ".mlpackage")
+        else {
+            throw NelfError.missingFile(name + ".mlpackage")
+        }
+        try await self.init(contentsOf: url, computeUnits: computeUnits)
+    }
+
+    /// Loads a compiled model.
+    ///
+    /// - Parameter contract: Read from the model's metadata if nil.
+    public init(
+        compiled url: URL, computeUnits: ComputeUnits, contract: Contract? = nil
+    ) async throws {
+        let configuration = MLModelConfiguration()
+        configuration.computeUnits = computeUnits.coreML
+        let loaded = try await MLModel.load(contentsOf: url, configuration: configuration)
+        let contract = try contract ?? readContract(loaded.modelDescription)
+        try checkModel(loaded.modelDescription, contract)
+        self.contract = contract
+        model = LoadedModel(model: loaded, contract: contract)
+        free = try (0..<Self.framesInFlight).map { _ in try FrameInputs(contract) }
+    }
+
+    /// Renders one frame and throws it away, so that the first one on the screen is as fast as the
+    /// others.
+    public func prewarm() async throws {
+        _ = try await render(.camera(contract.orbit.pose(contract.orbit.middle)))
+    }
+
+    /// Renders a frame.
+    ///
+    /// - Throws: `CancellationError` if the task was cancelled before the frame began, `NelfError`,
+    ///   or what Core ML throws.
+    public func render(_ viewpoint: Viewpoint) async throws -> NelfFrame {
+        try Task.checkCancellation()
+        let uploads = try Uploads(contract: contract, pose: viewpoint.pose(contract.orbit))
+        let inputs = await takeInputs()
+        defer { giveBack(inputs) }
+        try Task.checkCancellation()
+        inputs.fill(uploads)
+        return try await model.frame(inputs)
+    }
+
+    /// Renders prepared inputs and tells how long Core ML took; for benchmarks.
+    ///
+    /// - Returns: The frame, and the seconds of the prediction alone.
+    public func timedFrame(_ uploads: Uploads) async throws -> (frame: NelfFrame, seconds: Double) {
+        let inputs = await takeInputs()
+        defer { giveBack(inputs) }
+        inputs.fill(uploads)
+        return try model.timedFrame(inputs)
+    }
+
+    private func takeInputs() async -> FrameInputs {
+        if let inputs = free.popLast() { return inputs }
+        return await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func giveBack(_ inputs: FrameInputs) {
+        if waiting.isEmpty {
+            free.append(inputs)
+        } else {
+            waiting.removeFirst().resume(returning: inputs)
+        }
+    }
+}
+
+/// Reads the contract from a model's metadata.
+///
+/// - Throws: `NelfError.badContract`.
+func readContract(_ description: MLModelDescription) throws -> Contract {
+    let defined = description.metadata[.creatorDefinedKey] as? [String: String]
+    guard let text = defined?[Contract.metadataKey] else {
+        throw NelfError.badContract("its metadata lack \(Contract.metadataKey)")
+    }
+    return try Contract(json: Data(text.utf8))
+}
+
+/// A model of Core ML, whose asynchronous predictions several tasks may ask for at a time.
+struct LoadedModel: @unchecked Sendable {
+    let model: MLModel
+    let contract: Contract
+
+    func frame(_ inputs: FrameInputs) async throws -> NelfFrame {
+        let options = try predictionOptions()
+        let result = try await model.prediction(from: inputs.features, options: options)
+        return try NelfFrame(result.featureValue(for: contract.output.name), contract)
+    }
+
+    func timedFrame(_ inputs: FrameInputs) throws -> (frame: NelfFrame, seconds: Double) {
+        let options = try predictionOptions()
+        let start = ProcessInfo.processInfo.systemUptime
+        let result = try withoutGarbage {
+            try model.prediction(from: inputs.features, options: options)
+        }
+        let seconds = ProcessInfo.processInfo.systemUptime - start
+        let value = result.featureValue(for: contract.output.name)
+        return (try NelfFrame(value, contract), seconds)
+    }
+
+    /// A buffer of its own for each frame, since one may be on the screen while the next is drawn.
+    private func predictionOptions() throws -> MLPredictionOptions {
+        let options = MLPredictionOptions()
+        let output = contract.output
+        switch contract.outputForm {
+        case .tensor: options.outputBackings = [output.name: try makeArray(output)]
+        case .image:
+            options.outputBackings = [
+                output.name: try makePixelBuffer(
+                    width: output.shape[3], height: output.shape[2],
+                    format: kCVPixelFormatType_32BGRA)
+            ]
+        }
+        return options
+    }
+}
+
+extension ComputeUnits {
+    /// The case of Core ML that is spelled the same.
+    public var coreML: MLComputeUnits {
+        switch self {
+        case .cpuAndNeuralEngine: return .cpuAndNeuralEngine
+        case .all: return .all
+        case .cpuAndGPU: return .cpuAndGPU
+        case .cpuOnly: return .cpuOnly
+        }
+    }
+}
+
+/// Runs `body` and frees what Objective-C code inside it left for later, or a long benchmark would
+/// measure its own growing memory.
+private func withoutGarbage<Result>(_ body: () throws -> Result) rethrows -> Result {
+    #if canImport(ObjectiveC)
+    return try autoreleasepool(invoking: body)
+    #else
+    return try body()
+    #endif
+}

@@ -1,0 +1,141 @@
+import CoreML
+import Foundation
+import XCTest
+
+@testable import NelfBench
+@testable import NelfCore
+@testable import NelfKit
+
+/// What an app does: a package by its place, and nothing else.
+final class LoadingTests: XCTestCase {
+    /// A package that carries its contract, as those of mnelf do.
+    private func package(
+        _ stub: StubResources, metadata: [String: String]? = nil
+    ) throws -> URL {
+        let json = try JSONEncoder().encode(stub.config.contract)
+        var model = try JSONDecoder().decode(
+            StubModel.self,
+            from: Data(
+                contentsOf: stub.root.appendingPathComponent(stub.config.models[0].package)
+                    .appendingPathComponent(StubModel.fileName)))
+        model.metadata =
+            metadata ?? [Contract.metadataKey: String(decoding: json, as: UTF8.self)]
+        let name = "Loading-\(UUID().uuidString).mlpackage"
+        try stub.write(model, name)
+        return stub.root.appendingPathComponent(name)
+    }
+
+    func testTheContractComesFromThePackage() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let nelf = try await NelfModel(contentsOf: package(stub))
+        XCTAssertEqual(nelf.contract, stub.config.contract)
+        try await nelf.prewarm()
+        let frame = try await nelf.render(.orbit(azimuth: 0, elevation: 0))
+        XCTAssertEqual([frame.height, frame.width], Array(nelf.contract.output.shape[2...]))
+        XCTAssertFalse(frame.hasAlpha)
+        XCTAssertEqual(try frame.cgImage().width, frame.width)
+    }
+
+    func testAPackageOfSomeoneElseIsNamed() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        for (metadata, part) in [
+            ([:], "lack mobile_nelf.contract"), ([Contract.metadataKey: "{}"], "is missing"),
+        ] {
+            do {
+                _ = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+                XCTFail("loaded without a contract")
+            } catch {
+                XCTAssertTrue(
+                    error.localizedDescription.contains(part), error.localizedDescription)
+            }
+        }
+        do {
+            _ = try await NelfModel(contentsOf: stub.root.appendingPathComponent("no.mlpackage"))
+            XCTFail("loaded what is not there")
+        } catch {
+            XCTAssertEqual(error as? NelfError, .missingFile("no.mlpackage"))
+        }
+    }
+
+    func testMoreFramesThanBuffersAllArrive() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let nelf = try await NelfModel(contentsOf: package(stub))
+        let pose = stub.config.reference.frames[0].camToWorld
+        let expected = try stub.expectedOutput(frame: 0)[0]
+        let values = try await withThrowingTaskGroup(of: Float.self) { group in
+            for _ in 0..<12 {
+                group.addTask {
+                    try await nelf.render(.camera(pose)).values().values(at: [0])[0]
+                }
+            }
+            return try await group.reduce(into: [Float]()) { $0.append($1) }
+        }
+        XCTAssertEqual(values, [Float](repeating: expected, count: 12))
+    }
+
+    func testACancelledFrameIsNotRendered() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let nelf = try await NelfModel(contentsOf: package(stub))
+        let task = Task {
+            // Begins when it was cancelled already.
+            while !Task.isCancelled { await Task.yield() }
+            return try await nelf.render(.orbit(azimuth: 0, elevation: 0)).width
+        }
+        task.cancel()
+        do {
+            _ = try await task.value
+            XCTFail("a cancelled task rendered")
+        } catch is CancellationError {
+        }
+    }
+
+    @MainActor
+    func testAPlayerShowsANewFrameForEachViewpoint() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let player = NelfPlayer(
+            model: try await NelfModel(contentsOf: package(stub)), turnsWhenIdle: false)
+        player.start()
+        defer { player.stop() }
+        for step in 1...200 where player.framesPerSecond == nil {
+            player.drag(dx: Double(step % 7), dy: 0, size: 180)
+            try await Task.sleep(nanoseconds: 20_000_000)
+        }
+        XCTAssertNotNil(player.framesPerSecond)
+        XCTAssertEqual(player.message, "")
+    }
+
+    @MainActor
+    func testNothingIsCountedOnAScreenThatNobodySees() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let device = CoreMLDevice(
+            store: stub.store, contract: stub.config.contract, screen: FrameScreen())
+        let predictor = try await device.load(stub.config.models[0], units: .all)
+        let rate = try await device.displayRate(
+            predictor, poses: [stub.config.reference.frames[0].camToWorld], seconds: 0.1)
+        XCTAssertNil(rate)
+    }
+
+    @MainActor
+    func testFramesOnAScreenAreCounted() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let screen = FrameScreen()
+        let view = screen.attach()
+        let device = CoreMLDevice(
+            store: stub.store, contract: stub.config.contract, screen: screen)
+        let predictor = try await device.load(stub.config.models[0], units: .all)
+        let shown = try await device.displayRate(
+            predictor, poses: stub.config.reference.frames.map(\.camToWorld), seconds: 0.5)
+        let rate = try XCTUnwrap(shown)
+        XCTAssertGreaterThan(rate.framesPerSecond, 1)
+        XCTAssertLessThanOrEqual(rate.framesPerSecond, 130)
+        XCTAssertEqual(rate.refreshRate, 60)
+        withExtendedLifetime(view) {}
+    }
+}
