@@ -1,0 +1,108 @@
+"""The weights of a page: one run of bytes, and where each layer finds its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mobile_nelf.deploy.tolerances import FP16_LIMIT
+from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf_exporters.web.options import PageWeights
+from mobile_nelf_exporters.web.program import Layer, Network
+
+__all__ = ["Packed", "pack_network", "unpack_network"]
+
+#: Channels that a kernel handles as one vector.
+VECTOR = 4
+
+_TYPES: dict[str, type[np.float16] | type[np.float32]] = {"fp16": np.float16, "fp32": np.float32}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A network as a page holds it.
+
+    Attributes:
+        program: the layers as plain data for JSON (`Program` in web_viewer/src/types.d.ts).
+        content: the weights in the program's precision, then the biases in float32.
+    """
+
+    program: dict[str, Any]
+    content: bytes
+
+
+def pack_network(network: Network, weights: PageWeights) -> Packed:
+    """Returns a network as a page holds it.
+
+    Raises:
+        DeployError: fp16 does not hold a weight.
+    """
+    dtype = _TYPES[weights]
+    slots, count = network.slots()
+    steps, parts, biases = [], [], []
+    numbers = bias_numbers = 0
+    for index, layer in enumerate(network.layers):
+        packed, bias = _packed_weight(layer), _padded(layer.bias, 0)
+        largest = float(np.abs(packed).max())
+        if weights == "fp16" and not largest <= FP16_LIMIT:
+            raise DeployError(
+                f"layer {index} has a weight of {largest:.3g}, which fp16 does not hold; add "
+                "--page-weights fp32"
+            )
+        steps.append(
+            {
+                "in": layer.weight.shape[2],
+                "out": layer.weight.shape[3],
+                "scale": layer.scale,
+                "up": layer.up,
+                "taps": [[list(tap) for tap in taps] for taps in layer.taps],
+                "weights": numbers // VECTOR,
+                "bias": bias_numbers // VECTOR,
+                "act": layer.act,
+                "src": slots[layer.src],
+                "dst": slots[layer.value],
+                "adds": [slots[value] for value in layer.adds],
+            }
+        )
+        parts.append(packed.astype(dtype))
+        biases.append(bias)
+        numbers += packed.size
+        bias_numbers += bias.size
+    program = {
+        "precision": weights,
+        "weights": numbers,
+        "biases": bias_numbers,
+        "slots": count,
+        "input": slots[0],
+        "output": slots[network.layers[-1].value],
+        "steps": steps,
+    }
+    content = b"".join(part.astype(part.dtype.newbyteorder("<")).tobytes() for part in parts)
+    content += b"".join(bias.astype("<f4").tobytes() for bias in biases)
+    return Packed(program, content)
+
+
+def unpack_network(packed: Packed, network: Network) -> Network:
+    """Returns `network` with the weights that a page holds; its layers must be those of the page.
+
+    Raises:
+        BundleError: the page holds other layers.
+    """
+    raise NotImplementedError
+
+
+def _packed_weight(layer: Layer) -> npt.NDArray[np.float32]:
+    """[classes, taps, in/4, out/4, 4 in, 4 out], padded with zeros, in one run."""
+    weight = _padded(_padded(layer.weight, 2), 3)
+    classes, taps, inputs, outputs = weight.shape
+    blocks = weight.reshape(classes, taps, inputs // VECTOR, VECTOR, outputs // VECTOR, VECTOR)
+    return np.ascontiguousarray(blocks.transpose(0, 1, 2, 4, 3, 5)).reshape(-1)
+
+
+def _padded(array: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, -array.shape[axis] % VECTOR)
+    return np.pad(array, widths)
