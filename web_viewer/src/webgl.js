@@ -13,9 +13,7 @@ const BITS = 11;
  * @returns {Engine}
  */
 export function createWebGL2(scene, weights, canvas, half) {
-  const options = { alpha: scene.channels === 4, antialias: false, depth: false, premultipliedAlpha: true, preserveDrawingBuffer: true };
-  const gl = /** @type {WebGL2RenderingContext | null} */ (canvas.getContext("webgl2", options));
-  if (!gl) throw new Error("WebGL2 is missing");
+  const gl = openContext(canvas, scene.channels === 4);
   const floats = gl.getExtension("EXT_color_buffer_float");
   if (!floats && !(half && gl.getExtension("EXT_color_buffer_half_float"))) {
     throw new Error(`WebGL2 cannot draw ${half ? "16" : "32"}-bit floats`);
@@ -235,6 +233,14 @@ export function createWebGL2(scene, weights, canvas, half) {
   };
   setGrid(...scene.grid);
   return engine;
+}
+
+/** @param {HTMLCanvasElement} canvas @param {boolean} alpha */
+function openContext(canvas, alpha) {
+  const options = { alpha, antialias: false, depth: false, premultipliedAlpha: true, preserveDrawingBuffer: true };
+  const gl = canvas.getContext("webgl2", options);
+  if (!gl) throw new Error("WebGL2 is missing");
+  return /** @type {WebGL2RenderingContext} */ (gl);
 }
 
 /** @param {WebGL2RenderingContext} gl @param {number} kind @param {string} code */

@@ -9,6 +9,10 @@ const NARROW = 4;
 /** Workgroups along an axis that every device allows. */
 const MAX_GROUPS = 65535;
 
+/** Flags of buffers and of mapping, by the numbers that the standard gives them. */
+const [MAP_READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE] = [0x1, 0x4, 0x8, 0x40, 0x80];
+const MAP_TO_READ = 0x1;
+
 /** Bytes between the sizes of two steps, which every device allows. */
 const ALIGNMENT = 256;
 
@@ -44,7 +48,6 @@ export async function createWebGPU(scene, weights, canvas) {
   });
 
   const { program } = scene;
-  const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = GPUBufferUsage;
   /** @param {ArrayBufferView} data */
   const uploaded = (data) => {
     const buffer = device.createBuffer({ size: Math.max(16, Math.ceil(data.byteLength / 16) * 16), usage: STORAGE | COPY_DST });
@@ -85,7 +88,7 @@ export async function createWebGPU(scene, weights, canvas) {
   const encodePipeline = await encoding;
 
   /** @type {GPUCanvasContext | null} */
-  const context = canvas && canvas.getContext("webgpu");
+  const context = /** @type {any} */ (canvas?.getContext("webgpu") ?? null);
   /** @type {GPURenderPipeline | null} */
   let shower = null;
   if (context) {
@@ -197,7 +200,7 @@ export async function createWebGPU(scene, weights, canvas) {
       const commands = device.createCommandEncoder();
       commands.copyBufferToBuffer(picture, 0, readBack, 0, readBack.size);
       device.queue.submit([commands.finish()]);
-      await readBack.mapAsync(GPUMapMode.READ);
+      await readBack.mapAsync(MAP_TO_READ);
       const pixels = new Float32Array(readBack.getMappedRange().slice(0));
       readBack.unmap();
       if (errors.length) throw new Error(errors[0]);
