@@ -25,9 +25,11 @@ export function showFacts(facts) {
   );
 }
 
-/** @param {string} text */
+/** Tells people below the picture, and in the panel where that is open. @param {string} text */
 export function say(text) {
-  part("told").textContent = text;
+  const open = /** @type {HTMLDialogElement} */ (part("panel")).open;
+  part("told").textContent = open ? "" : text;
+  part("doing").textContent = open ? text : "";
 }
 
 /** @param {import("./check.js").CheckResult} result */
