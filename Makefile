@@ -2,10 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TORCH := torch==2.13.0
+# Every version that is installed. `make test LOCK=` takes the newest ones instead.
+LOCK := constraints.txt
+# As many processes as the machine has threads; one that is done takes tests from another.
+PARALLEL := --numprocesses logical --dist worksteal
 APT := apt-get update -qq && apt-get install -qq -y --no-install-recommends
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint docs lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.node
@@ -28,22 +31,32 @@ demo: $(VENV)/.node
 	@echo "A turn around the mic:    out/mic.gif"
 
 test: $(VENV)/.tools lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-all: $(VENV)/.tools lint
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# torch comes first and pinned: a bare `torch` from PyPI brings gigabytes of CUDA libraries.
-$(VENV)/.ready: pyproject.toml
+docs: $(VENV)/.ready
+	$(BIN)/mkdocs build --strict
+
+# Renews constraints.txt: the newest versions that go together, for Python 3.10 and later. uv needs a
+# home of its own, since it is not among what it pins.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --upgrade --quiet --no-python-downloads \
+		--output-file constraints.txt
+
+$(VENV)/.ready: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[lens,coreml,train,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[all,dev]" \
+		$(if $(LOCK),--constraint $(LOCK) --build-constraint $(LOCK))
 	touch $@
 
 # What pip does not have. Where Node.js, TypeScript or a browser cannot be had, the tests that need
@@ -59,4 +72,4 @@ $(VENV)/.tools: $(VENV)/.node tests/exporters/lens/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) out dist build tests/exporters/lens/node_modules
+	rm -rf $(VENV) $(VENV)-lock out dist build tests/exporters/lens/node_modules

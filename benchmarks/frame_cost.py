@@ -77,7 +77,7 @@ def model_path(folder: Path, name: str, index: int = 0) -> Path:
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    # Threads of an idle session would go on spinning and slow down whichever comes next.
+    # Threads of an idle session would keep spinning and slow down whichever comes next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # the chain's exporter leaves unused initializers behind
     return onnxruntime.InferenceSession(path, options)

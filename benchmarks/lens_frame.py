@@ -39,8 +39,8 @@ from mobile_nelf.metrics import psnr_db
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
+from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.project import project_files
 
 CHAIN = "template chain"
 LAYOUTS = ("factored", "camera", "rays", "embedded")
@@ -127,7 +127,7 @@ def open_lenses(checkpoint: Checkpoint, stack: ExitStack) -> tuple[dict[str, Len
 def graph_run(model: ModelProto) -> Callable[[], None]:
     """Returns a run of a graph whose inputs and outputs stay where they are, as on a phone."""
     options = onnxruntime.SessionOptions()
-    # Threads of an idle session would go on spinning and slow down whichever comes next.
+    # Threads of an idle session would keep spinning and slow down whichever comes next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # the chain's graphs have unused initializers
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)

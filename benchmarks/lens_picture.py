@@ -1,8 +1,8 @@
-"""Draws `docs/lens.png`: two lenses of the example on the screen of a phone, as a user has them.
+"""Draws `docs/images/lens.png`: two lenses of the example on a phone, as a user has them.
 
 mnelf bundle examples/mic.pt --target lens --output out/mic-lens
 mnelf bundle examples/mic-alpha.pt --target lens --experience world --output out/mic-room
-python benchmarks/lens_picture.py out/mic-lens out/mic-room docs/lens.png
+python benchmarks/lens_picture.py out/mic-lens out/mic-room docs/images/lens.png
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def strip(bundle: Path) -> Image.Image:
         film = Path(folder) / "film"
         preview = preview_bundle(bundle, film, frames=FRAMES, screen=SCREEN)
         if not preview.interactive:
-            raise SystemExit("the lens did not run: install Node.js 18 or later")
+            raise SystemExit("the lens did not run: install Node.js 20 or later")
         width, height = SCREEN
         picture = Image.new("RGB", (len(SHOWN) * (width + GAP) - GAP, height), FRAME)
         for index, frame in enumerate(SHOWN):

@@ -1,6 +1,6 @@
 """The README's picture: frames of a bundle's artefact at test poses, over the photos.
 
-python benchmarks/picture.py out/mic-onnx examples/mic docs/mic.png
+python benchmarks/picture.py out/mic-onnx examples/mic docs/images/mic.png
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from mobile_nelf.checkpoints import Checkpoint
 from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.students.r2l import R2L
 from mobile_nelf.students.rewrite import fold_batchnorm
-from mobile_nelf_exporters.lens.project import SCRIPT_INPUTS
+from mobile_nelf_exporters.lens.studio.scripts import script_inputs
 from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN
 from mobile_nelf_exporters.templates import template_environment
 
@@ -29,9 +29,6 @@ CONTROLLER = Path(__file__).parent / "template_chain" / "ChainController.js"
 
 #: What stays of our project.
 KEPT = (".esproj", ".scene", ".renderTarget", ".deviceCameraTexture")
-
-#: Asset inputs of our controller in the scene, which the chain's takes the place of.
-OUR_INPUTS = re.compile(rf"^      (?:{'|'.join(SCRIPT_INPUTS)}): .*\n", re.M)
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,12 @@ def chain_lens(checkpoint: Checkpoint, ours: Mapping[str, bytes]) -> ChainLens:
     scene = files["Assets/Scene.scene"].decode()
     (controller_id,) = re.findall(r"ScriptAsset: !<reference> (\S+)", scene)
     references = [f"      {name}: !<reference.MLAsset> {_id(name)}\n" for name in models]
-    first = OUR_INPUTS.search(scene)
+    own = script_inputs(ours["Assets/NelfController.js"])
+    our_inputs = re.compile(rf"^      (?:{'|'.join(own)}): .*\n", re.M)
+    first = our_inputs.search(scene)
     if first is None:
         raise ValueError("the scene of our lens has no script inputs")
-    rest = OUR_INPUTS.sub("", scene[first.start() :])
+    rest = our_inputs.sub("", scene[first.start() :])
     files["Assets/Scene.scene"] = (scene[: first.start()] + "".join(references) + rest).encode()
 
     orbit = checkpoint.orbit

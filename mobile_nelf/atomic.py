@@ -21,7 +21,10 @@ def refuse_existing(output: Path, force: bool) -> None:
         OutputError: `output` exists and `force` is not set.
     """
     if output.exists() and not force:
-        raise OutputError(f"{output}: exists already; choose another --output or add --force")
+        raise OutputError(
+            f"{output}: exists already; choose another output or set force",
+            arguments=["output", "force"],
+        )
 
 
 @contextmanager

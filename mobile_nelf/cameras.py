@@ -14,12 +14,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Camera", "Intrinsics", "OrbitLimits", "look_at", "nearest_to_axes"]
+from mobile_nelf.errors import InputError
+
+__all__ = [
+    "Camera",
+    "Intrinsics",
+    "OrbitLimits",
+    "OrbitPosition",
+    "look_at",
+    "nearest_to_axes",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: A gap in azimuth wider than this means that the photos do not go all the way round.
 FULL_TURN_GAP_DEG = 60.0
+
+#: A position that was typed in from a rounded limit still counts as inside.
+ANGLE_SLACK_DEG = 0.5
+RADIUS_SLACK = 0.01
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class Intrinsics:
         return Intrinsics(width, height, self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Camera:
     """A pinhole camera at a pose.
 
@@ -71,6 +84,15 @@ class Camera:
 
     cam_to_world: FloatArray
     intrinsics: Intrinsics
+
+    def __repr__(self) -> str:
+        """Returns size, focal length and place."""
+        lens = self.intrinsics
+        x, y, z = self.position
+        return (
+            f"Camera({lens.width}×{lens.height}, focal length {lens.fx:.4g} pixels, "
+            f"at ({x:.3g}, {y:.3g}, {z:.3g}))"
+        )
 
     def resized(self, width: int, height: int) -> Camera:
         """Returns the same view on another pixel grid."""
@@ -208,6 +230,49 @@ class OrbitLimits:
             elevation=(float(elevation.min()), float(elevation.max())),
             radius=(float(radius.min()), float(radius.max())),
         )
+
+
+@dataclass(frozen=True)
+class OrbitPosition:
+    """Where a camera stands on the orbit; what is None lies in the middle of its range.
+
+    Attributes:
+        azimuth: degrees around the vertical axis.
+        elevation: degrees above the horizon.
+        radius: distance from the target, world units.
+    """
+
+    azimuth: float | None = None
+    elevation: float | None = None
+    radius: float | None = None
+
+    def pose(self, orbit: OrbitLimits) -> FloatArray:
+        """Returns the [3, 4] `cam_to_world` at this position.
+
+        Raises:
+            InputError: it lies outside of the photos that the student was trained on.
+        """
+        azimuth, middle = self.azimuth, sum(orbit.azimuth) / 2
+        if azimuth is not None:
+            # Angles that differ by whole turns are the same place.
+            azimuth = middle + (azimuth - middle + 180.0) % 360.0 - 180.0
+        return orbit.pose(
+            _inside("azimuth", azimuth, orbit.azimuth, ANGLE_SLACK_DEG),
+            _inside("elevation", self.elevation, orbit.elevation, ANGLE_SLACK_DEG),
+            _inside("radius", self.radius, orbit.radius, RADIUS_SLACK * orbit.radius[1]),
+        )
+
+
+def _inside(name: str, value: float | None, limits: tuple[float, float], slack: float) -> float:
+    low, high = limits
+    if value is None:
+        return (low + high) / 2
+    if not low - slack <= value <= high + slack:
+        raise InputError(
+            f"{name} {value:g} lies outside of {low:.4g} to {high:.4g}, where the student was "
+            "trained; it knows nothing beyond"
+        )
+    return value
 
 
 def _triple(vector: FloatArray) -> tuple[float, float, float]:

@@ -165,7 +165,7 @@ def diagnose() -> Diagnosis:
         tools=(
             Tool("tinycudann", _version("tinycudann"), TINYCUDANN_HELP),
             Tool("tensorboard", _version("tensorboard"), TENSORBOARD_HELP),
-            Tool("node", _node_version(), "18 or later runs lenses: bundle, verify and preview"),
+            Tool("node", _node_version(), "20 or later runs lenses: bundle, verify and preview"),
         ),
     )
 

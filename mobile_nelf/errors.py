@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
@@ -13,7 +14,6 @@ __all__ = [
     "MissingExtraError",
     "MissingToolError",
     "MnelfError",
-    "OptionError",
     "OutputError",
     "ParityError",
     "SceneError",
@@ -27,26 +27,20 @@ class MnelfError(Exception):
 
     Attributes:
         exit_code: of the command line: 2 for wrong usage or input, 1 for a failed check.
+        arguments: names of the arguments that solve it, as the SDK's functions call them. The
+            command line adds its options of these names.
     """
 
     exit_code = 2
 
+    def __init__(self, message: str = "", *, arguments: Sequence[str] = ()) -> None:
+        """Takes the text, which speaks of arguments and never of options of the command line."""
+        super().__init__(message)
+        self.arguments = tuple(arguments)
+
 
 class InputError(MnelfError):
     """An argument or a file that cannot be used as given."""
-
-
-class OptionError(InputError):
-    """An option that a target does not have, or not with this value.
-
-    Attributes:
-        option: its name, as an argument; the command line has a flag for it.
-    """
-
-    def __init__(self, message: str, option: str) -> None:
-        """Keeps the name beside the message."""
-        super().__init__(message)
-        self.option = option
 
 
 class ConfigError(InputError):
@@ -74,7 +68,7 @@ class MissingExtraError(InputError):
 
 
 class MissingToolError(InputError):
-    """A program that is no Python package is not installed."""
+    """A program that is not a Python package is not installed."""
 
 
 class BundleError(MnelfError):

@@ -16,18 +16,25 @@ import numpy as np
 from torch import nn
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.checkpoints import CameraOptions, open_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.extras import import_extra
 from mobile_nelf.metrics import SSIM_WINDOW, flip, psnr_db, ssim
+from mobile_nelf.paths import AnyPath
 from mobile_nelf.pictures import FloatImage, on_white
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import render_frame, student_frame_function
-from mobile_nelf.scenes import Scene, View
+from mobile_nelf.scenes import Scene, View, read_scene
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.teachers.files import TrainedTeacher, teacher_in
 from mobile_nelf.teachers.teacher import Teacher
+from mobile_nelf.text import text_table
+from mobile_nelf.vocabulary import Activation, DeviceName
 
 __all__ = [
+    "MEANS",
     "PROTOCOL",
     "Evaluation",
     "Score",
@@ -40,6 +47,9 @@ __all__ = [
 ]
 
 PROTOCOL = "mnelf-white-v1"
+
+#: Columns of the means; all but the first hold numbers.
+MEANS = ("subset", "views", "PSNR dB", "SSIM", "FLIP")
 
 #: The research code judges by every eighth of the 200 test views.
 SUBSET_STEP = 8
@@ -98,7 +108,25 @@ class Evaluation:
     subsets: dict[str, SubsetScore]
     note: str
     views: dict[str, Score]
-    not_measured: tuple[str, ...] = ("LPIPS: its weights are not at hand",)
+    not_measured: tuple[str, ...] = ("LPIPS: weights not available",)
+
+    def __repr__(self) -> str:
+        """Returns the means as a table."""
+        title = f"{self.scene}, {self.width}×{self.height}, protocol {self.protocol}"
+        return f"{title}\n{text_table(MEANS, self.mean_rows(), right=len(MEANS) - 1)}"
+
+    def mean_rows(self) -> list[tuple[str, ...]]:
+        """Returns a row of `MEANS` for each subset, as text."""
+        return [
+            (
+                name,
+                str(subset.views),
+                f"{subset.mean.psnr_db:.2f}",
+                f"{subset.mean.ssim:.4f}",
+                f"{subset.mean.flip:.4f}",
+            )
+            for name, subset in self.subsets.items()
+        ]
 
     def as_metrics(self) -> dict[str, float]:
         """Returns the means over all test views as a checkpoint keeps them."""
@@ -116,21 +144,48 @@ def require_metrics() -> None:
     import_extra("flip_evaluator", "train")
 
 
-def evaluate(checkpoint: Checkpoint, scene: Scene, on_progress: Progress = silent) -> Evaluation:
-    """Renders every test view of `scene` with a student and compares it with the photo.
+def evaluate(
+    model: Checkpoint | TrainedTeacher | AnyPath,
+    scene: Scene | AnyPath,
+    on_progress: Progress = silent,
+    *,
+    camera: CameraOptions | None = None,
+    trained_activation: Activation | None = None,
+    device: DeviceName = "auto",
+) -> Evaluation:
+    """Renders every test view of a scene with a student or teacher and compares it with the photo.
 
-    Each view is rendered through its own lens, which the student takes as it takes any.
+    Each view is rendered through its own lens, which a student takes as it takes any.
 
     Args:
-        checkpoint: the trained student.
-        scene: the scene that it was trained on.
+        model: a trained student or teacher, or the file of one.
+        scene: the scene that it was trained on; cropped to a size that the student renders.
         on_progress: called with a stage's name, views done and views in all.
+        camera: lens of an official checkpoint, see `load_checkpoint`.
+        trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
+        device: where the teacher of a file renders.
 
     Raises:
+        CheckpointError: the file is broken or of an unknown kind.
         SceneError: no test views, or images of another size or lens than the student renders.
-        InputError: the student was trained on another background than white.
+        InputError: the student was trained on another background than white, or an option was given
+            for a file that says so itself.
         MissingExtraError: torchmetrics or flip-evaluator is not installed.
     """
+    if not isinstance(model, (Checkpoint, TrainedTeacher)):
+        opened = open_checkpoint(model)
+        if opened.kind == "teacher":
+            opened.refuse_lens(camera, trained_activation)
+            model = teacher_in(opened.content, opened.path, compute_device(device))
+        else:
+            model = opened.checkpoint(camera=camera, trained_activation=trained_activation)
+    posed = scene if isinstance(scene, Scene) else read_scene(scene)
+    if isinstance(model, TrainedTeacher):
+        return evaluate_teacher(model.teacher, posed, on_progress)
+    return _evaluate_student(model, posed.cropped(model.student.scale), on_progress)
+
+
+def _evaluate_student(checkpoint: Checkpoint, scene: Scene, on_progress: Progress) -> Evaluation:
     scene.views("test")
     _check_comparable(checkpoint, scene)
     frame = student_frame_function(checkpoint)

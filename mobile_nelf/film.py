@@ -10,65 +10,84 @@ import numpy as np
 from PIL import Image
 
 from mobile_nelf.atomic import refuse_existing, written_beside
-from mobile_nelf.cameras import FloatArray, OrbitLimits
+from mobile_nelf.cameras import OrbitPosition
+from mobile_nelf.checkpoints import as_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.pictures import ByteImage, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import student_frame_function
 
-__all__ = ["TURN_SECONDS", "OrbitPosition", "render_still", "render_turn", "write_film"]
+__all__ = ["TURN_SECONDS", "Rendered", "render", "render_still", "render_turn", "write_film"]
 
 #: A turn takes as long whatever the number of frames.
 TURN_SECONDS = 4.0
 
-#: A position that was typed in from a rounded limit still counts as inside.
-ANGLE_SLACK_DEG = 0.5
-RADIUS_SLACK = 0.01
+#: Of a turn where nobody says how many.
+DEFAULT_FRAMES = 60
 
 
 @dataclass(frozen=True)
-class OrbitPosition:
-    """Where a camera stands on the orbit; what is None lies in the middle of its range.
+class Rendered:
+    """What was written.
 
     Attributes:
-        azimuth: degrees around the vertical axis.
-        elevation: degrees above the horizon.
-        radius: distance from the target, world units.
+        path: of the file, or of the folder of frames.
+        frames: pictures in it.
+        width: of each in pixels.
+        height: of each in pixels.
     """
 
-    azimuth: float | None = None
-    elevation: float | None = None
-    radius: float | None = None
-
-    def pose(self, orbit: OrbitLimits) -> FloatArray:
-        """Returns the [3, 4] `cam_to_world` at this position.
-
-        Raises:
-            InputError: it lies outside of the photos that the student was trained on.
-        """
-        azimuth, middle = self.azimuth, sum(orbit.azimuth) / 2
-        if azimuth is not None:
-            # Angles that differ by whole turns are the same place.
-            azimuth = middle + (azimuth - middle + 180.0) % 360.0 - 180.0
-        return orbit.pose(
-            _inside("azimuth", azimuth, orbit.azimuth, ANGLE_SLACK_DEG),
-            _inside("elevation", self.elevation, orbit.elevation, ANGLE_SLACK_DEG),
-            _inside("radius", self.radius, orbit.radius, RADIUS_SLACK * orbit.radius[1]),
-        )
+    path: Path
+    frames: int
+    width: int
+    height: int
 
 
-def _inside(name: str, value: float | None, limits: tuple[float, float], slack: float) -> float:
-    low, high = limits
-    if value is None:
-        return (low + high) / 2
-    if not low - slack <= value <= high + slack:
-        raise InputError(
-            f"{name} {value:g} lies outside of {low:.4g} to {high:.4g}, where the student was "
-            "trained; it knows nothing beyond"
-        )
-    return value
+def render(
+    checkpoint: Checkpoint | AnyPath,
+    output: AnyPath,
+    *,
+    frames: int | None = None,
+    azimuth: float | None = None,
+    elevation: float | None = None,
+    radius: float | None = None,
+    force: bool = False,
+    on_progress: Progress = silent,
+) -> Rendered:
+    """Writes a still, if `output` is a PNG file or a position is given, and a turn otherwise.
+
+    For a frame in memory see `Checkpoint.render`.
+
+    Args:
+        checkpoint: the trained student, or its file.
+        output: a .png file for a still; for a turn a .gif or .mp4 file, or a folder of PNG files.
+        frames: of a turn; 60 if None.
+        azimuth: of a still, degrees around the vertical axis; the middle of its range if None.
+        elevation: of a still, degrees above the horizon; likewise.
+        radius: of a still, distance from the target in world units; likewise.
+        force: replace an existing output.
+        on_progress: called with a stage's name, frames done and frames in all.
+
+    Raises:
+        InputError: the position lies outside of the orbit, or frames are asked of a still.
+        CheckpointError: the checkpoint cannot be read.
+        OutputError: `output` exists, cannot be written or has another ending.
+        MissingExtraError: MP4 without imageio and its ffmpeg.
+    """
+    path, trained = as_path(output), as_checkpoint(checkpoint)
+    position = OrbitPosition(azimuth, elevation, radius)
+    still = position != OrbitPosition() or path.suffix.lower() == ".png"
+    if still and frames is not None:
+        raise InputError("frames are for a turn, and this is a still", arguments=["frames"])
+    count = 1 if still else DEFAULT_FRAMES if frames is None else frames
+    if still:
+        render_still(trained, path, position, force=force)
+    else:
+        render_turn(trained, path, count, force=force, on_progress=on_progress)
+    return Rendered(path, count, trained.student.image_width, trained.student.image_height)
 
 
 def render_still(
@@ -87,12 +106,13 @@ def render_still(
         OutputError: `output` exists, cannot be written or has another ending.
     """
     if output.suffix.lower() != ".png":
-        raise OutputError(f"{output}: a still is a .png file; give --output such a name")
+        raise OutputError(
+            f"{output}: a still is a .png file; give output such a name", arguments=["output"]
+        )
     _check_output(output, force)
-    pose = position.pose(checkpoint.orbit)
-    frame = student_frame_function(checkpoint)(checkpoint.ray_camera(pose))
+    frame = checkpoint.render(position.azimuth, position.elevation, position.radius)
     with written_beside(output) as partial:
-        Image.fromarray(to_uint8(frame)).save(partial, "PNG")
+        Image.fromarray(frame).save(partial, "PNG")
 
 
 def render_turn(
@@ -188,7 +208,9 @@ def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination before anything is rendered."""
     refuse_existing(output, force)
     if output.is_dir() and not (output.suffix == "" and _holds_frames_only(output)):
-        raise OutputError(f"{output}: is a directory that --force will not replace")
+        raise OutputError(
+            f"{output}: is a directory, which force does not replace", arguments=["force"]
+        )
 
 
 def _holds_frames_only(folder: Path) -> bool:

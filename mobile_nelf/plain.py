@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from mobile_nelf.errors import ConfigError
 
-__all__ = ["from_dict", "to_dict"]
+__all__ = ["check_choices", "from_dict", "to_dict"]
 
 T = TypeVar("T")
 
@@ -67,6 +67,22 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
         raise ConfigError(f"{where}: {error}") from error
 
 
+def check_choices(config: Any) -> None:
+    """Checks what type checkers see and Python does not: the values of fields that are literals.
+
+    For `__post_init__` of a config, which people also build by hand.
+
+    Raises:
+        ValueError: a value is none of the choices; the message names field and choices.
+    """
+    for name, hint in _type_hints(typing.cast(Any, type(config))).items():
+        if typing.get_origin(hint) is typing.Literal:
+            value, choices = getattr(config, name), typing.get_args(hint)
+            if not any(value == choice and type(value) is type(choice) for choice in choices):
+                expected = ", ".join(map(str, choices))
+                raise ValueError(f"unknown {name} {value!r}, expected one of {expected}")
+
+
 @functools.cache
 def _type_hints(cls: type[Any]) -> dict[str, Any]:
     # Annotations are text, which is evaluated anew at each call.
@@ -84,7 +100,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         (only,) = (argument for argument in arguments if argument is not type(None))
         return _convert(only, value, path)
     if origin is typing.Literal:
-        # Literals are matched with their type: True is no 1, and 2.0 no 2 although they are equal.
+        # Literals are matched with their type: True equals 1 and 2.0 equals 2, neither is meant.
         if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
         raise ConfigError(f"{path}: expected one of {list(arguments)}, found {value!r}")

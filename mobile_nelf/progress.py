@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """Tells nobody."""
+    """Ignores progress."""
 
 
 def counted(stage: str, items: Sequence[T], on_progress: Progress) -> Iterator[T]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mobile_nelf.cameras import Camera
-from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.encoding import encode
 from mobile_nelf.pictures import FloatImage
 from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf.students import EncoderConfig
+
+if TYPE_CHECKING:
+    from mobile_nelf.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["encoded_rays", "render_frame", "student_frame_function"]
 

@@ -53,7 +53,8 @@ def check_output(output: Path, force: bool) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another --output"
+            f"{folder}: cannot be written ({error.strerror}); choose another output",
+            arguments=["output"],
         ) from error
 
 
@@ -68,7 +69,8 @@ def make_run_folder(folder: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be made ({error.strerror}), expected a folder for the run's files; "
-            "choose another --output"
+            "choose another output",
+            arguments=["output"],
         ) from error
 
 
@@ -109,7 +111,7 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     """Returns the content of the state at `path`; None without one.
 
     Raises:
-        InputError: the file is no state, lacks one of `names`, or belongs to another run.
+        InputError: the file is not a state, lacks one of `names`, or belongs to another run.
     """
     if not path.exists():
         return None
@@ -118,20 +120,18 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise InputError(
             f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
-            "start afresh or use another output"
+            "start over, or use another output"
         ) from error
     if not (
         isinstance(state, dict)
         and {"run", *names} <= state.keys()
         and isinstance(state["run"], dict)
     ):
-        raise InputError(
-            f"{path}: holds something else than the state of a run; use another output"
-        )
+        raise InputError(f"{path}: is not the state of a run; use another output")
     differing = differing_names(run, state["run"])
     if differing:
         raise InputError(
-            f"{path}: is the state of a run with other settings or views ({', '.join(differing)}); "
-            "delete it to start afresh or use another output"
+            f"{path}: belongs to a run with different settings or views ({', '.join(differing)}); "
+            "delete it to start over, or use another output"
         )
     return state

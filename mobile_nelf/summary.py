@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError, OutputError
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.scenes import Box, Scene, read_scene
 from mobile_nelf.scenes.findings import scene_warnings
 from mobile_nelf.scenes.picture import camera_picture
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.text import text_fields
 from mobile_nelf.vocabulary import Activation, Extent
 
 __all__ = ["CheckpointSummary", "SceneSummary", "inspect_path"]
@@ -47,6 +48,10 @@ class CheckpointSummary:
     provenance: dict[str, str]
     weights_sha256: str
 
+    def __repr__(self) -> str:
+        """Returns names and values in two columns."""
+        return _text(self)
+
 
 @dataclass(frozen=True)
 class SceneSummary:
@@ -63,7 +68,7 @@ class SceneSummary:
         orbit: the part of the sphere that the training cameras cover.
         missing: frames without an image.
         notices: what the reader did to the photos.
-        warnings: what may surprise.
+        warnings: what is likely to spoil a training.
     """
 
     train: int
@@ -78,13 +83,24 @@ class SceneSummary:
     notices: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Returns names and values in two columns."""
+        return _text(self)
+
+
+def _text(summary: CheckpointSummary | SceneSummary) -> str:
+    values = {field.name: getattr(summary, field.name) for field in fields(summary)}
+    return text_fields(
+        {name: str(value) for name, value in values.items() if value not in ((), {})}
+    )
+
 
 def inspect_path(
-    path: Path,
+    path: AnyPath,
     *,
     camera: CameraOptions | None = None,
-    activation: Activation | None = None,
-    picture: Path | None = None,
+    trained_activation: Activation | None = None,
+    picture: AnyPath | None = None,
     force: bool = False,
 ) -> CheckpointSummary | SceneSummary:
     """Says what a checkpoint file or a scene folder holds.
@@ -92,7 +108,7 @@ def inspect_path(
     Args:
         path: a file is read as a checkpoint, a folder as a scene.
         camera: lens of an official checkpoint, see `load_checkpoint`.
-        activation: non-linearity of an official checkpoint, see `load_checkpoint`.
+        trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
         picture: PNG file to write with the cameras of a scene.
         force: replace an existing picture.
 
@@ -101,9 +117,14 @@ def inspect_path(
             asked of a checkpoint.
         OutputError: the picture exists or cannot be written.
     """
+    path = as_path(path)
+    picture = None if picture is None else as_path(picture)
     if path.is_dir():
         if picture is not None and picture.exists() and not force:
-            raise OutputError(f"{picture}: exists already; choose another file or add --force")
+            raise OutputError(
+                f"{picture}: exists already; choose another picture or set force",
+                arguments=["picture", "force"],
+            )
         scene = read_scene(path)
         summary = _scene_summary(scene)
         if picture is not None:
@@ -111,8 +132,13 @@ def inspect_path(
                 camera_picture(scene).save(partial, "PNG", optimize=True)
         return summary
     if picture is not None and path.exists():
-        raise InputError(f"{path}: is a checkpoint; --picture draws the cameras of a scene")
-    return _checkpoint_summary(load_checkpoint(path, camera=camera, activation=activation))
+        raise InputError(
+            f"{path}: is a checkpoint; a picture shows the cameras of a scene",
+            arguments=["picture"],
+        )
+    return _checkpoint_summary(
+        load_checkpoint(path, camera=camera, trained_activation=trained_activation)
+    )
 
 
 def _scene_summary(scene: Scene) -> SceneSummary:

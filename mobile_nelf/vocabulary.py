@@ -10,9 +10,11 @@ from typing import Literal
 
 __all__ = [
     "CHECK_TARGET",
+    "GELU_SNAP",
     "Activation",
     "ActivationForm",
     "Architecture",
+    "CheckpointKind",
     "ComputeUnits",
     "DeviceName",
     "Experience",
@@ -63,6 +65,9 @@ LayoutName = Literal["factored", "rays", "camera", "embedded"]
 #: How an artefact computes the activation.
 ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 
+#: The operator that the form `gelusnap` writes: SnapML's own, undocumented, in ONNX's domain.
+GELU_SNAP = "GeluSnap"
+
 #: How an artefact stores its weights.
 WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
 
@@ -83,6 +88,9 @@ FpsSource = Literal["display link", "1000 / p50"]
 
 ThermalState = Literal["nominal", "fair", "serious", "critical"]
 
+#: What a file says that it is: a student or a teacher of this project, or a student of the research
+#: code.
+CheckpointKind = Literal["student", "teacher", "official"]
 #: What `mnelf check` checks for unless it is told.
 CHECK_TARGET = "lens"
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# One call on a rented GPU: checks, a teacher, D60-SR3 on pseudo views, and what came of it.
-#   benchmarks/gpu/run.sh SCENE OUT SECONDS [--toy]     (--toy: the same on a CPU with small networks)
-# Needs PyTorch >= 2.11 and the checkout; nothing is installed. Each step has a time limit of its own.
+# One call on a rented GPU: a check, a teacher, D60-SR3 on its views, and what came of them.
+#   benchmarks/gpu/run.sh SCENE OUT SECONDS [--toy]     --toy: small networks, for a trial on a CPU
+# Needs PyTorch >= 2.11, NumPy, Pillow and this checkout; nothing is installed. A check that fails or
+# takes too long does not cost the training.
 set -u
+scene=$(realpath "$1") out=$(realpath "$2") seconds=$3
+shift 3
 cd "$(dirname "$0")/../.."
-scene=$1 out=$2 seconds=$3; shift 3
 export PYTHONPATH=$PWD:$PWD/exporters${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
-began=$(date +%s)
-left() { echo $((seconds - ($(date +%s) - began))); }
-python3 -m benchmarks.gpu.check "$@" 2>&1 | tee "$out/check.txt" || echo "check failed"
-timeout "$(left)" python3 -m benchmarks.gpu.train "$scene" "$out" "$(left)" "$@" 2>&1 | tee "$out/train.txt"
+timeout $((seconds / 6)) python3 -m benchmarks.gpu.check "$scene" --profile "$@" 2>&1 | tee "$out/check.txt"
+left=$((seconds - SECONDS))
+timeout "$left" python3 -m benchmarks.gpu.train "$scene" "$out" "$((left - 15))" "$@" 2>&1 | tee "$out/train.txt"

@@ -3,11 +3,10 @@
 # on any Debian or Ubuntu machine. Needs root, network and 4 GB. swift.sh beside it uses the result.
 #
 #   NELF_SWIFT_ROOT  where the chroot goes; default /var/tmp/nelf-swift
-#   NELF_DEBIAN      Debian mirror; default http://deb.debian.org/debian
+#   NELF_DEBIAN      Debian mirror; default: the first one in apt's own sources
 set -euo pipefail
 
 root="${NELF_SWIFT_ROOT:-/var/tmp/nelf-swift}"
-mirror="${NELF_DEBIAN:-http://deb.debian.org/debian}"
 # trixie is the first release with a package of Swift.
 suite=trixie
 # Without the last two, swiftc finds no C runtime and no C++ library to link with.
@@ -16,6 +15,12 @@ packages=(swiftlang libc6-dev libstdc++-14-dev)
 fail() {
     echo "setup_toolchain.sh: $*" >&2
     exit 2
+}
+
+# Prints the first repository of Debian itself that `apt-get update` read; nothing on Ubuntu.
+apt_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed -n 1p || true
 }
 
 if [[ -e "$root/ready" ]]; then
@@ -30,6 +35,8 @@ if ! command -v debootstrap >/dev/null; then
     apt-get update --quiet
     apt-get install --quiet --yes --no-install-recommends debootstrap
 fi
+mirror="${NELF_DEBIAN:-$(apt_mirror)}"
+[[ -n "$mirror" ]] || fail "apt knows no Debian mirror; run apt-get update, or set NELF_DEBIAN to one"
 
 mkdir -p "$root"
 debootstrap --variant=minbase "$suite" "$root" "$mirror"

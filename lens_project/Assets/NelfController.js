@@ -8,7 +8,7 @@
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
-//@input bool flipY = false {"hint":"Tick this if the picture stands on its head"}
+//@input bool flipY = false {"hint":"Enable if the image appears upside down"}
 //@input bool showFps = false {"hint":"Frames a second on the screen"}
 "use strict";
 
@@ -82,7 +82,7 @@ function draw() {
     ranLast = true;
 }
 
-/** Counts a frame, and has a slow phone go on with the smaller model. @param {number} seconds */
+/** Counts a frame, and switches a slow phone to the smaller model. @param {number} seconds */
 function tellTime(seconds) {
     if (ranLast && models.watch(model, seconds)) {
         statuses.remark(status, "slow: smaller picture");

@@ -90,7 +90,7 @@ function flipped(spec, cameraTexture) {
     return placeholders;
 }
 
-/** Loads one of CONTRACT.models; the one before goes on drawing until it is there.
+/** Loads one of CONTRACT.models; the one before draws until it is there.
  * @param {Model} model @param {number} index */
 function load(model, index) {
     const spec = model.contract.models[index];

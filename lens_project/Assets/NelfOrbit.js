@@ -1,5 +1,5 @@
 // Where the viewer is: azimuth and elevation in degrees, distance in world units, within what the
-// photos showed. Drags turn the object, let go it goes on turning, left alone it turns by itself.
+// photos showed. Drags turn the object, let go it keeps turning, left alone it turns by itself.
 "use strict";
 const clamp = require("./NelfMath").clamp;
 

@@ -76,7 +76,7 @@ function onEnd(touch, orbit, event) {
     if (id === touch.second.id) {
         touch.second.id = -1;
     } else if (id === touch.first.id && touch.second.id >= 0) {
-        // The other finger goes on as the only one.
+        // The other finger continues as the only one.
         touch.first.id = touch.second.id;
         touch.first.x = touch.second.x;
         touch.first.y = touch.second.y;

@@ -17,6 +17,7 @@ from mobile_nelf._version import __version__
 from mobile_nelf.atomic import refuse_existing, written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
+from mobile_nelf.bundles.origin import remember
 from mobile_nelf.bundles.report.page import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
@@ -57,6 +58,10 @@ class Bundle:
     manifest: Manifest
     next_step: str = ""
 
+    def __repr__(self) -> str:
+        """Returns folder, target and network."""
+        return f"Bundle({self.path}, {self.manifest!r})"
+
 
 def create_bundle(
     checkpoint: Checkpoint,
@@ -82,7 +87,6 @@ def create_bundle(
     Raises:
         InputError: unknown target, a name that it does not have, or a student that it cannot take,
             for its operators or its size.
-        OptionError: the target does not have an option.
         OutputError: `output` exists or cannot be written.
         ParityError: the artefact does not reproduce the trained network; nothing is written.
         MissingExtraError: the target's optional dependencies are not installed.
@@ -133,6 +137,7 @@ def create_bundle(
     listed = {**manifest.files, REPORT_NAME: FileRecord.of(files[REPORT_NAME])}
     manifest = replace(manifest, files=listed)
     _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
+    remember(manifest)
     return Bundle(output, manifest, exporter.next_step(output, name))
 
 
@@ -256,17 +261,21 @@ def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination early, before minutes of work."""
     refuse_existing(output, force)
     if output.exists() and not (output / MANIFEST_NAME).is_file():
-        raise OutputError(f"{output}: is not a bundle, so --force will not replace it")
+        raise OutputError(
+            f"{output}: is not a bundle, so force does not replace it", arguments=["force"]
+        )
     if stored_names(output):
         raise OutputError(
-            f"{output}: holds what a device measured, which --force would delete; choose another "
-            f"--output, or move {output / MEASUREMENTS_FOLDER} elsewhere"
+            f"{output}: holds what a device measured, which force would delete; choose another "
+            f"output, or move {output / MEASUREMENTS_FOLDER} elsewhere",
+            arguments=["output"],
         )
     parent = output.absolute().parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise OutputError(
-            f"{existing}: is not a folder that can be written; choose another --output"
+            f"{existing}: is not a folder that can be written; choose another output",
+            arguments=["output"],
         )
 
 
@@ -281,4 +290,6 @@ def _write(output: Path, files: dict[str, bytes], force: bool) -> None:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(files[path])
         if output.exists() and not force:
-            raise OutputError(f"{output}: appeared meanwhile; add --force to replace it")
+            raise OutputError(
+                f"{output}: appeared meanwhile; set force to replace it", arguments=["force"]
+            )

@@ -71,6 +71,11 @@ class Manifest:
     schema: int = SCHEMA_VERSION
     digest: str = ""
 
+    def __repr__(self) -> str:
+        """Returns target, network and how much was proven."""
+        network = self.contract.student.name
+        return f"Manifest({self.name} for {self.target}, {network}, {len(self.files)} files)"
+
     def to_bytes(self) -> bytes:
         """Returns the canonical file content, with the digest filled in."""
         # Through plain data and back, so that a 4 given for a float is written as a reader sees it.

@@ -106,8 +106,9 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
     path = bundle / MEASUREMENTS_FOLDER / _file_name(measurement)
     if path.exists() and not force:
         raise OutputError(
-            f"{path}: exists already, so this measurement was imported before; add --force to "
-            "replace it"
+            f"{path}: exists already, so this measurement was imported before; set force to "
+            "replace it",
+            arguments=["force"],
         )
     # As the device wrote it, so that nothing is lost that this version does not show.
     content = result.read_bytes()
@@ -121,13 +122,14 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
 
 
 def _check_folder(bundle: Path) -> None:
-    """Refuses early what is no bundle, with the bundles that may have been meant."""
+    """Refuses early what is not a bundle, with the bundles that may have been meant."""
     if not bundle.is_dir():
         raise InputError(f"{bundle}: no such folder, expected the bundle that was measured")
     inside = [] if (bundle / MANIFEST_NAME).is_file() else bundles_in(bundle)
     if inside:
         raise InputError(
-            f"{bundle}: is no bundle, but holds {', '.join(map(str, inside))}; name one of them"
+            f"{bundle}: is not a bundle; it contains the bundles "
+            f"{', '.join(map(str, inside))}; pass one of them"
         )
 
 

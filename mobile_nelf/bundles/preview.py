@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import Manifest
-from mobile_nelf.bundles.verify import read_bundle
+from mobile_nelf.bundles.verify import allowed_runtimes, read_bundle
 from mobile_nelf.cameras import Camera
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
@@ -29,12 +29,15 @@ class Preview:
         interactive: whether it shows the experience, with someone's fingers or steps; else it is a
             turn round the object.
         frames: pictures in it.
+        scripts_left_out: whether the experience was left out because it runs scripts of a bundle
+            that was not made on this machine.
     """
 
     path: Path
     runtime: str
     interactive: bool
     frames: int
+    scripts_left_out: bool
 
 
 def preview_bundle(
@@ -43,6 +46,7 @@ def preview_bundle(
     *,
     frames: int,
     screen: tuple[int, int],
+    run_scripts: bool = False,
     force: bool = False,
     on_progress: Progress = silent,
 ) -> Preview:
@@ -53,11 +57,13 @@ def preview_bundle(
         output: a file that ends in .gif or .mp4, or a folder for PNG files.
         frames: pictures in the film.
         screen: columns and rows of the screen, for experiences that fill one.
+        run_scripts: run scripts of the bundle also if it was not made on this machine; they reach
+            no file, network or process.
         force: replace an existing film.
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: `path` is no folder, or no frames are asked for.
+        InputError: `path` is not a folder, or no frames are asked for.
         BundleError: the bundle is damaged.
         OutputError: `output` exists, cannot be written or has another ending.
         MissingExtraError: the target's optional dependencies are not installed.
@@ -71,7 +77,13 @@ def preview_bundle(
     if problems:
         raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
     runtimes = find_exporter(manifest.target).runtimes(files, manifest.contract)
-    shown = next((runtime for runtime in runtimes if runtime.film is not None), runtimes[0])
+    allowed = allowed_runtimes(runtimes, manifest, run_scripts)
+    if not allowed:
+        raise BundleError(
+            f"{path}: only its scripts can show it; set run_scripts to run them",
+            arguments=["run_scripts"],
+        )
+    shown = next((runtime for runtime in allowed if runtime.film is not None), allowed[0])
     if shown.film is None:
         fps = frames / TURN_SECONDS
         pictures = _turn(shown, manifest, frames, on_progress)
@@ -79,7 +91,7 @@ def preview_bundle(
         fps = FILM_FPS
         pictures = _counted(shown.film(frames, screen), frames, on_progress)
     write_film(output, pictures, fps, force=force)
-    return Preview(output, shown.name, shown.film is not None, frames)
+    return Preview(output, shown.name, shown.film is not None, frames, len(allowed) < len(runtimes))
 
 
 def _turn(

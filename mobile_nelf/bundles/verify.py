@@ -10,15 +10,23 @@ import numpy as np
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
+from mobile_nelf.bundles.origin import was_made_here
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
 from mobile_nelf.export.reference import Reference, in_window, take_pixels
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.pictures import from_uint8, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
+from mobile_nelf.text import text_table
 
-__all__ = ["Verification", "read_bundle", "verify_bundle"]
+__all__ = ["Verification", "allowed_runtimes", "read_bundle", "verify_bundle"]
+
+#: Why a leg was left out.
+FOREIGN_SCRIPTS = (
+    "it runs scripts of the bundle, which was not made on this machine; set run_scripts to run them"
+)
 
 #: Whole frames are compared at 8 bits, where rounding alone decides: at the contract's 60 dB about
 #: one value in five lands on the next step, which is 55 dB.
@@ -37,7 +45,8 @@ class Verification:
         manifest: what it claims.
         problems: what does not hold, one sentence each; empty if everything holds.
         legs: parity as measured now.
-        not_repeated: legs of the manifest that this machine lacks a runtime for.
+        not_repeated: legs of the manifest that this machine lacks a runtime for, and legs that run
+            scripts of somebody else's bundle, with the flag that allows it.
         unlisted: files that the bundle neither came with nor got from a device, such as Lens
             Studio's caches.
     """
@@ -49,24 +58,49 @@ class Verification:
     not_repeated: tuple[str, ...]
     unlisted: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Returns the verdict, what does not hold, and the legs as a table."""
+        verdict = "passed" if self.passed else "FAILED"
+        rows = [
+            (leg.name, "ok" if leg.passed else "FAILED", f"{leg.psnr_db:.1f}") for leg in self.legs
+        ]
+        return "\n".join(
+            [
+                f"{self.path}: {verdict}",
+                *self.problems,
+                *(f"not repeated here: {leg}" for leg in self.not_repeated),
+                text_table(("parity", "verdict", "worst dB"), rows, right=1),
+            ]
+        )
+
+    @property
+    def scripts_left_out(self) -> tuple[str, ...]:
+        """Those of `not_repeated` that `run_scripts` would have run."""
+        return tuple(leg for leg in self.not_repeated if leg.endswith(FOREIGN_SCRIPTS))
+
     @property
     def passed(self) -> bool:
         """Whether the bundle is what it claims to be."""
         return not self.problems
 
 
-def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification:
+def verify_bundle(
+    path: AnyPath, *, run_scripts: bool = False, on_progress: Progress = silent
+) -> Verification:
     """Checks hashes, contract and inspection of a bundle and replays its reference frames.
 
     Args:
         path: the bundle's folder.
+        run_scripts: run scripts of the bundle also if it was not made on this machine; they reach
+            no file, network or process.
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: `path` is no folder.
+        InputError: `path` is not a folder.
         BundleError: there is no manifest, or it was edited.
         MissingExtraError: the target's optional dependencies are not installed.
     """
+    path = as_path(path)
     manifest, files, problems = read_bundle(path)
     contract = manifest.contract
     exporter = find_exporter(manifest.target)
@@ -86,13 +120,21 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
                     f"{MANIFEST_NAME}: cost, models or tables differ from those of the artefact"
                 )
             runtimes = exporter.runtimes(files, contract)
-            executed = {leg_name(runtime) for runtime in runtimes}
-            not_repeated = tuple(
-                leg.name
-                for leg in manifest.parity
-                if proves_artefact(leg) and leg.name not in executed
+            allowed = allowed_runtimes(runtimes, manifest, run_scripts)
+            known_legs = {leg_name(runtime) for runtime in runtimes}
+            not_repeated = (
+                *(
+                    leg.name
+                    for leg in manifest.parity
+                    if proves_artefact(leg) and leg.name not in known_legs
+                ),
+                *(
+                    f"{leg_name(runtime)}: {FOREIGN_SCRIPTS}"
+                    for runtime in runtimes
+                    if runtime not in allowed
+                ),
             )
-            legs = _replay(runtimes, manifest, files, on_progress)
+            legs = _replay(allowed, manifest, files, on_progress)
         except BundleError as error:
             problems.append(str(error))
     problems += [leg.summary for leg in legs if not leg.passed]
@@ -104,11 +146,19 @@ def verify_bundle(path: Path, *, on_progress: Progress = silent) -> Verification
     return Verification(path, manifest, tuple(problems), tuple(legs), not_repeated, unlisted)
 
 
+def allowed_runtimes(
+    runtimes: Sequence[Runtime], manifest: Manifest, run_scripts: bool
+) -> tuple[Runtime, ...]:
+    """Returns the runtimes that may run: scripts of others only where the user asked for it."""
+    trusted = run_scripts or was_made_here(manifest)
+    return tuple(runtime for runtime in runtimes if trusted or not runtime.runs_scripts)
+
+
 def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
     """Returns the manifest of a bundle, its files by relative path, and which are not as listed.
 
     Raises:
-        InputError: `path` is no folder.
+        InputError: `path` is not a folder.
         BundleError: there is no manifest, or it was edited.
     """
     if not path.is_dir():

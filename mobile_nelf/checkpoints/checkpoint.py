@@ -9,14 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, OrbitLimits
+from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, OrbitLimits, OrbitPosition
+from mobile_nelf.paths import AnyPath
+from mobile_nelf.pictures import ByteImage, to_uint8
+from mobile_nelf.rendering import student_frame_function
+from mobile_nelf.seeding import seeded
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import HeadBodyTail
 
 __all__ = ["Checkpoint"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A trained student.
 
@@ -38,9 +42,43 @@ class Checkpoint:
     metrics: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Returns what tells students apart, without their weights."""
+        size = f"{self.student.image_width}×{self.student.image_height}"
+        values = sum(value.numel() for value in self.weights.values())
+        quality = self.metrics.get("test_psnr_db")
+        tested = "" if quality is None else f", {quality:.2f} dB on test views"
+        return f"Checkpoint({self.student.name} of {size}, {values:,} weights{tested})"
+
+    def render(
+        self,
+        azimuth: float | None = None,
+        elevation: float | None = None,
+        radius: float | None = None,
+    ) -> ByteImage:
+        """Renders a frame, [height, width, 3 or 4] uint8; colours of RGBA are on the background.
+
+        Args:
+            azimuth: degrees around the vertical axis; the middle of its range if None.
+            elevation: degrees above the horizon; likewise.
+            radius: distance from the target in world units; likewise.
+
+        Raises:
+            InputError: the position lies outside of the photos that the student was trained on.
+        """
+        pose = OrbitPosition(azimuth, elevation, radius).pose(self.orbit)
+        return to_uint8(student_frame_function(self)(self.ray_camera(pose)))
+
+    def save(self, path: AnyPath, *, half: bool = False) -> None:
+        """Writes the checkpoint; see `save_checkpoint`."""
+        from mobile_nelf.checkpoints.native import save_checkpoint
+
+        save_checkpoint(self, path, half=half)
+
     def network(self) -> HeadBodyTail:
         """Returns the trained network in evaluation mode, float32 on the CPU."""
-        network = build_student(self.student)
+        with seeded():
+            network = build_student(self.student)
         network.load_state_dict(self.weights)
         return network.eval()
 

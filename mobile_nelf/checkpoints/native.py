@@ -11,19 +11,22 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
-from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.checkpoints.safe import describe, printable
 from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.students import StudentConfig
+
+if TYPE_CHECKING:
+    from mobile_nelf.checkpoints.checkpoint import Checkpoint
 
 __all__ = ["FORMAT", "TEACHER_FORMAT", "VERSION", "read_native", "save_checkpoint"]
 
@@ -53,7 +56,7 @@ class _Header:
     provenance: dict[str, str]
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
+def save_checkpoint(checkpoint: Checkpoint, path: AnyPath, *, half: bool = False) -> None:
     """Writes `checkpoint`; the same content gives the same bytes.
 
     Args:
@@ -67,6 +70,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -
             float16, or the rest is not consistent.
         OutputError: the file cannot be written.
     """
+    path = as_path(path)
     header = _Header(
         checkpoint.student,
         checkpoint.intrinsics,
@@ -115,8 +119,8 @@ def _interned(value: Any) -> Any:
     return sys.intern(value) if isinstance(value, str) else value
 
 
-def read_native(content: dict[Any, Any], path: Path) -> Checkpoint:
-    """Returns the checkpoint in the `content` of a file.
+def read_native(content: dict[Any, Any], path: Path) -> dict[str, Any]:
+    """Returns the fields of the checkpoint in the `content` of a file.
 
     Args:
         content: what the safe reader found; it may hold anything.
@@ -143,15 +147,7 @@ def read_native(content: dict[Any, Any], path: Path) -> Checkpoint:
     weights = state_dict(content.get("weights"), path, "weights")
     rest = {key: content[key] for key in content if key not in ("format", "version", "weights")}
     header = _checked_header(rest, path)
-    return Checkpoint(
-        student=header.student,
-        intrinsics=header.intrinsics,
-        orbit=header.orbit,
-        weights=checked_weights(weights, header.student, path),
-        background=header.background,
-        metrics=header.metrics,
-        provenance=header.provenance,
-    )
+    return {**vars(header), "weights": checked_weights(weights, header.student, path)}
 
 
 def _checked_header(content: dict[Any, Any], path: Path) -> _Header:

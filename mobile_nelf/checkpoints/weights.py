@@ -31,7 +31,7 @@ def state_dict(found: Any, path: Path, key: str) -> dict[str, Tensor]:
         key: for messages.
 
     Raises:
-        CheckpointError: it is no dict of names and dense tensors.
+        CheckpointError: it is not a dict of names and dense tensors.
     """
     if not isinstance(found, dict):
         raise CheckpointError(f"{path}: {key} is {describe(found)}, expected a dict of tensors")
@@ -111,7 +111,7 @@ def _checked(name: str, value: Tensor, like: Tensor, path: Path) -> Tensor:
         bad = int((~torch.isfinite(converted)).sum())
         raise CheckpointError(
             f"{path}: {name} has {bad} of {math.prod(value.shape)} values that are NaN or "
-            "infinite; the training diverged, take an earlier checkpoint"
+            "infinite; training diverged, use an earlier checkpoint"
         )
     return converted
 

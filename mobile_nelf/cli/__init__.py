@@ -11,28 +11,28 @@ from typing import Any
 import click
 
 from mobile_nelf._version import __version__
-from mobile_nelf.cli._options import debug_option, examples, flag
+from mobile_nelf.cli._options import debug_option, examples, option_text
 from mobile_nelf.cli._printing import plain
-from mobile_nelf.errors import MnelfError, OptionError
+from mobile_nelf.errors import MnelfError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
 #: Every command and its help in one line; the module of its name in `commands` holds it.
 COMMANDS = {
-    "bundle": "Turn a checkpoint into a bundle for a target, checked and compared.",
-    "check": "Say whether a target takes a checkpoint or an ONNX file.",
-    "verify": "Prove a bundle again from its files alone.",
-    "preview": "Show what a bundle does, as a film rendered by its own artefact.",
-    "train": "Train a student on photos through a teacher, in one go.",
-    "teacher": "Train a teacher, a radiance field that renders views for students.",
-    "distill": "Write views that a teacher renders to disk, as images and cameras.",
-    "student": "Train a student on the views of a teacher, or on photos alone.",
-    "eval": "Measure a checkpoint or a teacher on the test views of a scene.",
-    "render": "Render a still, a turn as GIF or MP4, or a folder of frames.",
-    "bench": "Take what a device measured into its bundle.",
+    "bundle": "Export a checkpoint as a verified bundle.",
+    "check": "Check whether a target supports a checkpoint, an ONNX file or a project.",
+    "verify": "Verify a bundle again from its files.",
+    "preview": "Render a preview video with the bundle's own model.",
+    "train": "Train a teacher and a student from photos.",
+    "teacher": "Train a teacher: a radiance field that renders views for students.",
+    "distill": "Render the views of a teacher to disk, as images and cameras.",
+    "student": "Train a student on the views of a teacher, or on photos only.",
+    "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
+    "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
+    "bench": "Import device benchmark results into their bundle.",
     "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
-    "inspect": "Show what a checkpoint or a scene holds.",
-    "doctor": "Show what this machine can do, and what to install for the rest.",
+    "inspect": "Show what a checkpoint or a scene contains.",
+    "doctor": "Show what this machine supports, and what to install for the rest.",
 }
 
 
@@ -76,10 +76,9 @@ def _explain(error: Exception) -> tuple[str, int]:
     """Returns the line and the exit code for an error."""
     if isinstance(error, click.exceptions.Abort):
         return "; ".join(filter(None, ("interrupted", str(error)))), 130
-    if isinstance(error, OptionError):
-        return f"{flag(error.option)}: {error}", error.exit_code
     if isinstance(error, MnelfError):
-        return str(error), error.exit_code
+        options = ", ".join(map(option_text, error.arguments))
+        return f"{error} ({options})" if options else str(error), error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{error.format_message().rstrip('.')}; see `{error.ctx.command_path} -h`", 2
     if isinstance(error, click.ClickException):
@@ -94,7 +93,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     epilog=examples(
         "mnelf train examples/mic -o mic.pt    a light field from photos",
         "mnelf bundle mic.pt --target lens     a Lens Studio project",
-        "mnelf verify mic-lens                 prove it again, anywhere",
+        "mnelf verify mic-lens                 verified again, on any machine",
     ),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -20,11 +20,12 @@ __all__ = [
     "common_options",
     "debug_option",
     "examples",
-    "flag",
     "force_option",
     "lens_options",
     "load",
+    "option_text",
     "path_type",
+    "run_scripts_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +41,12 @@ debug_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 force_option = click.option("--force", is_flag=True, help="Replace an existing output.")
+run_scripts_option = click.option(
+    "--run-scripts",
+    is_flag=True,
+    help="Run scripts of a bundle that was not made on this machine. They cannot access files, the "
+    "network or processes, and their time and memory are limited.",
+)
 
 
 def choice(words: Any, *others: str) -> click.Choice[str]:
@@ -57,9 +64,12 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def flag(name: str) -> str:
-    """Returns the flag of an argument."""
-    return f"--{name.replace('_', '-')}"
+def option_text(argument: str) -> str:
+    """Returns the option for an argument of the SDK, as an error names it.
+
+    Options are called what the SDK calls the argument, so that this is all the translation.
+    """
+    return f"--camera {CAMERA_FORM}" if argument == "camera" else f"--{argument.replace('_', '-')}"
 
 
 def _camera(
@@ -91,7 +101,7 @@ def lens_options(command: F) -> F:
     activation = click.option(
         "--trained-activation",
         type=choice(Activation),
-        help="Non-linearity of an official checkpoint, if not that of the official scripts.",
+        help="Activation function of an official checkpoint, if not that of the official scripts.",
     )
     return camera(activation(command))
 
@@ -102,7 +112,9 @@ def load(
     """Loads a checkpoint with the values of `lens_options`."""
     from mobile_nelf.checkpoints import load_checkpoint
 
-    return load_checkpoint(path, camera=camera_options(camera), activation=trained_activation)
+    return load_checkpoint(
+        path, camera=camera_options(camera), trained_activation=trained_activation
+    )
 
 
 def camera_options(numbers: tuple[float, ...] | None) -> CameraOptions | None:

@@ -54,7 +54,7 @@ def print_fields(fields: dict[str, str]) -> None:
 
 
 def print_note(label: str, text: str) -> None:
-    """Prints a sentence after a label; what does not fit goes on in further, indented lines."""
+    """Prints a sentence after a label; what does not fit continues on further, indented lines."""
     _print_wrapped(f"{plain(label)}: ", text, indent=2)
 
 
@@ -119,7 +119,7 @@ def print_report_table(table: Table) -> None:
 def inspection_fields(inspection: Inspection) -> dict[str, str]:
     """Returns work, memory and sizes for `print_fields`."""
     cost, on_device = inspection.cost, inspection.bytes_on_device
-    fields = {"work": "unknown, since shapes are"}
+    fields = {"work": "unknown (the graph has dynamic shapes)"}
     if cost is not None:
         fields["work"] = f"{cost.macs / 1e9:.2f} GMAC a frame"
         fields["activations"] = f"{size_text(cost.peak_activation_bytes)} at the peak, in fp32"

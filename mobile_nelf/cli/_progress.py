@@ -49,17 +49,17 @@ class RunReport:
         }
 
     def on_step(self, progress: TeacherProgress) -> None:
-        """Hears of a step of the teacher."""
+        """Shows a step of the teacher."""
         self._step("teacher", progress.step, progress.steps, progress.psnr_db)
 
     def on_fit(self, progress: FitProgress) -> None:
-        """Hears of a step of the student."""
+        """Shows a step of the student."""
         self._step(progress.stage, progress.step, progress.steps, progress.psnr_db)
 
     def on_progress(self, stage: str, done: int, total: int) -> None:
-        """Hears of views that are made or judged."""
+        """Shows views that are rendered or evaluated."""
         if stage == "evaluate" and done == 0:
-            self.say(f"judging {total} test views")
+            self.say(f"evaluating {total} test views")
         self._open()
         self._show(stage, done, total)
 
@@ -91,17 +91,17 @@ class _Silence(RunReport):
 def run_report(
     output: Path, opening: Sequence[str], stages: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[RunReport]:
-    """Yields a report; an interruption then says how to go on towards `output`."""
+    """Yields a report; an interruption then says how to resume the run of `output`."""
     from mobile_nelf.runs import run_folder
 
     folder = run_folder(output)
-    again = f"the same command goes on from {folder}"
+    again = f"repeat the command to resume from {folder}"
     # Of the processes that torchrun starts, the first one speaks.
     speaks = os.environ.get("RANK", "0") == "0"
     try:
         with progress_bar() as show:
             report = RunReport if speaks else _Silence
-            yield report(show, [*opening, f"after an interruption {again}"], stages)
+            yield report(show, [*opening, f"if interrupted, {again}"], stages)
     except KeyboardInterrupt:
         raise click.exceptions.Abort(again if folder.exists() else "") from None
 

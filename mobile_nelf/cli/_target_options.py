@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mobile_nelf.cli._options import flag
+from mobile_nelf.cli._options import option_text
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.options import Option, options_of
 from mobile_nelf.export.targets import exporter_targets, target_options
@@ -61,10 +61,10 @@ def _click_option(name: str, declared: dict[str, Option], *, everywhere: bool) -
             )
     text = first.help if everywhere else f"{first.help} For {', '.join(declared)}."
     if first.type is bool:
-        return click.option(flag(name), name, is_flag=True, help=text)
+        return click.option(option_text(name), name, is_flag=True, help=text)
     words = tuple(dict.fromkeys(word for found in declared.values() for word in found.words))
     return click.option(
-        flag(name),
+        option_text(name),
         name,
         type=click.Choice(words) if words else first.type,
         multiple=first.many,

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from mobile_nelf.comparison.compare import compare
 from mobile_nelf.comparison.paper import PAPER_ROWS
-from mobile_nelf.comparison.rows import DeviceFigures, Row
+from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row
 
-__all__ = ["PAPER_ROWS", "DeviceFigures", "Row", "compare"]
+__all__ = ["PAPER_ROWS", "Comparison", "DeviceFigures", "Row", "compare"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
 from mobile_nelf.bundles.measured import bundle_measurements, bundles_in
-from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
+from mobile_nelf.checkpoints import CameraOptions, open_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.checkpoints.safe import read_file
-from mobile_nelf.comparison.rows import DeviceFigures, Row, runs_of
+from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.parity import ParityLeg
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.vocabulary import Activation
 
 __all__ = ["compare"]
@@ -25,48 +25,48 @@ HALF_BYTES = 2
 
 
 def compare(
-    paths: Sequence[Path],
-    *,
+    *paths: AnyPath,
     all_runs: bool = False,
     camera: CameraOptions | None = None,
-    activation: Activation | None = None,
-) -> tuple[Row, ...]:
+    trained_activation: Activation | None = None,
+) -> Comparison:
     """Returns rows for checkpoints and bundles, in the order given.
 
     A bundle has a row for each model in it, with the fastest run whose picture is right.
 
     Args:
-        paths: folders are bundles, files are checkpoints.
-        all_runs: a row for each run, also those that broke off.
+        *paths: folders are bundles, files are checkpoints.
+        all_runs: a row for each run, also failed ones.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
-        activation: non-linearity of the official checkpoints among them, see `load_checkpoint`.
+        trained_activation: non-linearity of the official checkpoints among them, see
+            `load_checkpoint`.
 
     Raises:
         InputError: a path is neither checkpoint nor bundle.
         BundleError: a manifest or a measurement in a bundle was edited or damaged.
     """
     rows: list[Row] = []
-    for path in paths:
+    for path in map(as_path, paths):
         if path.is_dir():
             rows += _bundle_rows(path, all_runs)
         else:
-            rows.append(_checkpoint_row(path, _load(path, camera, activation)))
-    return tuple(rows)
+            rows.append(_checkpoint_row(path, _load(path, camera, trained_activation)))
+    return Comparison(rows)
 
 
-def _load(path: Path, camera: CameraOptions | None, activation: Activation | None) -> Checkpoint:
+def _load(
+    path: Path, camera: CameraOptions | None, trained_activation: Activation | None
+) -> Checkpoint:
     if path.suffix == ".json" and path.is_file():
         raise InputError(
             f"{path}: is a JSON file, expected a bundle or a checkpoint; put what a device "
             f"measured into its bundle: `mnelf bench import {path}`"
         )
-    if camera is None and activation is None:
-        return load_checkpoint(path)
+    opened = open_checkpoint(path)
     # The options are for the official files of a list; others say themselves what they are.
-    content = read_file(path)
-    if isinstance(content, dict) and "format" in content:
-        return load_checkpoint(path)
-    return load_checkpoint(path, camera=camera, activation=activation)
+    if opened.kind != "official":
+        return opened.checkpoint()
+    return opened.checkpoint(camera=camera, trained_activation=trained_activation)
 
 
 def _checkpoint_row(path: Path, checkpoint: Checkpoint) -> Row:
@@ -91,7 +91,8 @@ def _bundle_rows(path: Path, all_runs: bool) -> list[Row]:
         inside = bundles_in(path)
         if inside:
             raise InputError(
-                f"{path}: is no bundle, but holds {', '.join(map(str, inside))}; name those instead"
+                f"{path}: is not a bundle; it contains the bundles "
+                f"{', '.join(map(str, inside))}; pass those instead"
             )
         for folder in path.absolute().parents:
             if (folder / MANIFEST_NAME).is_file():

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobile_nelf.devices import Device, Measurement, Run
+from mobile_nelf.text import text_table
 from mobile_nelf.vocabulary import RowKind
 
-__all__ = ["DeviceFigures", "Row", "runs_of"]
+__all__ = ["Comparison", "DeviceFigures", "Row", "runs_of"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class DeviceFigures:
         slowed_by: what made the device slower than it could be; empty if nothing is known.
         self_check_db: worst frame of the device against the reference; None if not measured.
         picture_is_right: the verdict of the self-check; None if there was none.
-        error: why the run broke off; empty if it did not.
+        error: why the run failed; empty if it did not.
     """
 
     device: str
@@ -84,10 +85,38 @@ class Row:
     note: str = ""
 
 
+class Comparison(tuple[Row, ...]):
+    """Rows side by side, which show themselves as a table."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Returns a table; what was not measured is left empty."""
+        columns = ("model", "target", "weights", "MB", "PSNR dB", "parity dB", "p50 ms", "FPS")
+        rows = [
+            (
+                f"{row.name} {row.model}".rstrip(),
+                row.target,
+                row.weights,
+                _number(row.size_bytes and row.size_bytes / 1e6, 2),
+                _number(row.psnr_db, 2),
+                _number(row.parity_db, 1),
+                _number(row.figures.p50_ms if row.figures else None, 2),
+                _number(row.figures.fps if row.figures else None, 1),
+            )
+            for row in self
+        ]
+        return text_table(columns, rows, right=5)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
 def runs_of(model: str, measurements: Sequence[Measurement]) -> list[DeviceFigures]:
     """Returns the runs of a model: those with the right picture first, the fastest of them first.
 
-    A wrong picture says nothing about speed, and a run that broke off has none.
+    A wrong picture says nothing about speed, and a failed run has none.
     """
     found = [
         _figures(measurement.device, measurement.date, run)

@@ -6,7 +6,9 @@ Lens Studio script and its `.meta` files, and the manifest of a bundle are deriv
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
@@ -14,13 +16,26 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.form import ACTIVATION_FORMS
 from mobile_nelf.deploy.layouts import Layout, TensorSpec
 from mobile_nelf.deploy.tolerances import required_psnr_db
+from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import ActivationForm, LayoutName, OutputForm
 
-__all__ = ["CAMERA_IMAGE", "Contract", "default_activation", "make_contract", "shown_ball_radius"]
+__all__ = [
+    "CAMERA_IMAGE",
+    "CONTRACT_KEY",
+    "Contract",
+    "default_activation",
+    "make_contract",
+    "parse_contract",
+    "shown_ball_radius",
+]
 
-#: Raised when a reader of an older bundle would misread a newer one.
+#: Bump when older readers would misread the contract.
 CONTRACT_VERSION = 3
+
+#: Metadata key under which a model carries its contract.
+CONTRACT_KEY = "mobile_nelf.contract"
 
 #: Input of a composited picture: what the device's camera sees behind the object.
 CAMERA_IMAGE = "camera_image"
@@ -70,6 +85,10 @@ class Contract:
                 "use the mnelf that wrote the bundle"
             )
 
+    def as_metadata(self) -> dict[str, str]:
+        """Returns what a model carries, for `parse_contract`."""
+        return {CONTRACT_KEY: json.dumps(to_dict(self), sort_keys=True)}
+
     @property
     def upload_bytes(self) -> int:
         """Bytes that the host writes for each frame; the camera's image is a texture."""
@@ -85,6 +104,24 @@ class Contract:
         """Row and column at which the student's picture begins in the output."""
         _, _, rows, columns = self.output.shape
         return (rows - self.student.image_height) // 2, (columns - self.student.image_width) // 2
+
+
+def parse_contract(metadata: Mapping[str, str], model: str) -> Contract:
+    """Returns the contract in the metadata of a model.
+
+    Args:
+        metadata: of the model, by key.
+        model: its name, for messages.
+
+    Raises:
+        BundleError: there is none, or it cannot be read.
+    """
+    if CONTRACT_KEY not in metadata:
+        raise BundleError(f"{model}: carries no contract; it was not written by mnelf")
+    try:
+        return from_dict(Contract, json.loads(metadata[CONTRACT_KEY]), "contract")
+    except (ValueError, ConfigError) as error:
+        raise BundleError(f"{model}: has an unreadable contract ({error})") from error
 
 
 def make_contract(

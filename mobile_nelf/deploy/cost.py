@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.vocabulary import GELU_SNAP
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -100,7 +101,7 @@ def _skeleton(model: ModelProto) -> ModelProto:
                 name=tensor.name, data_type=tensor.data_type, dims=tensor.dims
             )
     for node in copy.graph.node:
-        if node.op_type == "GeluSnap" and node.domain == "":
+        if node.op_type == GELU_SNAP and node.domain == "":
             node.op_type = "Relu"
     return copy
 

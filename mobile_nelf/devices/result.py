@@ -95,13 +95,13 @@ class MeasuredBundle:
 class Run:
     """One model with one setting of compute units.
 
-    A run that broke off has a text in `error`, and of the other figures those that it reached.
+    A failed run has a text in `error`, and of the other figures those that it reached.
 
     Attributes:
         model: its path inside the bundle.
         weights_sha256: of the `weight.bin` inside it.
         compute_units: which processors Core ML was allowed to use.
-        error: why the run broke off; None if it did not.
+        error: why the run failed; None if it did not.
         compile_ms: from package to compiled model; None if the app carried a compiled one.
         cold_load_ms: first load, which may make the plan for the Neural Engine.
         warm_load_ms: second load.

@@ -41,6 +41,16 @@ class CheckResult:
     layout_reason: str
     inspection: Inspection
 
+    def __repr__(self) -> str:
+        """Returns the verdict and how much there is to read."""
+        network = self.contract.student.name if self.contract else "the model"
+        verdict = "takes" if self.passed else "refuses"
+        errors = len(self.inspection.problems)
+        return (
+            f"CheckResult(target {self.target} {verdict} {network}, {errors} problems, "
+            f"{len(self.inspection.findings) - errors} warnings)"
+        )
+
     @property
     def passed(self) -> bool:
         """Whether the target takes the network."""
@@ -65,8 +75,8 @@ def check_path(
         trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
 
     Raises:
-        InputError: no such file or target, or options that the file has no use for.
-        OptionError: the target does not have an option.
+        InputError: no such file or target, an option that the target does not have, or options
+            that the file has no use for.
         CheckpointError: the file is neither a checkpoint nor an ONNX model.
         MissingExtraError: the target's optional dependencies are not installed.
     """
@@ -77,7 +87,7 @@ def check_path(
         refuse_choices(path, "an ONNX model", {**options, **foreign})
         return CheckResult(target, None, "", exporter.check_onnx(model, path))
     chosen = make_options(target, exporter.options, options)
-    checkpoint = load_checkpoint(path, camera=camera, activation=trained_activation)
+    checkpoint = load_checkpoint(path, camera=camera, trained_activation=trained_activation)
     exported = exporter.export(checkpoint, "check", chosen)
     return CheckResult(
         target, exported.contract, exported.layout_reason, exporter.inspect(exported.files)
@@ -115,7 +125,9 @@ def _read_onnx(path: Path) -> ModelProto | None:
         model: ModelProto = onnx.load(path, format="protobuf", load_external_data=False)
     except decode_error as error:
         if path.suffix == ".onnx":
-            raise InputError(f"{path}: is truncated or no ONNX model; export it again") from error
+            raise InputError(
+                f"{path}: is truncated or not an ONNX model; export it again"
+            ) from error
         return None
     # Protobuf skips what it does not know, so many files parse as a model of nothing.
     return model if model.graph.node else None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from mobile_nelf.errors import OptionError
+from mobile_nelf.errors import InputError
 from mobile_nelf.plain import from_dict
 from mobile_nelf.vocabulary import ActivationForm, LayoutName
 
@@ -116,14 +116,15 @@ def make_options(target: str, options: type[T], chosen: Mapping[str, object]) ->
         chosen: values by name; `None`, `()` and `False` leave the choice to the exporter.
 
     Raises:
-        OptionError: the target does not have an option that was chosen.
+        InputError: the target does not have an option that was chosen.
         ConfigError: it has, but not with this value.
     """
     asked = {name: value for name, value in chosen.items() if is_chosen(value)}
     known = [found.name for found in options_of(options)]
     for name in asked:
         if name not in known:
-            raise OptionError(
-                f"target {target} has no option {name}; it has {', '.join(known) or 'none'}", name
+            raise InputError(
+                f"target {target} has no option {name}; it has {', '.join(known) or 'none'}",
+                arguments=[name],
             )
     return from_dict(options, asked, f"options of target {target}")

@@ -23,7 +23,7 @@ from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import student_frame_function
 
-__all__ = ["REFERENCE", "Reference", "in_window", "take_pixels"]
+__all__ = ["PIXELS", "POSES", "REFERENCE", "Reference", "in_window", "take_pixels"]
 
 #: Folder of the reference frames in a bundle.
 REFERENCE = "reference"
@@ -35,7 +35,7 @@ POSES = "poses.json"
 PIXELS = "pixels.npy"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """What the artefact is compared with.
 

@@ -38,6 +38,7 @@ class Runtime:
             nothing but the picture.
         emulates: whether this replays a device's arithmetic. Every pose exercises the same, so that
             a few frames do when the bundle is made; verifying runs all.
+        runs_scripts: whether it runs scripts of the bundle, which may be anybody's.
         largest_activation: after frames were rendered, name and magnitude of the largest result in
             fp16 of any of them; None where nothing is computed in fp16.
     """
@@ -51,4 +52,5 @@ class Runtime:
     window: tuple[slice, slice] | None = None
     film: Callable[[int, tuple[int, int]], Iterator[ByteImage]] | None = None
     emulates: bool = False
+    runs_scripts: bool = False
     largest_activation: Callable[[], tuple[str, float]] | None = None

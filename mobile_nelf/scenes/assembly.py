@@ -14,7 +14,7 @@ from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.lens import DistortedLens
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.view import View
-from mobile_nelf.scenes.world import faces_forward, world_similarity
+from mobile_nelf.scenes.world import common_up, faces_forward, world_similarity
 
 __all__ = ["Frame", "normalised_scene", "scene_as_given"]
 
@@ -24,6 +24,10 @@ HOLD_OUT = 8
 ASPECT_TOLERANCE = 0.01
 #: Files that a notice names.
 NAMES_SHOWN = 5
+UP_GUESSED = (
+    "up is the mean of the photos' upper sides: the cameras' x axes do not tell it, since they are "
+    "parallel or turned at random; if the scene is on its side, turn its cameras"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,8 @@ def normalised_scene(
             target = poses[:, :, 3].mean(0) + focus * ahead / np.linalg.norm(ahead)
         else:
             target = nearest_to_axes(poses)
-        similarity = world_similarity(poses, target)
+        up = common_up(poses[:, :, :3])
+        similarity = world_similarity(poses, target, up.direction)
     except ValueError as error:
         raise SceneError(f"{source}: {error}") from error
     moved = [replace(frame, cam_to_world=similarity.pose(frame.cam_to_world)) for frame in frames]
@@ -89,7 +94,7 @@ def normalised_scene(
         source,
         [frame for index, frame in enumerate(moved) if index % HOLD_OUT],
         moved[::HOLD_OUT],
-        notices,
+        (*notices, *(() if up.known else (UP_GUESSED,))),
         target=np.zeros(3),
         forward=forward,
         depths=(similarity.scale * depths[0], similarity.scale * depths[1]) if depths else None,

@@ -1,4 +1,4 @@
-"""What about a scene's photos may surprise or spoil a training, found without training."""
+"""Warnings about a scene's photos, found without training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES_SHOWN = 5
 
 
 def scene_warnings(scene: Scene) -> tuple[str, ...]:
-    """Returns a sentence for each thing that may surprise.
+    """Returns the warnings, a sentence each.
 
     Raises:
         SceneError: a photo cannot be read.

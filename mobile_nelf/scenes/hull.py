@@ -105,7 +105,7 @@ def _carved(masks: Sequence[_Mask], lower: FloatArray, upper: FloatArray) -> Flo
     for mask in masks:
         inside, kept = _look(mask, cells, reach)
         cells, seen = cells[kept], (seen + inside)[kept]
-    # What most photos do not show is no part of the object, though nothing has cut it out.
+    # What most photos do not show is not a part of the object, though nothing has cut it out.
     return np.asarray(cells[seen >= len(masks) / 2], np.float64)
 
 

@@ -52,7 +52,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Returns width and height of an image without decoding it.
 
     Raises:
-        SceneError: the file is no image.
+        SceneError: the file is not an image.
     """
     try:
         with Image.open(path) as image:
@@ -69,7 +69,7 @@ def decoded(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         size: its width and height.
 
     Raises:
-        SceneError: the file is no image, or has another size.
+        SceneError: the file is not an image, or has another size.
     """
     if path.suffix == ARRAY_SUFFIX:
         return _decoded_array(path, size)
@@ -90,7 +90,7 @@ def loaded_array(path: Path) -> npt.NDArray[np.float64]:
     """Returns finite numbers from a `.npy` file; never unpickles.
 
     Raises:
-        SceneError: the file is no such array.
+        SceneError: the file is not such an array.
     """
     try:
         values = np.load(path, allow_pickle=False)

@@ -64,7 +64,7 @@ def camera_picture(scene: Scene) -> Image.Image:
     return canvas.resize((width, height), Image.Resampling.LANCZOS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Panel:
     """One orthographic view.
 

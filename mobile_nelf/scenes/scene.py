@@ -30,7 +30,7 @@ NEAREST_FRACTION = 0.1
 UNBOUNDED_FRACTION = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Posed images of one object.
 
@@ -58,6 +58,15 @@ class Scene:
     box: Box
     missing: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Returns name, views and extent."""
+        views = (*self.train, *self.test)
+        size = "×".join(map(str, views[0].size)) if views else "no size"
+        return (
+            f"Scene({self.path.resolve().name}, {len(self.train)} training and {len(self.test)} "
+            f"test views of {size}, {self.extent})"
+        )
 
     @staticmethod
     def from_views(
@@ -131,7 +140,7 @@ class Scene:
         """Decodes every image once, so that a broken one is found before a long run.
 
         Raises:
-            SceneError: one is no image, cut off, or was changed.
+            SceneError: one is not an image, cut off, or was changed.
         """
         for view in (*self.train, *self.test):
             view.file_pixels()

@@ -42,7 +42,7 @@ class Box:
         return np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """One posed image.
 
@@ -62,6 +62,10 @@ class View:
     whole: Intrinsics | None = None
     stored: tuple[int, int] | None = None
 
+    def __repr__(self) -> str:
+        """Returns file and size."""
+        return f"View({self.path.name}, {self.size[0]}×{self.size[1]})"
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
@@ -73,7 +77,7 @@ class View:
         A file without alpha is opaque.
 
         Raises:
-            SceneError: the file is no image or has another size than when the scene was read.
+            SceneError: the file is not an image or has another size than when the scene was read.
         """
         pixels = self.file_pixels()
         if self.lens is not None:
@@ -92,7 +96,7 @@ class View:
         """Returns the file as it is, [height, width, 4].
 
         Raises:
-            SceneError: the file is no image or has another size than when the scene was read.
+            SceneError: the file is not an image or has another size than when the scene was read.
         """
         whole = self.whole or self.camera.intrinsics
         return decoded(self.path, self.stored or (whole.width, whole.height))

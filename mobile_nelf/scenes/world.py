@@ -18,7 +18,9 @@ __all__ = [
     "FROM_OPENCV",
     "RADIUS",
     "Similarity",
+    "Up",
     "checked_pose",
+    "common_up",
     "faces_forward",
     "world_similarity",
 ]
@@ -27,6 +29,10 @@ __all__ = [
 RADIUS = 4.0
 #: Where the upper sides of photos point in all directions, their mean is shorter than this.
 UP_CANCELS = 0.1
+#: The x axes of level cameras span the horizon. They tell it if they are spread in it by this much,
+#: as the root of the mean square, and out of it by at most this share of that.
+LEAST_SPREAD = 0.02
+LARGEST_TILT = 0.5
 
 #: Turns camera axes right, down, ahead (OpenCV, COLMAP) into right, up, back.
 FROM_OPENCV = np.diag([1.0, -1.0, -1.0])
@@ -56,8 +62,47 @@ class Similarity(NamedTuple):
         return np.concatenate([self.rotation @ cam_to_world[:, :3], position[:, None]], 1)
 
 
-def world_similarity(poses: FloatArray, target: FloatArray) -> Similarity:
-    """Puts `target` at the origin, the cameras' mean up along +z and the cameras at `RADIUS`.
+class Up(NamedTuple):
+    """The up direction of a scene.
+
+    Attributes:
+        direction: [3] unit vector, world frame.
+        known: whether the cameras' x axes tell it; otherwise it is a mean of camera axes.
+    """
+
+    direction: FloatArray
+    known: bool
+
+
+def common_up(axes: FloatArray) -> Up:
+    """Returns the direction across all cameras' x axes, which lie in the horizon.
+
+    The mean of the cameras' own ups is wrong unless they stand all round: all of them lean the same
+    way. It only signs the direction, and stands in where the x axes span no plane: in pictures that
+    are all taken straight ahead, or turned at random. Where the ups cancel out, as in pictures from
+    above that are turned in all directions, cameras look down.
+
+    Args:
+        axes: [N, 3, 3] camera axes right, up, back as columns, of the pictures as they are shown.
+
+    Raises:
+        ValueError: the cameras have no common up.
+    """
+    across = axes[:, :, 0]
+    _, values, directions = np.linalg.svd(across, full_matrices=True)
+    spread = np.zeros(3)
+    spread[: len(values)] = values / np.sqrt(len(across))
+    known = bool(spread[1] >= LEAST_SPREAD and spread[2] <= LARGEST_TILT * spread[1])
+    for axis in (1, 2):
+        mean = axes[:, :, axis].mean(0)
+        up = directions[2] * np.sign(directions[2] @ mean) if known else mean
+        if abs(float(up @ mean)) > UP_CANCELS * float(np.linalg.norm(up)):
+            return Up(np.asarray(up / np.linalg.norm(up), np.float64), known)
+    raise ValueError("the cameras have no common up direction")
+
+
+def world_similarity(poses: FloatArray, target: FloatArray, up: FloatArray) -> Similarity:
+    """Puts `target` at the origin, `up` along +z and the cameras at `RADIUS`.
 
     The azimuth of the mean camera becomes 0, so that a scene seen from one side has its middle
     there and not at the seam.
@@ -65,14 +110,14 @@ def world_similarity(poses: FloatArray, target: FloatArray) -> Similarity:
     Args:
         poses: [N, 3, 4] `cam_to_world` of the cameras.
         target: [3] point that they look at.
+        up: [3] unit vector.
 
     Raises:
-        ValueError: the cameras have no common up, or stand on the target.
+        ValueError: the cameras stand on the target.
     """
     distance = float(np.median(np.linalg.norm(poses[:, :, 3] - target, axis=1)))
     if distance < 1e-9:
         raise ValueError("an orbit needs cameras around an object, found one at its centre")
-    up = _common_up(poses)
     toward = poses[:, :, 3].mean(0) - target
     toward -= up * (toward @ up)
     if np.linalg.norm(toward) < 1e-6 * distance:  # all round: any direction will do
@@ -80,19 +125,6 @@ def world_similarity(poses: FloatArray, target: FloatArray) -> Similarity:
     toward /= np.linalg.norm(toward)
     rotation = np.stack([toward, np.cross(up, toward), up])
     return Similarity(rotation, np.asarray(target, np.float64), RADIUS / distance)
-
-
-def _common_up(poses: FloatArray) -> FloatArray:
-    """The mean of the photos' upper sides, [3]; if they cancel out, against where they look.
-
-    They cancel out in pictures from above that are turned in all directions.
-    """
-    for axis in (1, 2):
-        up = poses[:, :, axis].mean(0)
-        length = float(np.linalg.norm(up))
-        if length > UP_CANCELS:
-            return np.asarray(up / length, np.float64)
-    raise ValueError("the cameras have no common up direction")
 
 
 def checked_pose(matrix: npt.ArrayLike | None, where: str) -> FloatArray:
@@ -119,7 +151,7 @@ def checked_pose(matrix: npt.ArrayLike | None, where: str) -> FloatArray:
     rotation = pose[:3, :3]
     deviation = np.abs(rotation.T @ rotation - np.eye(3)).max()
     if deviation > ROTATION_TOLERANCE or np.linalg.det(rotation) < 0.0:
-        raise SceneError(f"{where}: its pose is no rotation: {rotation.round(4).tolist()}")
+        raise SceneError(f"{where}: its pose is not a rotation: {rotation.round(4).tolist()}")
     return pose[:3]
 
 

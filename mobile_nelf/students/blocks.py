@@ -22,7 +22,7 @@ class ConvBlock(nn.Module):
     def __init__(self, width: int, activation: Activation, batchnorm: bool) -> None:
         """Builds a block of `width` channels; without BatchNorm it begins as the identity."""
         super().__init__()
-        # In the order in which they draw their weights, so that a seed goes on meaning the same.
+        # In the order in which they draw their weights, so that a seed keeps its meaning.
         first, last = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
         self.conv_block = nn.Sequential(
             first,

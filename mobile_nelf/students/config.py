@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from mobile_nelf.plain import check_choices
 from mobile_nelf.vocabulary import Activation, Architecture
 
 __all__ = ["EncoderConfig", "StudentConfig"]
@@ -66,6 +67,8 @@ class StudentConfig:
         activation: the non-linearity it was trained with; GELU is the erf form.
         batchnorm: whether residual blocks of `mobiler2l` normalise, as the paper's do. Without it a
             step is cheaper and small students learn more (docs/decisions.md).
+        direct_output: whether a last stage of its own, without blocks, makes colours at once; the
+            blocks at full resolution cost half of a small student's step and gain nothing.
     """
 
     encoder: EncoderConfig
@@ -80,16 +83,20 @@ class StudentConfig:
     out_channels: Literal[3, 4] = 3
     activation: Activation = "gelu"
     batchnorm: bool = True
+    direct_output: bool = False
 
     def __post_init__(self) -> None:
         """Refuses shapes that cannot be built."""
+        check_choices(self)
         sizes = (self.width, self.ray_width, self.ray_height, self.sr_blocks, *self.sr_widths)
         if min(sizes) < 1:
             raise ValueError(f"widths, blocks and ray grid must be positive, found {sizes}")
         if self.depth < 4 or self.depth % 2:
             raise ValueError(f"depth must be even and at least 4, found {self.depth}")
-        if self.architecture == "r2l" and self.sr_widths:
-            raise ValueError("r2l has no super-resolution stages; sr_widths must be empty")
+        if self.architecture == "r2l" and self.stages:
+            raise ValueError(
+                "r2l has no super-resolution stages; leave sr_widths empty and direct_output False"
+            )
 
     @property
     def blocks(self) -> int:
@@ -97,11 +104,14 @@ class StudentConfig:
         return (self.depth - 2) // 2
 
     @property
+    def stages(self) -> int:
+        """Super-resolution stages, each of which doubles the resolution or, at last, triples it."""
+        return len(self.sr_widths) + self.direct_output
+
+    @property
     def scale(self) -> int:
         """Image pixels a ray along each axis."""
-        if not self.sr_widths:
-            return 1
-        return int(2 ** (len(self.sr_widths) - 1) * self.last_scale)
+        return int(2 ** (self.stages - 1) * self.last_scale) if self.stages else 1
 
     @property
     def image_width(self) -> int:
@@ -116,4 +126,4 @@ class StudentConfig:
     @property
     def name(self) -> str:
         """Short name in the papers' style, such as `D60-SR3`."""
-        return f"D{self.depth}-SR{len(self.sr_widths)}"
+        return f"D{self.depth}-SR{self.stages}"

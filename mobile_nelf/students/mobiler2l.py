@@ -25,12 +25,19 @@ class MobileR2L(HeadBodyTail):
         body = nn.Sequential(*(ConvBlock(config.width, act, norm) for _ in range(config.blocks)))
         tail: list[nn.Module] = []
         width = config.width
-        for index, sr_width in enumerate(config.sr_widths):
-            if index == len(config.sr_widths) - 1 and config.last_scale == 3:
-                upsample = nn.ConvTranspose2d(width, sr_width, 3, stride=3)
-            else:
-                upsample = nn.ConvTranspose2d(width, sr_width, 4, stride=2, padding=1)
-            tail += [upsample, *(ConvBlock(sr_width, act, norm) for _ in range(config.sr_blocks))]
+        for index, sr_width in enumerate(config.sr_widths, start=1):
+            blocks = (ConvBlock(sr_width, act, norm) for _ in range(config.sr_blocks))
+            tail += [_upsampling(width, sr_width, config, index), *blocks]
             width = sr_width
-        tail += [nn.Conv2d(width, config.out_channels, 1), nn.Sigmoid()]
-        super().__init__(head, body, nn.Sequential(*tail))
+        if config.direct_output:
+            tail.append(_upsampling(width, config.out_channels, config, config.stages))
+        else:
+            tail.append(nn.Conv2d(width, config.out_channels, 1))
+        super().__init__(head, body, nn.Sequential(*tail, nn.Sigmoid()))
+
+
+def _upsampling(width: int, out: int, config: StudentConfig, stage: int) -> nn.ConvTranspose2d:
+    """The layer that begins a stage; stages count from 1."""
+    if stage == config.stages and config.last_scale == 3:
+        return nn.ConvTranspose2d(width, out, 3, stride=3)
+    return nn.ConvTranspose2d(width, out, 4, stride=2, padding=1)

@@ -25,7 +25,7 @@ def linear_to_conv(module: nn.Module) -> nn.Module:
 
     Rows [N, C] in row-major pixel order become a grid [1, C, h, w]; what acts elementwise in
     between does not notice. A layer used in several places stays one layer, and layers that share a
-    weight go on sharing it. A computed weight (`torch.nn.utils.parametrize`) is converted at its
+    weight keep sharing it. A computed weight (`torch.nn.utils.parametrize`) is converted at its
     present value; a subclass of `Linear` with a forward of its own stays as it is.
     """
     converted: dict[int, nn.Conv2d] = {}

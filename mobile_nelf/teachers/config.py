@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mobile_nelf.plain import check_choices
 from mobile_nelf.vocabulary import TeacherBackend
 
 __all__ = ["TeacherConfig"]
@@ -41,6 +42,7 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         """Refuses runs that cannot take a step."""
+        check_choices(self)
         if not self.resolutions or min(self.resolutions) < 2 or self.channels < 1:
             raise ValueError(
                 f"need grids of at least 2 cells and a channel, found {self.resolutions} and "

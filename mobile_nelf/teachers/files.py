@@ -21,21 +21,23 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.checkpoints.native import TEACHER_FORMAT
 from mobile_nelf.checkpoints.safe import read_file
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import grid_shapes
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, ContractedSpace, NdcSpace, Space
 
-__all__ = ["TrainedTeacher", "load_teacher", "save_teacher"]
+__all__ = ["TrainedTeacher", "load_teacher", "save_teacher", "teacher_in"]
 
 VERSION = 1
 
 _SPACES = {"box": BoxSpace, "contracted": ContractedSpace, "ndc": NdcSpace}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedTeacher:
     """A teacher with what is known of it.
 
@@ -49,6 +51,12 @@ class TrainedTeacher:
     metrics: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Returns back-end and quality, without the weights."""
+        quality = self.metrics.get("test_psnr_db")
+        tested = "" if quality is None else f", {quality:.2f} dB on test views"
+        return f"TrainedTeacher(back-end {self.teacher.config.backend}{tested})"
+
     def sha256(self) -> str:
         """Returns a hash of weights, occupancy and space, which tells teachers apart."""
         digest = hashlib.sha256(repr(self.teacher.space).encode())
@@ -59,12 +67,13 @@ class TrainedTeacher:
         return digest.hexdigest()
 
 
-def save_teacher(trained: TrainedTeacher, path: Path) -> None:
+def save_teacher(trained: TrainedTeacher, path: AnyPath) -> None:
     """Writes a teacher, its weights as float16.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    path = as_path(path)
     teacher = trained.teacher
     kind = next(name for name, cls in _SPACES.items() if isinstance(teacher.space, cls))
     bits = np.packbits(teacher.grid.mask.cpu().numpy())
@@ -86,7 +95,7 @@ def save_teacher(trained: TrainedTeacher, path: Path) -> None:
         partial.write_bytes(buffer.getvalue())
 
 
-def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
+def load_teacher(path: AnyPath, device: torch.device) -> TrainedTeacher:
     """Reads a teacher. No code from the file is ever run.
 
     Raises:
@@ -94,9 +103,26 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
         CheckpointError: the file is broken or no teacher of this version.
         MissingExtraError: its back-end is not installed.
     """
-    content = read_file(path)
+    path = as_path(path)
+    return teacher_in(read_file(path), path, device)
+
+
+def teacher_in(content: Any, path: Path, device: torch.device) -> TrainedTeacher:
+    """Returns the teacher in the `content` of a file.
+
+    Args:
+        content: what the safe reader found; it may hold anything.
+        path: of the file, for messages.
+        device: where the teacher renders.
+
+    Raises:
+        CheckpointError: the content is broken or no teacher of this version.
+        MissingExtraError: its back-end is not installed.
+    """
     if not isinstance(content, dict) or content.get("format") != TEACHER_FORMAT:
-        raise CheckpointError(f"{path}: is no teacher; expected a file that `mnelf teacher` wrote")
+        raise CheckpointError(
+            f"{path}: is not a teacher; expected a file that `mnelf teacher` wrote"
+        )
     version = content.get("version")
     if type(version) is not int or version != VERSION:
         raise CheckpointError(
@@ -117,7 +143,8 @@ def load_teacher(path: Path, device: torch.device) -> TrainedTeacher:
     if not isinstance(weights, dict) or not isinstance(occupied, Tensor) or not _is_bits(occupied):
         raise CheckpointError(f"{path}: has no field or no occupancy; train it again")
     _check_table(config, space, weights, path)
-    grid_field = build_field(config, space, device)
+    with seeded():
+        grid_field = build_field(config, space, device)
     try:
         grid_field.load_state_dict(
             {str(name): v.float() for name, v in weights.items() if isinstance(v, Tensor)}

@@ -33,7 +33,8 @@ class HashGridField(nn.Module):
         except (ImportError, OSError) as error:  # it raises OSError where there is no GPU
             raise MissingExtraError(
                 f"tinycudann cannot be used ({error}); `mnelf doctor` says how to get it, and "
-                "--backend torch works without"
+                "backend torch works without",
+                arguments=["backend"],
             ) from error
         hidden = {
             "otype": "FullyFusedMLP",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,8 @@ __all__ = ["ALPHA_FLOOR", "Rendering", "Teacher"]
 ALPHA_FLOOR = 1e-3
 
 
-class Rendering(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Rendering:
     """A rendered view.
 
     Attributes:
@@ -27,6 +29,10 @@ class Rendering(NamedTuple):
     rgb: FloatImage
     alpha: FloatImage
     depth: FloatImage
+
+    def __repr__(self) -> str:
+        """Returns the size, without the pixels."""
+        return f"Rendering({self.rgb.shape[1]}×{self.rgb.shape[0]})"
 
     def on_white(self) -> FloatImage:
         """Returns [height, width, 3] float32 in [0, 1] on white."""

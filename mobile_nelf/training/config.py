@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mobile_nelf.plain import check_choices
 from mobile_nelf.vocabulary import LossName, OptimizerName, Precision, TrainedPart
 
 __all__ = ["FitConfig", "PhotoStageConfig"]
@@ -66,6 +67,7 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         """Refuses runs that cannot take a step."""
+        check_choices(self)
         counts = ("steps", "patches", "patch_rays", "view_uses", "first_views", "cache_mb")
         for name in (*counts, "save_every"):
             if getattr(self, name) < 1:

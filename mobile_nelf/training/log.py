@@ -22,7 +22,7 @@ LOG_NAME = "log.jsonl"
 
 
 class RunLog:
-    """The log of one stage, opened where the stage goes on."""
+    """The log of one stage, opened where the stage starts or resumes."""
 
     def __init__(self, folder: Path, stage: str, step: int) -> None:
         """Drops what an earlier process wrote after `step`, which is now done again.

@@ -10,7 +10,7 @@ import torch
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
-from mobile_nelf.evaluation import require_metrics
+from mobile_nelf.evaluation import Evaluation, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.runs import check_output, differing_names, make_run_folder, run_folder
@@ -32,7 +32,7 @@ __all__ = ["TrainedScene", "teacher_path", "train_scene"]
 COMMAND = "mnelf train"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedScene:
     """A finished run.
 
@@ -45,6 +45,25 @@ class TrainedScene:
     teacher: TrainedTeacher
     teacher_path: Path
     student: TrainedStudent
+
+    @property
+    def path(self) -> Path:
+        """The student's file."""
+        return self.student.path
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The student."""
+        return self.student.checkpoint
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """Quality of the student on the test views; None for a scene without any."""
+        return self.student.evaluation
+
+    def __repr__(self) -> str:
+        """Returns file and student."""
+        return f"TrainedScene({self.path}, {self.checkpoint!r})"
 
 
 def teacher_path(output: Path) -> Path:
@@ -68,7 +87,7 @@ def train_scene(
 ) -> TrainedScene | None:
     """Trains a teacher and, on the views that it renders meanwhile, a student.
 
-    A run that was interrupted goes on from the files in its folder beside `output`. A finished
+    An interrupted run resumes from the files in its folder beside `output`. A finished
     teacher is kept there, and taken again if its settings and the photos are the same. Under
     `torchrun` the first process trains the teacher, and then all of them the student.
 
@@ -152,7 +171,7 @@ def _is_there(
     differing = differing_names(wanted, known)
     if differing and not force:
         raise InputError(
-            f"{path}: is a teacher of other photos or settings ({', '.join(differing)}); delete it "
+            f"{path}: was trained on other photos or settings ({', '.join(differing)}); delete it "
             "to train another, or use another output"
         )
     return not differing

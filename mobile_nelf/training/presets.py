@@ -25,6 +25,8 @@ class Preset:
         depth: layers, as in `StudentConfig`.
         width: channels of the body.
         sr_widths: channels of each super-resolution stage.
+        batchnorm: as in `StudentConfig`.
+        direct_output: as in `StudentConfig`.
         activation: ReLU runs on every back-end of a phone; GELU is what the paper trained.
         teacher: the teacher and its training.
         fit: the run on the views of the teacher.
@@ -36,6 +38,8 @@ class Preset:
     width: int
     sr_widths: tuple[int, ...]
     activation: Activation
+    batchnorm: bool
+    direct_output: bool
     teacher: TeacherConfig
     fit: FitConfig
     photo_stage: PhotoStageConfig
@@ -57,6 +61,8 @@ class Preset:
             width=self.width,
             sr_widths=self.sr_widths,
             activation=self.activation,
+            batchnorm=self.batchnorm,
+            direct_output=self.direct_output,
         )
 
 
@@ -81,29 +87,37 @@ def _photo_stage(fit: FitConfig) -> PhotoStageConfig:
     return PhotoStageConfig(gentle)
 
 
-#: `base` is D60-SR3 of the paper. The others are for machines without a GPU; their narrower
-#: super-resolution halves the time of a training step, most of which is spent there.
+#: What small students learn fastest from in equal CPU time (docs/decisions.md): many small patches,
+#: half of the matrices' step that a network with BatchNorm takes.
+_SMALL_FIT = FitConfig(patches=32, patch_rays=8, matrix_step=0.01)
+
+#: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU, and
+#: do little at high resolution, where most of a training step is spent.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
             samples=16,
             depth=10,
             width=96,
-            sr_widths=(32, 16, 8),
+            sr_widths=(32, 16),
             activation="relu",
+            batchnorm=False,
+            direct_output=True,
             teacher=TeacherConfig(steps=1000),
-            fit=FitConfig(steps=4000, patches=8, first_views=30, view_uses=320, ema_decay=0.99),
-            photo_stage=_photo_stage(FitConfig(steps=500, patches=8, ema_decay=0.99)),
+            fit=replace(_SMALL_FIT, steps=6000, first_views=30, view_uses=1920, ema_decay=0.99),
+            photo_stage=_photo_stage(replace(_SMALL_FIT, steps=500, ema_decay=0.99)),
         ),
         "small": Preset(
             samples=16,
             depth=20,
             width=160,
-            sr_widths=(32, 16, 8),
+            sr_widths=(32, 16),
             activation="relu",
+            batchnorm=False,
+            direct_output=True,
             teacher=TeacherConfig(steps=1000),
-            fit=FitConfig(steps=13000, patches=8, first_views=100, view_uses=104, ema_decay=0.998),
-            photo_stage=_photo_stage(FitConfig(steps=1000, patches=8)),
+            fit=replace(_SMALL_FIT, steps=20000, first_views=100, view_uses=640, ema_decay=0.998),
+            photo_stage=_photo_stage(replace(_SMALL_FIT, steps=1000)),
         ),
         "base": Preset(
             samples=8,
@@ -111,9 +125,15 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             width=256,
             sr_widths=(64, 64, 16),
             activation="gelu",
+            batchnorm=False,
+            direct_output=False,
             teacher=TeacherConfig(steps=5000, march_steps=256),
-            fit=FitConfig(steps=100000, patches=32, view_uses=160, ema_decay=0.999),
-            photo_stage=_photo_stage(FitConfig(steps=5000, patches=32, ema_decay=0.999)),
+            fit=FitConfig(
+                steps=100000, patches=32, matrix_step=0.01, view_uses=160, ema_decay=0.999
+            ),
+            photo_stage=_photo_stage(
+                FitConfig(steps=5000, patches=32, matrix_step=0.01, ema_decay=0.999)
+            ),
         ),
     }
 )

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
-from mobile_nelf.errors import InputError
+from mobile_nelf.compute import compute_device
 from mobile_nelf.vocabulary import DeviceName
 
 __all__ = ["Ranks", "launched"]
@@ -66,17 +66,15 @@ def launched(device: DeviceName) -> Iterator[Ranks]:
     Raises:
         InputError: a GPU is asked for and there is none.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available; use --device cpu or auto")
-    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    own = compute_device(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Ranks(torch.device("cuda" if on_gpu else "cpu"))
+        yield Ranks(own)
         return
-    own = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
     if distributed.is_initialized():
         yield Ranks(own, distributed.get_rank(), world)
         return
+    on_gpu = own.type == "cuda"
     if on_gpu:
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)

@@ -82,7 +82,7 @@ def test_a_wrong_picture_exits_with_1_and_is_kept(mnelf, share, bundle, tmp_path
     text = " ".join(fits(result).split())
     assert "12.2 dB WRONG" in text
     assert "WRONG PICTURE, thing.mlpackage on cpuOnly: the device's frames differ from" in text
-    assert "its speed says nothing" in text
+    assert "its speed does not count" in text
     assert "thing.mlpackage on all:" not in text
     assert (tmp_path / STORED).is_file()
     data = mnelf("bench", "import", "result.json", "thing", "--force", "--json")
@@ -96,7 +96,7 @@ def test_a_run_that_broke_off_is_shown_with_its_words(mnelf, share, bundle):
     result = mnelf("bench", "import", "result.json", "thing")
     assert result.exit_code == 0, result.output
     text = " ".join(fits(result).split())
-    assert "thing.mlpackage on cpuAndGPU: broke off: no memory?[31m left" in text
+    assert "thing.mlpackage on cpuAndGPU: failed: no memory?[31m left" in text
     assert "thing.mlpackage on all: slowed by heat (serious at the end)" in text
 
 
@@ -161,7 +161,10 @@ def test_mistakes_of_a_first_try(mnelf, share, bundle, tmp_path):
         "thing/manifest.json: no such folder, expected the bundle that was measured",
     )
     _refused(mnelf("bench", "import", "thing/manifest.json"), "manifest.json: schema is 3")
-    _refused(mnelf("bench", "import", "result.json", "."), "is no bundle, but holds thing; name")
+    _refused(
+        mnelf("bench", "import", "result.json", "."),
+        "is not a bundle; it contains the bundles thing; pass",
+    )
     (tmp_path / "empty").mkdir()
     _refused(mnelf("bench", "import", "result.json", "empty"), "is not a bundle of mnelf", code=1)
     assert not (tmp_path / "thing" / "measurements").exists()

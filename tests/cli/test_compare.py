@@ -156,8 +156,8 @@ def test_every_run_can_be_listed_and_a_wrong_picture_is_marked(mnelf, measure):
     text = " ".join(fits(mnelf("compare", "thing", "--all-runs", "--no-paper")).split())
     assert "2 !" in text
     assert "WRONG PICTURE, worst frame 12.2 dB" in text
-    assert "!: the device's frames are wrong, so its speed says nothing" in text
-    assert "broke off: could not load" in text
+    assert "!: the device's frames are wrong, so its speed does not count" in text
+    assert "failed: could not load" in text
 
 
 def test_a_wrong_picture_is_shown_as_such_where_there_is_no_other(mnelf, measure):
@@ -215,7 +215,7 @@ def test_markdown_is_one_table_and_its_notes(mnelf, measure, here):
     assert all(line.startswith("- ") for line in notes.splitlines())
     assert "Synthetic1,1" in notes
     everything = mnelf("compare", "thing", "--markdown", "--all-runs", "--no-paper").stdout
-    assert r"broke off: a \| b" in everything
+    assert r"failed: a \| b" in everything
 
 
 def test_an_official_checkpoint_takes_the_lens_options_and_others_do_not_mind(
@@ -241,7 +241,11 @@ def test_mistakes_of_a_first_try(mnelf, here, scene):
         (("lens/lens_project/Assets/model.onnx",), "model.onnx: ", 2),
         (("thing/thing.mlpackage",), "is a part of the bundle", 2),
         (("empty",), "is not a bundle of mnelf", 1),
-        ((".",), "is no bundle, but holds lens, onnx, thing; name those instead", 2),
+        (
+            (".",),
+            "is not a bundle; it contains the bundles lens, onnx, thing; pass those instead",
+            2,
+        ),
         (("onnx", "--markdown", "--json"), "--markdown and --json exclude each other", 2),
     ):
         result = mnelf("compare", *arguments)

@@ -141,9 +141,19 @@ def test_an_existing_bundle(mnelf, tmp_path, student):
     (tmp_path / "b" / "cat.txt").write_text("cat")
     refused(mnelf("bundle", student, "--target", "onnx", "-o", "b"), "b: exists already", "--force")
     result = mnelf("bundle", student, "--target", "onnx", "-o", "b", "--force")
-    refused(result, "is not a bundle, so --force will not replace it")
+    refused(result, "is not a bundle, so force does not replace it (--force)")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     assert (tmp_path / "b" / "cat.txt").read_text() == "cat"
+
+
+def test_the_options_of_the_arguments_that_an_error_names(mnelf, clean, student):
+    (clean / "input").write_text("mine")
+    result = mnelf("bundle", student, "--target", "onnx", "-o", "input")
+    assert result.stderr == (
+        "mnelf: input: exists already; choose another output or set force (--output, --force)\n"
+    )
+    result = mnelf("inspect", student, "--trained-activation", "relu")
+    refused(result, "has its own trained_activation; leave it out (--trained-activation)")
 
 
 def test_an_output_below_a_file(mnelf, clean, student, scene):
@@ -200,27 +210,29 @@ def test_no_steps(mnelf, clean, scene):
 
 
 def test_a_student_where_a_teacher_is_needed(mnelf, clean, scene, student):
-    refused(mnelf("distill", student, scene, "-o", "a", "--views", "1"), "is no teacher")
-    refused(mnelf("student", scene, "-o", "a.pt", "--teacher", student), "is no teacher")
+    refused(mnelf("distill", student, scene, "-o", "a", "--views", "1"), "is not a teacher")
+    refused(mnelf("student", scene, "-o", "a.pt", "--teacher", student), "is not a teacher")
 
 
 def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, student):
     line = ("student", scene, "-o", "a.pt")
-    refused(mnelf(*line, "--teacher", "t.pt", "--views", "v"), "exclude each other")
-    refused(mnelf(*line, "--no-photo-stage"), "without --teacher or --views")
-    refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from, --initial")
-    refused(mnelf(*line, "--views", scene), "blob: is no pseudo set")
+    refused(
+        mnelf(*line, "--teacher", "t.pt", "--views", "v"), "exclude each other (--teacher, --views)"
+    )
+    refused(mnelf(*line, "--no-photo-stage"), "without a teacher or views", "(--teacher, --views)")
+    refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from", "(--initial)")
+    refused(mnelf(*line, "--views", scene), "blob: is not a pseudo set")
     refused(mnelf(*line, "--learning-rate", "0"), "--learning-rate")
-    refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity")
+    refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity", "(--initial, --alpha)")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(mnelf, clean, scene):
     for command in ("teacher", "student", "train"):
         result = mnelf(command, scene, "-o", "a.pt", "--device", "cuda")
-        refused(result, "no CUDA device is available", "--device cpu")
+        refused(result, "no CUDA device is available; choose device cpu", "(--device)")
     result = mnelf("teacher", scene, "-o", "a.pt", "--backend", "tinycudann")
-    refused(result, "computes on an NVIDIA GPU only", "--backend torch")
+    refused(result, "computes on an NVIDIA GPU only", "(--backend, --device)")
 
 
 def test_an_existing_student_or_picture(mnelf, tmp_path, scene, student):
@@ -245,7 +257,11 @@ def test_a_state_that_is_not_of_this_run(mnelf, tmp_path, scene):
 def test_pictures_that_cannot_be_rendered(mnelf, clean, student):
     refused(mnelf("render", student, "-o", "a.webm"), "unknown ending '.webm'", ".gif, .mp4")
     refused(mnelf("render", student, "-o", "a.gif", "--azimuth", "3"), "a still is a .png file")
-    refused(mnelf("render", student, "-o", "a.png", "--frames", "3"), "--frames is for a turn")
+    refused(
+        mnelf("render", student, "-o", "a.png", "--frames", "3"),
+        "frames are for a turn",
+        "(--frames)",
+    )
     refused(mnelf("render", student, "--frames", "0"), "frames must be positive")
     refused(
         mnelf("render", student, "--elevation", "-40"), "elevation -40 lies outside of 10 to 80"
@@ -285,7 +301,7 @@ def test_options_that_an_onnx_file_has_no_use_for(mnelf, clean):
 
 def test_a_truncated_onnx_file(mnelf, clean):
     (clean / "input.onnx").write_bytes(_onnx_model().SerializeToString()[:-9])
-    refused(mnelf("check", "input.onnx"), "input.onnx: is truncated or no ONNX model")
+    refused(mnelf("check", "input.onnx"), "input.onnx: is truncated or not an ONNX model")
 
 
 @pytest.mark.parametrize(

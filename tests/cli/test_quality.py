@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobile_nelf.cameras import OrbitLimits
+from mobile_nelf.cameras import OrbitLimits, OrbitPosition
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.evaluation import PROTOCOL, evaluate
-from mobile_nelf.film import OrbitPosition
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.scenes import read_scene
@@ -29,7 +28,7 @@ MP4_MIN_PSNR_DB = 12.0
 def test_eval_follows_the_protocol(mnelf, student, scene, checkpoint):
     report = read_json(mnelf("eval", student, scene, "--json"))
     assert report["protocol"] == PROTOCOL == "mnelf-white-v1"
-    assert report["not_measured"] == ["LPIPS: its weights are not at hand"]
+    assert report["not_measured"] == ["LPIPS: weights not available"]
     frame = student_frame_function(checkpoint)
     by_hand = {}
     for view in read_scene(scene).test:

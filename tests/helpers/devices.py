@@ -16,7 +16,7 @@ from tests.helpers.students import random_checkpoint
 
 __all__ = ["WEIGHTS", "edited", "one_run", "onnx_bundle", "packaged_bundle", "synthetic_result"]
 
-#: The first leg is no artefact's; then come those of the two packages, in their order.
+#: The first leg is not an artefact's; then come those of the two packages, in their order.
 LEGS = tuple(
     ParityLeg("compared", 2, 1e-3, psnr_db, "", True, artefact=artefact)
     for artefact, psnr_db in (

@@ -115,7 +115,7 @@ def poses_to_cameras(limits: OrbitLimits, azimuths: list[float]) -> list[Camera]
     [
         (list(range(-180, 180, 15)), (-180.0, 180.0)),
         (list(range(-30, 80, 10)), (-30.0, 70.0)),
-        # Across ±180 degrees the arc goes on beyond 180 instead of starting over.
+        # Across ±180 degrees the arc continues beyond 180 instead of starting over.
         ([*range(150, 181, 10), *range(-170, -119, 10)], (150.0, 240.0)),
         (list(range(-175, 100, 25)), (-175.0, 75.0)),
     ],

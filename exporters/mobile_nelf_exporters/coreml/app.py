@@ -24,8 +24,10 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError
+from mobile_nelf.export.reference import PIXELS, POSES, REFERENCE
 from mobile_nelf.plain import to_dict
 from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf_exporters.coreml.package.format import WEIGHTS
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
@@ -42,9 +44,6 @@ PACKAGE = f"{HARNESS}/NelfBench"
 #: Targets of the Swift package whose sources make up the app.
 APP_TARGETS = ("NelfBenchCore", "NelfBenchCoreML", "NelfBenchUI")
 
-WEIGHTS_FILE = "Data/com.apple.CoreML/weights/weight.bin"
-POSES_FILE = "reference/poses.json"
-PIXELS_FILE = "reference/pixels.npy"
 PIXELS_RESOURCE = "reference_pixels.f32"
 
 #: Values of each upload that the app compares with its own.
@@ -121,7 +120,7 @@ def render_ios_harness(
     return dict(sorted(rendered.items()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reference:
     """The folder `reference` of a bundle: frames are paths, pixels [frames, n, channels]."""
 
@@ -131,10 +130,12 @@ class _Reference:
 
 
 def _reference(files: Mapping[str, bytes]) -> _Reference:
-    frames = sorted(path for path in files if re.fullmatch(r"reference/frame_\d+\.png", path))
+    frames = sorted(path for path in files if re.fullmatch(rf"{REFERENCE}/frame_\d+\.png", path))
     try:
-        poses = json.loads(files[POSES_FILE])["cam_to_world"]
-        pixels = np.load(io.BytesIO(files[PIXELS_FILE]), allow_pickle=False).astype("<f4")
+        poses = json.loads(files[f"{REFERENCE}/{POSES}"])["cam_to_world"]
+        pixels = np.load(io.BytesIO(files[f"{REFERENCE}/{PIXELS}"]), allow_pickle=False).astype(
+            "<f4"
+        )
     except KeyError as error:
         raise BundleError(f"reference: {error.args[0]} is missing; bundle it again") from error
     if not len(poses) == len(frames) == len(pixels):
@@ -147,8 +148,8 @@ def _reference(files: Mapping[str, bytes]) -> _Reference:
 
 def _files_below(files: Mapping[str, bytes], package: str) -> dict[str, bytes]:
     below = {path: files[path] for path in sorted(files) if path.startswith(f"{package}/")}
-    if f"{package}/{WEIGHTS_FILE}" not in below:
-        raise BundleError(f"{package}: {WEIGHTS_FILE} is missing in it; bundle it again")
+    if f"{package}/{WEIGHTS}" not in below:
+        raise BundleError(f"{package}: {WEIGHTS} is missing in it; bundle it again")
     return below
 
 
@@ -156,7 +157,7 @@ def _model_entry(model: HarnessModel, package: dict[str, bytes]) -> dict[str, An
     digest = hashlib.sha256()
     for path, content in package.items():
         digest.update(f"{path}:{len(content)};".encode() + content)
-    weights = package[f"{model.package}/{WEIGHTS_FILE}"]
+    weights = package[f"{model.package}/{WEIGHTS}"]
     return {
         "package": model.package,
         "weights": model.weights,

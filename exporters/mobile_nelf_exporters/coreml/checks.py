@@ -5,23 +5,20 @@ A program can compute almost the right picture with the wrong operators, so thes
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import torch
 from torch import nn
 
-from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.errors import BundleError, ConfigError
-from mobile_nelf.plain import from_dict
+from mobile_nelf.deploy.contract import Contract, parse_contract
+from mobile_nelf.errors import BundleError
 from mobile_nelf.students import build_student
 from mobile_nelf.vocabulary import ActivationForm, LayoutName, WeightForm
-from mobile_nelf_exporters.coreml.convert import WEIGHTS_KEY
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
 from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
+from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, WEIGHTS_KEY
 from mobile_nelf_exporters.coreml.package.package import Feature, Package
 from mobile_nelf_exporters.coreml.package.program import Constant, Operation
-from mobile_nelf_exporters.onnx.build import CONTRACT_KEY
 
 __all__ = ["ACTIVATION_OPERATORS", "check_package", "ios_version", "program_facts", "weight_form"]
 
@@ -35,9 +32,6 @@ ACTIVATION_OPERATORS: dict[ActivationForm, tuple[str, str]] = {
 #: Convs of the encoder: points and phases, from rays, or from origin and direction each.
 ENCODER_CONVS: dict[LayoutName, int] = {"embedded": 0, "factored": 0, "rays": 2, "camera": 4}
 
-#: Version of the file format by version of iOS.
-SPECIFICATIONS = {16: 7, 17: 8, 18: 9}
-
 #: Operators that unpack weights of a form, up to iOS 17 and from iOS 18 on.
 UNPACKING: dict[WeightForm, tuple[str, ...]] = {
     "fp16": (),
@@ -50,7 +44,8 @@ UNPACKING: dict[WeightForm, tuple[str, ...]] = {
 
 def ios_version(package: Package) -> int:
     """Returns the lowest version of iOS and iPadOS that reads a package that was checked."""
-    return {version: ios for ios, version in SPECIFICATIONS.items()}[package.specification_version]
+    found = {versions.specification: ios for ios, versions in IOS_VERSIONS.items()}
+    return found[package.specification_version]
 
 
 def weight_form(package: Package) -> WeightForm:
@@ -78,10 +73,10 @@ def check_package(package: Package, contract: Contract) -> None:
         BundleError: it carries another contract, or interface, precision, or the number or mode of
             an operator are not those of the contract.
     """
-    if _contract(package) != contract:
+    if parse_contract(package.metadata, package.name) != contract:
         raise BundleError(f"{package.name}: carries another contract than the manifest")
     specification = package.specification_version
-    known = tuple(SPECIFICATIONS.values())
+    known = tuple(versions.specification for versions in IOS_VERSIONS.values())
     _require(package, f"a specification among {known}", specification in known, specification)
     inputs = tuple(Feature(spec.name, "tensor", "fp32", spec.shape) for spec in contract.inputs)
     _require(package, _listed(inputs), package.inputs == inputs, _listed(package.inputs))
@@ -126,17 +121,6 @@ def _expected_counts(contract: Contract) -> dict[str, int]:
     }
     counts[activation] = modules[nn.GELU] + modules[nn.ReLU]
     return counts
-
-
-def _contract(package: Package) -> Contract:
-    try:
-        return from_dict(Contract, json.loads(package.metadata[CONTRACT_KEY]), "contract")
-    except KeyError as error:
-        raise BundleError(
-            f"{package.name}: carries no contract; it was not written by mnelf"
-        ) from error
-    except (ValueError, ConfigError) as error:
-        raise BundleError(f"{package.name}: has an unreadable contract ({error})") from error
 
 
 def _require(package: Package, expected: str, holds: bool, found: object) -> None:
@@ -191,7 +175,7 @@ def _facts(
 
 
 def _settings(operation: Operation) -> dict[str, object]:
-    """Returns the constants of an operation that are no operands."""
+    """Returns the constants of an operation that are not operands."""
     return {
         parameter: operand.array.tolist()
         for parameter, (operand, *_) in operation.inputs.items()

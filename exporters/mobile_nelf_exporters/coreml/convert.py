@@ -29,21 +29,24 @@ from mobile_nelf._version import __version__
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.extras import import_extra
-from mobile_nelf.plain import to_dict
 from mobile_nelf.students import StudentConfig, architecture
 from mobile_nelf.vocabulary import LayoutName, WeightForm
-from mobile_nelf_exporters.onnx.build import CONTRACT_KEY
+from mobile_nelf_exporters.coreml.package.format import (
+    DATA,
+    MANIFEST,
+    MANIFEST_VERSION,
+    MODEL,
+    OWNER,
+    WEIGHTS,
+    WEIGHTS_FOLDER,
+    WEIGHTS_KEY,
+)
 
-__all__ = ["IOS_VERSIONS", "WEIGHTS_KEY", "convert", "package_files", "quiet_coremltools"]
+__all__ = ["convert", "package_files", "quiet_coremltools"]
 
-#: Versions of iOS and iPadOS that can be asked for; the converter calls them `iOS16` and so on.
-IOS_VERSIONS = (16, 17, 18)
-
-#: Metadata key that says how a package stores its weights.
-WEIGHTS_KEY = "mobile_nelf.weights"
 
 #: How log lines of coremltools start that say nothing about the result. The proxies would run
-#: models on a Mac. That torch is newer than what it was tested with is no matter, since every
+#: models on a Mac. That torch is newer than what it was tested with does not matter, since every
 #: package is executed and compared.
 HARMLESS_LOG = (
     "Failed to load _ML",
@@ -62,11 +65,8 @@ HARMLESS_WARNINGS = (
 #: Layouts with trigonometry in the graph. A phase of 2⁵·x in fp16 is off by up to 0.2.
 FP32_ENCODERS: tuple[LayoutName, ...] = ("rays", "camera")
 
-#: Where a package keeps its files, and what its manifest calls them.
-_FOLDER = "com.apple.CoreML"
-_MODEL = f"{_FOLDER}/model.mlmodel"
-_WEIGHTS = f"{_FOLDER}/weights"
-_DESCRIPTIONS = {_MODEL: "CoreML Model Specification", _WEIGHTS: "CoreML Model Weights"}
+#: What the manifest of a package calls its files.
+_DESCRIPTIONS = {MODEL: "CoreML Model Specification", WEIGHTS_FOLDER: "CoreML Model Weights"}
 
 #: Ids inside a package are uuid5 of package and role in this namespace: the same input, the same
 #: bytes.
@@ -218,9 +218,9 @@ def package_files(
         specification = ct.proto.Model_pb2.Model()
         with tempfile.TemporaryDirectory() as folder:
             model.save(f"{folder}/{name}")
-            data = Path(folder, name, "Data")
-            specification.ParseFromString((data / _MODEL).read_bytes())
-            blobs = (data / _WEIGHTS / "weight.bin").read_bytes()
+            package = Path(folder, name)
+            specification.ParseFromString((package / DATA / MODEL).read_bytes())
+            blobs = (package / WEIGHTS).read_bytes()
     student = contract.student
     description = specification.description.metadata
     description.author = f"mobile-nelf {__version__}"
@@ -233,7 +233,7 @@ def package_files(
     description.userDefined.clear()
     description.userDefined.update(
         {
-            CONTRACT_KEY: json.dumps(to_dict(contract), sort_keys=True),
+            **contract.as_metadata(),
             "mobile_nelf.version": __version__,
             "mobile_nelf.torch_version": str(torch.__version__),
             "mobile_nelf.coremltools_version": str(ct.__version__),
@@ -242,26 +242,26 @@ def package_files(
         }
     )
     return {
-        f"{name}/Manifest.json": _manifest(name),
-        f"{name}/Data/{_MODEL}": specification.SerializeToString(deterministic=True),
-        f"{name}/Data/{_WEIGHTS}/weight.bin": blobs,
+        f"{name}/{MANIFEST}": _manifest(name),
+        f"{name}/{DATA}/{MODEL}": specification.SerializeToString(deterministic=True),
+        f"{name}/{WEIGHTS}": blobs,
     }
 
 
 def _manifest(name: str) -> bytes:
     ids = {path: str(uuid.uuid5(ID_NAMESPACE, f"{name}/{path}")) for path in _DESCRIPTIONS}
     manifest = {
-        "fileFormatVersion": "1.0.0",
+        "fileFormatVersion": MANIFEST_VERSION,
         "itemInfoEntries": {
             ids[path]: {
-                "author": _FOLDER,
+                "author": OWNER,
                 "description": text,
                 "name": path.rpartition("/")[2],
                 "path": path,
             }
             for path, text in _DESCRIPTIONS.items()
         },
-        "rootModelIdentifier": ids[_MODEL],
+        "rootModelIdentifier": ids[MODEL],
     }
     return (json.dumps(manifest, indent=4, sort_keys=True) + "\n").encode()
 

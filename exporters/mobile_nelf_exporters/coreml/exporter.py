@@ -24,7 +24,7 @@ from mobile_nelf.deploy.tolerances import (
     required_psnr_db,
 )
 from mobile_nelf.devices import Measurement
-from mobile_nelf.errors import BundleError, DeployError, OptionError
+from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ModelRecord
 from mobile_nelf.export.runtime import FrameFunction, Runtime
@@ -32,7 +32,6 @@ from mobile_nelf.export.tables import Table
 from mobile_nelf.vocabulary import WeightForm
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
-    WEIGHTS_FILE,
     HarnessModel,
     render_ios_harness,
 )
@@ -44,11 +43,12 @@ from mobile_nelf_exporters.coreml.checks import (
     weight_form,
 )
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
-from mobile_nelf_exporters.coreml.convert import IOS_VERSIONS, convert, package_files
+from mobile_nelf_exporters.coreml.convert import convert, package_files
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
 from mobile_nelf_exporters.coreml.options import Options
+from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
@@ -57,7 +57,6 @@ from mobile_nelf_exporters.templates import template_environment
 
 __all__ = ["CoremlExporter", "frame_function"]
 
-PACKAGE_SUFFIX = ".mlpackage"
 
 NOT_MEASURED = (
     "latency, FPS, memory and heat on a device",
@@ -77,7 +76,7 @@ class CoremlExporter(Exporter[Options]):
         """See `Exporter.export`.
 
         Raises:
-            InputError: `name` is no name for an app, or a version of iOS is not to be had.
+            InputError: `name` is not a name for an app, or a version of iOS is not to be had.
         """
         # By default what the app itself needs.
         ios = APP_IOS if options.ios is None else options.ios
@@ -100,13 +99,15 @@ class CoremlExporter(Exporter[Options]):
         if output_form == "image" and checkpoint.student.out_channels != 3:
             raise DeployError(
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
-                "output_form image"
+                "output_form image",
+                arguments=["output_form"],
             )
         largest = max(weight.numel() for weight in checkpoint.weights.values())
         if largest <= MIN_ELEMENTS and weights != ("fp16",):
             raise DeployError(
                 f"no layer has more than {MIN_ELEMENTS} weights, so {', '.join(weights)} would "
-                "store nothing smaller; leave out weights"
+                "store nothing smaller; leave out weights",
+                arguments=["weights"],
             )
         contract = make_contract(checkpoint, layout, activation, output_form)
         contract = replace(contract, min_psnr_db=self.required_psnr_db(contract))
@@ -116,7 +117,7 @@ class CoremlExporter(Exporter[Options]):
         model = convert(form, contract, ios)
         files: dict[str, bytes] = {}
         for index, stored in enumerate(weights):
-            package = f"{name}{f'-{stored}' if index else ''}{PACKAGE_SUFFIX}"
+            package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
             files |= package_files(compress(model, stored), package, contract, stored)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages)
@@ -181,22 +182,21 @@ class CoremlExporter(Exporter[Options]):
 def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:
     check_name(name, "app")
     if ios not in IOS_VERSIONS:
-        raise OptionError(
-            f"ios is {ios}, expected one of {', '.join(map(str, IOS_VERSIONS))}", "ios"
+        raise InputError(
+            f"iOS {ios} is not a target; expected {', '.join(map(str, IOS_VERSIONS))}",
+            arguments=["ios"],
         )
     if len(set(weights)) < len(weights):
-        raise OptionError(f"weights are {', '.join(weights)}; name each form once", "weights")
+        raise InputError(
+            f"weights {', '.join(weights)}: name each form once", arguments=["weights"]
+        )
 
 
 def _read_packages(files: dict[str, bytes]) -> list[Package]:
     """Returns the packages of a bundle, the main one first."""
-    tops = {path.partition("/")[0] for path in files}
-    # `mic.mlpackage` is the main one, `mic-int8.mlpackage` a further form of its weights.
-    names = sorted(
-        (top for top in tops if top.endswith(PACKAGE_SUFFIX)), key=lambda top: (len(top), top)
-    )
+    names = package_names(files)
     if not names:
-        raise BundleError(f"*{PACKAGE_SUFFIX}: is missing; bundle it again")
+        raise BundleError(f"*{SUFFIX}: is missing; bundle it again")
     return [read_package(files, name) for name in names]
 
 
@@ -207,7 +207,7 @@ def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
         # The canonical text of the program: operations, attributes, shapes and weights.
         sha256=hashlib.sha256(canonical_dump(package).encode()).hexdigest(),
         bytes=sum(len(content) for path, content in files.items() if path.startswith(prefix)),
-        weights_file=prefix + WEIGHTS_FILE,
+        weights_file=prefix + WEIGHTS,
     )
 
 

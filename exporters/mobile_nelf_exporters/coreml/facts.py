@@ -1,6 +1,6 @@
 """A program of operations, as far as cost and placement can be read from it.
 
-Exporters whose artefacts are no ONNX graphs say in this form what they wrote.
+Exporters whose artefacts are not ONNX graphs say in this form what they wrote.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class OperationFacts:
         reads: names of the values that it takes, without constants.
         inputs: shapes of its operands by parameter, constants included.
         output: shape of its result.
-        settings: constants that are no operands, such as strides and modes.
+        settings: constants that are not operands, such as strides and modes.
     """
 
     kind: str

@@ -59,7 +59,7 @@ class PlacementRow:
 
 @dataclass(frozen=True)
 class PlacementReport:
-    """Where a program will run by the rules; only a device knows.
+    """Where a program will run by the rules; a device may differ.
 
     Attributes:
         rows: in order of first appearance.

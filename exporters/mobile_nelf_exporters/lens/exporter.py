@@ -18,25 +18,24 @@ from mobile_nelf.export.inspection import Inspection, ProjectCheck
 from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.students import StudentConfig
-from mobile_nelf.vocabulary import ActivationForm, Experience
+from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm, Experience
 from mobile_nelf_exporters.lens.lint.check import check_lens_folder, lint_lens_project
-from mobile_nelf_exporters.lens.lint.project import PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.options import Options
-from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
-from mobile_nelf_exporters.lens.player.film import film_lens
-from mobile_nelf_exporters.lens.player.session import node_path
-from mobile_nelf_exporters.lens.project import (
+from mobile_nelf_exporters.lens.paths import (
     MODEL_PATH,
     PROJECT,
     SMALL_MODEL_PATH,
     project_files,
-    render_lens_project,
-    render_lens_readme,
 )
+from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
+from mobile_nelf_exporters.lens.player.film import film_lens
+from mobile_nelf_exporters.lens.player.node import node_path
+from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
+from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.onnx.build import build_onnx
-from mobile_nelf_exporters.onnx.lowering import GELU_SNAP, lower_to_onnx
+from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
 from mobile_nelf_exporters.onnx.runtime import (
     frame_function,
     parse_model,
@@ -81,7 +80,7 @@ class LensStudioExporter(Exporter[Options]):
         """See `Exporter.export`.
 
         Raises:
-            InputError: `name` is no name for a lens.
+            InputError: `name` is not a name for a lens.
             DeployError: the layout cannot hold rays at the border of what was trained, which a
                 lens in the room needs.
         """
@@ -97,7 +96,8 @@ class LensStudioExporter(Exporter[Options]):
             raise DeployError(
                 f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
                 f" was trained, as experience {experience} needs; expected one of "
-                f"{', '.join(allowed.name for allowed in allowed)}"
+                f"{', '.join(allowed.name for allowed in allowed)}",
+                arguments=["layout"],
             )
         form = options.activation or default_activation(checkpoint, "gelusnap")
         ball_radius = shown_ball_radius(checkpoint)
@@ -171,10 +171,13 @@ class LensStudioExporter(Exporter[Options]):
                 Runtime(
                     LENS_RUNTIME,
                     PROJECT,
-                    "; ".join(filter(None, ("README.md lists what it guesses", assumes))),
+                    "; ".join(
+                        filter(None, ("simulated; assumptions are listed in README.md", assumes))
+                    ),
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
                     window=window,
+                    runs_scripts=True,
                     film=lambda frames, screen: film_lens(project, contract, frames, screen),
                 )
             )

@@ -1,13 +1,13 @@
 """The Lens Studio project of a bundle: static files, rendered templates and the model.
 
-`lens_project/` is copied as it is: the scripts. `templates/lens_project/` is mirrored onto the
+`lens_project/` is copied as it is: most scripts. `templates/lens_project/` is mirrored onto the
 output path, file names included; names, shapes and constants in it come from the contracts.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,15 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.rays import sample_depths
 from mobile_nelf.vocabulary import Experience
+from mobile_nelf_exporters.lens.paths import MODEL_PATH, PROJECT, SMALL_MODEL_PATH
 from mobile_nelf_exporters.lens.player.session import guesses
+from mobile_nelf_exporters.lens.studio.scripts import ScriptInput, script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL
-from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN
+from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, PHONE_FOV_DEG, WORLD_DISTANCE_CM
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import render_readme, template_environment
 
-__all__ = [
-    "MODEL_PATH",
-    "PROJECT",
-    "SMALL_MODEL_PATH",
-    "project_files",
-    "render_lens_project",
-    "render_lens_readme",
-]
+__all__ = ["render_lens_project", "render_lens_readme"]
 
 #: Every project of Snap's templates has these two; Lens Studio may know them by value.
 SCENE_ID = "0a1ccb1a-fe88-4fbb-9883-e3af3c75fd99"
@@ -38,23 +33,11 @@ LAYERS_ID = "267ee9a7-aff2-4f9d-9a49-f71214747d03"
 #: All other ids are uuid5 of project and role in this namespace: the same input, the same bytes.
 ID_NAMESPACE = uuid.UUID("adf052ba-5270-43e3-be33-f82abff7d745")
 
-PROJECT = "lens_project"
-#: Where the ONNX files lie in the bundle.
-MODEL_PATH = f"{PROJECT}/Assets/model.onnx"
-SMALL_MODEL_PATH = f"{PROJECT}/Assets/small.onnx"
+#: Its `//@input` lines are the one declaration of what the scene sets.
 CONTROLLER_PATH = f"{PROJECT}/Assets/NelfController.js"
 #: Scripts that fill the model's inputs, one for each layout; below `lens_project/`.
 UPLOADS = "uploads"
 TEMPLATE_SUFFIX = ".j2"
-
-#: What NelfController.js declares, with the values that a new component starts with.
-SCRIPT_INPUTS = {
-    "model": f"!<reference.MLAsset> {NIL}",
-    "smallModel": f"!<reference.MLAsset> {NIL}",
-    "cameraTexture": f"!<reference.Texture> {NIL}",
-    "flipY": "false",
-    "showFps": "false",
-}
 
 
 def render_lens_project(
@@ -78,6 +61,8 @@ def render_lens_project(
     check_name(name, "lens")
     environment = template_environment()
     contract = models[0][0]
+    files = _static_files(contract)
+    inputs = script_inputs(files[CONTROLLER_PATH])
     context = {
         "name": name,
         "experience": experience,
@@ -86,30 +71,33 @@ def render_lens_project(
         "layers_id": LAYERS_ID,
         "uuid": lambda role: str(uuid.uuid5(ID_NAMESPACE, f"{name}/{role}")),
         "contract": contract,
+        "inputs": inputs,
+        "start_value": _start_value,
+        "world_distance_cm": WORLD_DISTANCE_CM,
+        "phone_fov_deg": PHONE_FOV_DEG,
         "controller": _controller_constants([contract for contract, _ in models], experience),
     }
 
     def render(template: str, **more: Any) -> bytes:
-        text: str = environment.get_template(template).render(**context, **more)
+        text: str = environment.get_template(template).render({**context, **more})
         return text.encode()
 
-    files = _static_files(contract)
     templates = asset_dir("templates")
     for path in _files_below(templates / PROJECT):
         source = path.relative_to(templates).as_posix()
         target = environment.from_string(source.removesuffix(TEMPLATE_SUFFIX)).render(context)
         files[target] = render(source)
     for script in [path for path in files if path.endswith(".js")]:
-        inputs = SCRIPT_INPUTS if script == CONTROLLER_PATH else {}
+        own = inputs if script == CONTROLLER_PATH else {}
         role = script.removeprefix(f"{PROJECT}/")
-        files[f"{script}.meta"] = render("lens_parts/script.meta.j2", script=role, inputs=inputs)
-    for target, role, (own, content) in zip(
+        files[f"{script}.meta"] = render("lens_parts/script.meta.j2", script=role, inputs=own)
+    for target, role, (model_contract, content) in zip(
         (MODEL_PATH, SMALL_MODEL_PATH), ("model", "small"), models, strict=False
     ):
         files[target] = content
-        meta = {**context, "contract": own, "role": role}
-        text: str = environment.get_template("lens_parts/model.meta.j2").render(**meta)
-        files[f"{target}.meta"] = text.encode()
+        files[f"{target}.meta"] = render(
+            "lens_parts/model.meta.j2", contract=model_contract, role=role
+        )
     return dict(sorted(files.items()))
 
 
@@ -125,6 +113,13 @@ def render_lens_readme(
         small=models[1][0] if len(models) > 1 else None,
         guesses=guesses(),
     )
+
+
+def _start_value(declared: ScriptInput, asset: str = NIL) -> str:
+    """An input in YAML: the script's default, or a reference to an asset."""
+    if declared.is_scalar:
+        return declared.default
+    return f"!<reference.{declared.type}> {asset}"
 
 
 def _static_files(contract: Contract) -> dict[str, bytes]:
@@ -189,13 +184,3 @@ def _script_tensor(spec: TensorSpec) -> dict[str, Any]:
     """A tensor as SnapML states it: [width, height, channels], without the batch."""
     _, channels, rows, columns = spec.shape
     return {"name": spec.name, "shape": [columns, rows, channels]}
-
-
-def project_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Returns the files of the project in a bundle, by path relative to the project."""
-    prefix = f"{PROJECT}/"
-    return {
-        path.removeprefix(prefix): content
-        for path, content in files.items()
-        if path.startswith(prefix)
-    }

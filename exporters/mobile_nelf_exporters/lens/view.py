@@ -21,7 +21,7 @@ __all__ = [
 SCREEN_ASPECT = 9 / 16
 
 #: Vertical field of view of the phone's camera in Lens Studio's own scenes, in degrees.
-PHONE_FOV_DEG = 63.54
+PHONE_FOV_DEG = 63.541019
 
 #: Turn of the object for a drag from one edge of the screen to the other.
 DEGREES_A_SCREEN = 180.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,18 +15,14 @@ from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
-from mobile_nelf.plain import to_dict
-from mobile_nelf.vocabulary import ActivationForm
-from mobile_nelf_exporters.onnx.lowering import GELU_SNAP, lower_to_onnx
+from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm
+from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
 from mobile_nelf_exporters.onnx.picture import PicturedForm
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["CONTRACT_KEY", "build_onnx"]
-
-#: Metadata key under which the file carries its contract.
-CONTRACT_KEY = "mobile_nelf.contract"
+__all__ = ["build_onnx"]
 
 #: A pass of onnxsim that moves GELU's factor of one half into the next conv. What is left is no
 #: GELU to ONNX Runtime, which then runs it as four passes over memory instead of one.
@@ -106,7 +101,7 @@ def _add_metadata(model: ModelProto, contract: Contract) -> None:
     for tensor in sorted(model.graph.initializer, key=lambda tensor: tensor.name):
         digest.update(tensor.name.encode() + tensor.raw_data)
     metadata = {
-        CONTRACT_KEY: json.dumps(to_dict(contract), sort_keys=True),
+        **contract.as_metadata(),
         "mobile_nelf.torch_version": str(torch.__version__),
         "mobile_nelf.deployed_weights_sha256": digest.hexdigest(),
     }

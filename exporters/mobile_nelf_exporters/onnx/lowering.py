@@ -18,19 +18,16 @@ from torch import fx, nn
 from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
-from mobile_nelf.vocabulary import ActivationForm
+from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-__all__ = ["GELU_SNAP", "OPSET", "lower_to_onnx"]
+__all__ = ["OPSET", "lower_to_onnx"]
 
 #: The newest opset that SnapML's importer is known to take, and the IR version of Snap's own files.
 OPSET = 11
 IR_VERSION = 6
-
-#: SnapML's undocumented activation node; it lives in the default domain.
-GELU_SNAP = "GeluSnap"
 
 _Inputs = Sequence[str]
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
-from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract
+from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract, parse_contract
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.errors import BundleError
 from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.extras import import_extra
-from mobile_nelf.plain import from_dict
-from mobile_nelf_exporters.onnx.build import CONTRACT_KEY
-from mobile_nelf_exporters.onnx.lowering import GELU_SNAP
+from mobile_nelf.vocabulary import GELU_SNAP
 from mobile_nelf_exporters.onnx.picture import student_picture
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ def parse_model(data: bytes, name: str) -> ModelProto:
     """Parses an ONNX file.
 
     Raises:
-        BundleError: `data` is no ONNX model.
+        BundleError: `data` is not an ONNX model.
     """
     onnx = import_extra("onnx", "lens")
     decode_error = import_extra("google.protobuf.message", "lens").DecodeError
@@ -46,13 +43,7 @@ def read_contract(model: ModelProto, name: str) -> Contract:
     Raises:
         BundleError: there is none, or it cannot be read.
     """
-    for entry in model.metadata_props:
-        if entry.key == CONTRACT_KEY:
-            try:
-                return from_dict(Contract, json.loads(entry.value), "contract")
-            except (ValueError, ConfigError) as error:
-                raise BundleError(f"{name}: has an unreadable contract ({error})") from error
-    raise BundleError(f"{name}: carries no contract; it was not written by mnelf")
+    return parse_contract({entry.key: entry.value for entry in model.metadata_props}, name)
 
 
 def open_session(model: ModelProto) -> Any:

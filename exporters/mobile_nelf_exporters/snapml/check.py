@@ -91,7 +91,7 @@ class SnapmlReport:
         opset: of the default domain.
         layers: one row a layer kind, in order of first appearance.
         problems: what stops the import on every back-end.
-        warnings: what may surprise, and what could not be checked.
+        warnings: what is likely to be a mistake, and what could not be checked.
         lacking: by back-end, the kinds of layers that it cannot run; empty if it runs the graph.
         import_bytes: predicted size of the asset after import.
         budget_bytes: what a Lens may hold.
@@ -149,7 +149,7 @@ def check_snapml(model: ModelProto, *, output_scaled: bool = True) -> SnapmlRepo
             adds a layer to each.
 
     Raises:
-        DeployError: the graph is no valid ONNX.
+        DeployError: the graph is not valid ONNX.
         MissingExtraError: onnx is not installed.
     """
     require_valid(model)

@@ -1,4 +1,4 @@
-"""What stops the import of an ONNX graph on every SnapML back-end, and what may surprise."""
+"""What stops the import of an ONNX graph on every SnapML back-end, and what deserves a warning."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _border_problems(model: ModelProto, view: GraphView) -> Iterator[str]:
         yield "The graph has no output"
     for role, info in _border(model):
         if not info.type.HasField("tensor_type"):
-            yield f"{role} {info.name!r} is no tensor, expected float32"
+            yield f"{role} {info.name!r} is not a tensor, expected float32"
             continue
         tensor = info.type.tensor_type
         if tensor.elem_type != onnx.TensorProto.FLOAT:

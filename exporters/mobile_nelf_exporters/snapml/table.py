@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mobile_nelf.vocabulary import GELU_SNAP
 from mobile_nelf_exporters.snapml.schema import Backend, Operator, Restriction
 
 __all__ = ["MAX_OPSET", "MIN_OPSET", "OPERATORS", "OUTPUT_SCALE_OPERATOR", "operator"]
@@ -157,7 +158,7 @@ _SUPPORTED = (
     ),
     Operator("Elu", "elu", DOCS),
     Operator(
-        "GeluSnap", "gelu",
+        GELU_SNAP, "gelu",
         f"{TEMPLATE}; the documentation does not list it, but the template's models use it",
         _ANDROID,
     ),
@@ -272,8 +273,8 @@ def _without_layer(op: str, advice: str, source: str = ABSENT) -> Operator:
 #: Operators without a layer, each with what to use instead.
 _UNSUPPORTED: tuple[Operator, ...] = (
     # Activations.
-    _without_layer("Erf", "use GeluSnap for a GELU, or train with ReLU"),
-    _without_layer("Gelu", "use GeluSnap, or train with ReLU"),
+    _without_layer("Erf", f"use {GELU_SNAP} for a GELU, or train with ReLU"),
+    _without_layer("Gelu", f"use {GELU_SNAP}, or train with ReLU"),
     _without_layer("HardSigmoid", "write it as Mul, Add, Clip to 0 and 6, Mul", LENSATHON),
     _without_layer("HardSwish", "write it as Add, Clip to 0 and 6, Mul", LENSATHON),
     _without_layer("Mish", "train with ReLU or LeakyReLU"),

@@ -1,4 +1,4 @@
-"""Refusal of graphs that are no valid ONNX, so that everything after it may rely on their form.
+"""Refusal of graphs that are not valid ONNX, so that everything after it may rely on their form.
 
 `onnx.checker.check_model` cannot do it: it refuses every operator that ONNX does not define, like
 SnapML's own GeluSnap, and those are for the report to judge.
@@ -26,11 +26,11 @@ def require_valid(model: ModelProto) -> None:
     """
     onnx = import_extra("onnx", extra="lens")
     if not all(isinstance(text, str) for text in _texts(model)):
-        raise DeployError("the ONNX graph holds names that are no text; the file is damaged")
+        raise DeployError("the ONNX graph holds names that are not text; the file is damaged")
     context = _context(model)
     for node in model.graph.node:
         if not node.output:
-            raise DeployError(f"node {node.name!r} ({node.op_type}) is no valid ONNX: no output")
+            raise DeployError(f"node {node.name!r} ({node.op_type}) is not valid ONNX: no output")
         if _is_defined(node, context.opset_imports):
             _check(f"node {node.name or node.output[0]!r}", onnx.checker.check_node, node, context)
         for entry in node.attribute:
@@ -55,7 +55,7 @@ def _check(what: str, check: Any, *arguments: Any) -> None:
         check(*arguments)
     except (onnx.checker.ValidationError, KeyError, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0]
-        raise DeployError(f"{what} is no valid ONNX: {reason}") from error
+        raise DeployError(f"{what} is not valid ONNX: {reason}") from error
 
 
 def _context(model: ModelProto) -> Any:

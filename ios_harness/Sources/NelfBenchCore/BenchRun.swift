@@ -1,6 +1,6 @@
 import Foundation
 
-/// One model under one setting. A run that broke off has an `error` and the figures it got to;
+/// One model under one setting. A failed run has an `error` and the figures it got to;
 /// figures that a system does not give stay nil.
 public struct BenchRun: Codable, Equatable, Sendable {
     public let model: String

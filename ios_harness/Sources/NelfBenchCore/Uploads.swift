@@ -31,7 +31,7 @@ public struct Uploads: Sendable {
     public func check(_ samples: [UploadSample], contract: Contract) throws {
         for sample in samples {
             guard let input = contract.inputs.firstIndex(where: { $0.name == sample.name }) else {
-                throw BenchError.badConfig("upload \(sample.name) is no input of the contract")
+                throw BenchError.badConfig("upload \(sample.name) is not an input of the contract")
             }
             for (position, expected) in zip(sample.positions, sample.values) {
                 let value = Double(tensors[input][position])

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Renders until the latency is stable. The first predictions of a model are slower, for about 20
-/// of them where that was reported, so a single one is no warm-up.
+/// of them where that was reported, so a single one is not a warm-up.
 ///
 /// Stable: in two successive comparisons the median of a window of ten frames is within 5 % of the
 /// median of the window before. After 300 frames it ends in any case.

@@ -7,7 +7,7 @@ import NelfBenchCore
 
 /// Asks Core ML where it would run the operations of a compiled model; nil before iOS 17.4.
 ///
-/// - Throws: `BenchError.probeFailed` if the model is no ML program, or what Core ML throws.
+/// - Throws: `BenchError.probeFailed` if the model is not an ML program, or what Core ML throws.
 func probePlacement(compiled url: URL, units: ComputeUnits) async throws -> PlacementPlan? {
     guard #available(iOS 17.4, macOS 14.4, *) else { return nil }
     let configuration = MLModelConfiguration()

@@ -20,10 +20,10 @@ func fill(_ array: MLMultiArray, with values: [Float]) {
 
 /// Copies [1, channels, rows, columns] out of an array, whose rows may be padded if Core ML made it.
 ///
-/// - Throws: `BenchError.badOutput` if it is no float32 array of `shape`.
+/// - Throws: `BenchError.badOutput` if it is not a float32 array of `shape`.
 func copyTensor(_ array: MLMultiArray?, shape: [Int]) throws -> FrameOutput {
     guard let array, array.dataType == .float32, array.shape.map(\.intValue) == shape else {
-        throw BenchError.badOutput("it is no float32 array of shape \(shape)")
+        throw BenchError.badOutput("it is not a float32 array of shape \(shape)")
     }
     let strides = array.strides.map(\.intValue)
     guard strides[3] == 1 else {
@@ -45,7 +45,7 @@ func copyTensor(_ array: MLMultiArray?, shape: [Int]) throws -> FrameOutput {
 
 /// Copies an 8-bit picture out of a pixel buffer.
 ///
-/// - Throws: `BenchError.badOutput` if it is no BGRA buffer of the size in `shape`.
+/// - Throws: `BenchError.badOutput` if it is not a BGRA buffer of the size in `shape`.
 func copyPicture(_ buffer: CVPixelBuffer?, shape: [Int]) throws -> FrameOutput {
     let (channels, rows, columns) = (shape[1], shape[2], shape[3])
     guard let buffer,
@@ -53,7 +53,7 @@ func copyPicture(_ buffer: CVPixelBuffer?, shape: [Int]) throws -> FrameOutput {
         CVPixelBufferGetWidth(buffer) == columns, CVPixelBufferGetHeight(buffer) == rows,
         CVPixelBufferLockBaseAddress(buffer, .readOnly) == kCVReturnSuccess
     else {
-        throw BenchError.badOutput("it is no BGRA picture of \(columns)×\(rows)")
+        throw BenchError.badOutput("it is not a BGRA picture of \(columns)×\(rows)")
     }
     defer { CVPixelBufferUnlockBaseAddress(buffer, .readOnly) }
     guard let base = CVPixelBufferGetBaseAddress(buffer) else {

@@ -49,7 +49,7 @@ struct BenchTabs: View {
     ) -> some View {
         if session.isRunning {
             ContentUnavailableView(
-                "The benchmark runs", systemImage: "gauge",
+                "Benchmark running", systemImage: "gauge",
                 description: Text("Anything else on the device would change its figures."))
         } else {
             view()

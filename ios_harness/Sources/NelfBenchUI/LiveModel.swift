@@ -14,7 +14,7 @@ final class LiveModel: ObservableObject {
     @Published private(set) var picture: Picture?
     /// Frames a second from one picture on the screen to the next, while something moves.
     @Published private(set) var framesPerSecond: Double?
-    @Published private(set) var message = "Loads the model"
+    @Published private(set) var message = "Loading model…"
     @Published var item: BenchItem
 
     private let content: BenchContent
@@ -38,7 +38,7 @@ final class LiveModel: ObservableObject {
     /// Loads the chosen model and shows its first picture.
     func load() async {
         unload()
-        message = "Loads the model"
+        message = "Loading model…"
         do {
             let loaded = try await content.device.load(item.model, units: item.units)
             // Another choice may have been made meanwhile; its own task loads that.

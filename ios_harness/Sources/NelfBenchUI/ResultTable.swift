@@ -43,7 +43,7 @@ struct ResultTable: View {
         }
         var picture = "–"
         if let check = run.selfCheck {
-            picture = check.passed ? "right" : "wrong"
+            picture = check.passed ? "passed" : "failed"
         }
         return [
             run.model, run.computeUnits.title, figure(run.latency?.p50, digits: 2),

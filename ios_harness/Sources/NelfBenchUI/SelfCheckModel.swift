@@ -44,7 +44,7 @@ final class SelfCheckModel: ObservableObject {
                 psnr: comparisons.map(\.decibels), required: item.model.minPSNR)
             message =
                 "Worst frame \(figure(check.worst, digits: 1)) dB, demanded "
-                + "\(figure(item.model.minPSNR, digits: 1)): \(check.passed ? "right" : "wrong")"
+                + "\(figure(item.model.minPSNR, digits: 1)): \(check.passed ? "passed" : "failed")"
         } catch {
             message = error.localizedDescription
         }

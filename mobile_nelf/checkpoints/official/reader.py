@@ -44,9 +44,8 @@ _LENS_KEYS = {
 _ENCODER_KEYS = {"n_sample": "samples", "numtires": "frequencies", "multires": "frequencies"}
 #: What `mnelf` needs when the lens of a file is unknown.
 CAMERA_HELP = (
-    "pass --camera W,H,FOCAL,NEAR,FAR[,RADIUS] with the ray grid, the focal length in pixels of "
-    "that grid, and depths in world units (a Blender scene at 100×100: "
-    "--camera 100,100,138.889,2,6,4)"
+    "give a camera with the ray grid, the focal length in pixels of that grid, depths and perhaps "
+    "the distance in world units; of a Blender scene at 100×100 these are 100,100,138.889,2,6,4"
 )
 #: Elevations in degrees that the 360° template of Lens Studio lets a viewer reach; an official file
 #: does not say where its photos were taken.
@@ -129,7 +128,8 @@ def read_official(
     if camera is None:
         if intrinsics_path is None:
             raise CheckpointError(
-                f"{path}: no {INTRINSICS_NAME} beside it, so its lens is unknown; {CAMERA_HELP}"
+                f"{path}: no {INTRINSICS_NAME} beside it, so its lens is unknown; {CAMERA_HELP}",
+                arguments=["camera"],
             )
         camera = _camera_of(facts, intrinsics_path)
     if camera.near == 0.0 and camera.far == 1.0:
@@ -183,7 +183,7 @@ def _read_facts(path: Path) -> dict[str, int | float]:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
     # JSON of many brackets exhausts the recursion of its parser.
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is no JSON; expected H, W, focal, near, far") from error
+        raise CheckpointError(f"{path}: is not JSON; expected H, W, focal, near, far") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object with H, W, focal, near, far")
     facts = {key: content[key] for key in (*_LENS_KEYS, *_ENCODER_KEYS) if key in content}
@@ -198,7 +198,9 @@ def _read_facts(path: Path) -> dict[str, int | float]:
 def _camera_of(facts: dict[str, int | float], path: Path) -> CameraOptions:
     missing = [key for key in _LENS_KEYS if key not in facts and key != "radius"]
     if missing:
-        raise CheckpointError(f"{path}: {', '.join(missing)} missing; add it, or {CAMERA_HELP}")
+        raise CheckpointError(
+            f"{path}: {', '.join(missing)} missing; add it, or {CAMERA_HELP}", arguments=["camera"]
+        )
     lens = {name: facts[key] for key, name in _LENS_KEYS.items() if key in facts}
     try:
         return from_dict(CameraOptions, lens, "camera")

@@ -33,7 +33,7 @@ _STORAGE_DTYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class _Storage:
     """Flat values of a record, or None where its element type is not one of a weight."""
 

@@ -35,7 +35,7 @@ __all__ = ["command"]
 @debug_option
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Take what a device measured into its bundle.
+    """Import device benchmark results into their bundle.
 
     The measuring itself is done by the app in a bundle for Core ML: open its folder `ios_harness`
     on an iPad, run the benchmark, and share the result as a JSON file.
@@ -123,15 +123,15 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
     for run in measurement.runs:
         label = f"{run.model} on {run.compute_units}"
         if run.error is not None:
-            print_note(label, f"broke off: {run.error}")
+            print_note(label, f"failed: {run.error}")
         elif run.thermal is not None and run.thermal.end in ("serious", "critical"):
             print_note(label, f"slowed by heat ({run.thermal.end} at the end)")
     for run in wrong:
         worst = f"{run.self_check.worst_psnr_db:.1f} dB" if run.self_check else "none"
         print_note(
             f"WRONG PICTURE, {run.model} on {run.compute_units}",
-            f"the device's frames differ from the reference ({worst}), so its speed says nothing; "
-            "use other compute units or another layout",
+            f"the device's frames differ from the reference ({worst}), so its speed does not "
+            "count; use other compute units or another layout",
         )
 
 
@@ -139,7 +139,7 @@ def _cells(run: Run) -> tuple[str, ...]:
     model = Path(run.model).stem
     latency, check, fps = run.latency_ms, run.self_check, run.fps
     if run.error is not None or latency is None or fps is None:
-        return (model, run.compute_units, "broke off", "-", "-", "-", "-", "-")
+        return (model, run.compute_units, "failed", "-", "-", "-", "-", "-")
     return (
         model,
         run.compute_units,

@@ -45,7 +45,7 @@ __all__ = ["command"]
 @click.option(
     "-o", "--output", type=path_type, help="Folder to write. Default: <checkpoint>-<target>."
 )
-@click.option("--name", help="Of the project inside. Default: the name of the folder.")
+@click.option("--name", help="Project name. Default: name of the output folder.")
 @target_options_of_all
 @lens_options
 @force_option
@@ -61,7 +61,7 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Turn a checkpoint into a bundle for a target, checked and compared.
+    """Export a checkpoint as a verified bundle.
 
     The bundle holds the model, everything around it, reference frames and a manifest. It is written
     only if the model reproduces the trained network.

@@ -60,7 +60,7 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Say whether a target takes a checkpoint or an ONNX file.
+    """Check whether a target supports a checkpoint, an ONNX file or a project.
 
     Prints what the target makes of each operation, the size on the device against the budget, and
     the cost of a frame. Exits with 1 if the target refuses the network. Takes any ONNX file, also

@@ -27,8 +27,6 @@ COLUMNS = ("model", "target", "size", "PSNR dB", "parity dB", "p50 ms", "FPS", "
 NOT_MEASURED = "not measured"
 #: The paper's own sign for what it does not report.
 NOT_REPORTED = "-"
-#: Stands for equal frames in the parity of a bundle (`export.parity.IDENTICAL_DB`).
-IDENTICAL_DB = 999.0
 
 
 @click.command(
@@ -39,7 +37,9 @@ IDENTICAL_DB = 999.0
     ),
 )
 @click.argument("paths", type=path_type, nargs=-1, required=True, metavar="BUNDLE_OR_CHECKPOINT...")
-@click.option("--all-runs", is_flag=True, help="A row for each run of a device, not the fastest.")
+@click.option(
+    "--all-runs", is_flag=True, help="Print a row for each run of a device, not only the fastest."
+)
 @click.option(
     "--paper/--no-paper", default=True, show_default=True, help="Add the rows of the paper."
 )
@@ -65,11 +65,11 @@ def command(
 
     if markdown and as_json:
         raise click.UsageError("--markdown and --json exclude each other")
-    rows = compare(
-        paths,
+    rows: tuple[Row, ...] = compare(
+        *paths,
         all_runs=all_runs,
         camera=camera_options(camera),
-        activation=trained_activation,
+        trained_activation=trained_activation,
     )
     rows += PAPER_ROWS if paper else ()
     if as_json:
@@ -93,6 +93,8 @@ def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
     missing = NOT_REPORTED if row.kind == "paper" else NOT_MEASURED
     parity = NOT_REPORTED if row.kind != "bundle" else NOT_MEASURED
     if row.parity_db is not None:
+        from mobile_nelf.export.parity import IDENTICAL_DB
+
         parity = "identical" if row.parity_db >= IDENTICAL_DB else f"{row.parity_db:.1f}"
     return (
         f"{row.name} [{conditions.index(text) + 1}]" if text else row.name,
@@ -107,7 +109,7 @@ def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
 def _figure_cells(figures: DeviceFigures, missing: str) -> tuple[str, str, str]:
     """Returns latency, FPS and memory."""
     if figures.error:
-        return "broke off", missing, missing
+        return "failed", missing, missing
     wrong = "" if figures.picture_is_right in (True, None) else " !"
     derived = "*" if figures.fps_source == "1000 / p50" else ""
     return (
@@ -136,7 +138,7 @@ def _conditions(row: Row) -> str:
     if figures.picture_is_right is False and not figures.error:
         parts.append(f"WRONG PICTURE, worst frame {figures.self_check_db:.1f} dB")
     if figures.error:
-        parts.append(f"broke off: {figures.error}")
+        parts.append(f"failed: {figures.error}")
     if row.further_runs:
         parts.append(f"the best of {row.further_runs + 1} runs, see --all-runs")
     return ", ".join(filter(None, parts))
@@ -158,7 +160,7 @@ def _legend(rows: Sequence[Row]) -> list[tuple[str, str]]:
     if any(figures.fps_source == "1000 / p50" for figures in measured):
         notes.append(("*", "1000 / p50, since nothing was measured under the display link"))
     if any(figures.picture_is_right is False and not figures.error for figures in measured):
-        notes.append(("!", "the device's frames are wrong, so its speed says nothing"))
+        notes.append(("!", "the device's frames are wrong, so its speed does not count"))
     return notes
 
 

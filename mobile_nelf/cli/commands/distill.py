@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
-from mobile_nelf.cli._training import device_option, read_photos, seed_option
+from mobile_nelf.cli._training import device_option, seed_option
+
+if TYPE_CHECKING:
+    from mobile_nelf.scenes import Scene
 
 __all__ = ["command"]
 
@@ -21,14 +24,16 @@ __all__ = ["command"]
 )
 @click.argument("teacher", type=path_type)
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The folder to write.")
-@click.option("--views", type=click.IntRange(min=1), required=True, help="How many to render.")
+@click.option("-o", "--output", type=path_type, required=True, help="Folder to write.")
+@click.option(
+    "--views", type=click.IntRange(min=1), required=True, help="Number of views to render."
+)
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
     default=90,
     show_default=True,
-    help="Of the WebP images; 100 is lossless. Opacity is always lossless.",
+    help="Quality of the WebP images; 100 is lossless. Opacity is always lossless.",
 )
 @seed_option
 @device_option
@@ -45,17 +50,18 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write views that a teacher renders to disk, as images and cameras.
+    """Render the views of a teacher to disk, as images and cameras.
 
     Students need no such set, they take their views from the teacher while they train; it is for
-    other programs, and to train many students. After an interruption the same command goes on.
+    other programs, and to train many students. An interrupted run resumes when the
+    command is repeated.
     """
+    from mobile_nelf.compute import compute_device
     from mobile_nelf.teachers.files import load_teacher
-    from mobile_nelf.training.ranks import launched
+    from mobile_nelf.training.plan import read_photos
     from mobile_nelf.training.views.pseudo_set import PseudoSetConfig, write_pseudo_set
 
-    with launched(device) as ranks:
-        trained = load_teacher(teacher, ranks.device)
+    trained = load_teacher(teacher, compute_device(device))
     photos = read_photos(scene)
     opening = [*photos.notices, f"{scene}: {views:,} views of {teacher}"]
     with run_report(output, opening) as report:
@@ -67,6 +73,10 @@ def command(
             force=force,
             on_progress=report.on_progress,
         )
+    _print(output, scene, photos, views, as_json)
+
+
+def _print(output: Path, scene: Path, photos: Scene, views: int, as_json: bool) -> None:
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     if as_json:
         print_json({"path": str(output), "views": views, "bytes": size})

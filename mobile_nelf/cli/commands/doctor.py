@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.command("doctor")
 @common_options
 def command(as_json: bool) -> None:
-    """Show what this machine can do, and what to install for the rest."""
+    """Show what this machine supports, and what to install for the rest."""
     from mobile_nelf.doctor import EXTRAS, diagnose
 
     diagnosis = diagnose()
@@ -70,6 +70,6 @@ def _print(diagnosis: Diagnosis) -> None:
             **{
                 tool.name: f"{tool.version or 'not found'}; {tool.note}" for tool in diagnosis.tools
             },
-            "always work": "inspect, render to GIF and PNG, distill, training without test views",
+            "no extras needed": "inspect, render to GIF and PNG, distill, train without test views",
         }
     )

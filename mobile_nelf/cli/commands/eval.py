@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mobile_nelf.cli._options import common_options, examples, lens_options, load, path_type
+from mobile_nelf.cli._options import (
+    camera_options,
+    common_options,
+    examples,
+    lens_options,
+    path_type,
+)
 from mobile_nelf.cli._printing import print_fields, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -31,27 +37,21 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Measure a checkpoint or a teacher on the test views of a scene.
+    """Evaluate a checkpoint or a teacher on the test views of a scene.
 
     PSNR, SSIM and FLIP of each view on white, then their means, over all test views at hand and
     over every eighth, the subset of the research code.
     """
-    from mobile_nelf.evaluation import evaluate, evaluate_teacher
-    from mobile_nelf.scenes import read_scene
-    from mobile_nelf.teachers.files import load_teacher
-    from mobile_nelf.training.ranks import launched
+    from mobile_nelf.evaluation import evaluate
 
-    if _is_teacher(checkpoint):
-        with launched("auto") as ranks:
-            teacher = load_teacher(checkpoint, ranks.device).teacher
-        photos = read_scene(scene)
-        with progress_bar() as on_progress:
-            result = evaluate_teacher(teacher, photos, on_progress)
-    else:
-        trained = load(checkpoint, camera, trained_activation)
-        photos = read_scene(scene).cropped(trained.student.scale)
-        with progress_bar() as on_progress:
-            result = evaluate(trained, photos, on_progress)
+    with progress_bar() as on_progress:
+        result = evaluate(
+            checkpoint,
+            scene,
+            on_progress,
+            camera=camera_options(camera),
+            trained_activation=trained_activation,
+        )
     if as_json:
         from mobile_nelf.plain import to_dict
 
@@ -60,35 +60,15 @@ def command(
         print_evaluation(result)
 
 
-def _is_teacher(path: Path) -> bool:
-    """Whether a file says of itself that it is a teacher; what else it is, its reader tells."""
-    from mobile_nelf.checkpoints.native import TEACHER_FORMAT
-    from mobile_nelf.checkpoints.safe import read_file
-
-    content = read_file(path)
-    return isinstance(content, dict) and content.get("format") == TEACHER_FORMAT
-
-
 def print_evaluation(result: Evaluation | None) -> None:
     """Prints the means and what they are means of."""
+    from mobile_nelf.evaluation import MEANS
+
     if result is None:
         click.echo("not measured: the scene has no test views")
         return
     worst = min(result.views, key=lambda name: result.views[name].psnr_db)
-    print_table(
-        ("subset", "views", "PSNR dB", "SSIM", "FLIP"),
-        [
-            (
-                name,
-                str(subset.views),
-                f"{subset.mean.psnr_db:.2f}",
-                f"{subset.mean.ssim:.4f}",
-                f"{subset.mean.flip:.4f}",
-            )
-            for name, subset in result.subsets.items()
-        ],
-        right=4,
-    )
+    print_table(MEANS, result.mean_rows(), right=len(MEANS) - 1)
     click.echo()
     print_fields(
         {

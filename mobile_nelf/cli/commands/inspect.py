@@ -43,7 +43,7 @@ EXTENTS = {
     ),
 )
 @click.argument("path", type=path_type, metavar="CHECKPOINT_OR_SCENE")
-@click.option("--picture", type=path_type, help="Draw the cameras of a scene into this PNG file.")
+@click.option("--picture", type=path_type, help="PNG file to draw the cameras of a scene into.")
 @force_option
 @lens_options
 @common_options
@@ -55,13 +55,13 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Show what a checkpoint or a scene holds."""
+    """Show what a checkpoint or a scene contains."""
     from mobile_nelf.summary import CheckpointSummary, inspect_path
 
     summary = inspect_path(
         path,
         camera=camera_options(camera),
-        activation=trained_activation,
+        trained_activation=trained_activation,
         picture=picture,
         force=force,
     )
@@ -80,7 +80,8 @@ def command(
 def _print_checkpoint(path: Path, summary: CheckpointSummary) -> None:
     student = summary.student
     encoder = student.encoder
-    stages = ", ".join(map(str, student.sr_widths)) or "none"
+    widths = [*map(str, student.sr_widths), *(["colours"] if student.direct_output else [])]
+    stages = ", ".join(widths) or "none"
     print_fields(
         {
             "checkpoint": str(path),

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from mobile_nelf.cli._options import common_options, examples, force_option, path_type
-from mobile_nelf.cli._printing import print_json, progress_bar
+from mobile_nelf.cli._options import (
+    common_options,
+    examples,
+    force_option,
+    path_type,
+    run_scripts_option,
+)
+from mobile_nelf.cli._printing import print_json, print_note, progress_bar
 
 __all__ = ["command"]
 
@@ -27,7 +33,7 @@ DEFAULT_SCREEN = "360x640"
     "-o",
     "--output",
     type=path_type,
-    help="A .gif or .mp4, or a folder for the frames. Default: <bundle>-preview.gif.",
+    help="Output .gif or .mp4, or a folder for the frames. Default: <bundle>-preview.gif.",
 )
 @click.option("--frames", type=int, default=DEFAULT_FRAMES, show_default=True)
 @click.option(
@@ -35,17 +41,25 @@ DEFAULT_SCREEN = "360x640"
     metavar="WxH",
     default=DEFAULT_SCREEN,
     show_default=True,
-    help="Of the phone, in pixels; for lenses.",
+    help="Screen of the phone in pixels, for targets that run on a screen.",
 )
+@run_scripts_option
 @force_option
 @common_options
 def command(
-    bundle: Path, output: Path | None, frames: int, screen: str, force: bool, as_json: bool
+    bundle: Path,
+    output: Path | None,
+    frames: int,
+    screen: str,
+    run_scripts: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
-    """Show what a bundle does, as a film rendered by its own artefact.
+    """Render a preview video with the bundle's own model.
 
     A lens runs with its own scripts on the screen of a phone while a finger turns it, or a phone is
-    carried round it; that takes Node.js. Other bundles, and lenses without Node.js, show a turn.
+    carried round it; that takes Node.js, and --run-scripts if the bundle was not made on this
+    machine. Other bundles and lenses show a turn.
     """
     from mobile_nelf.bundles.preview import preview_bundle
 
@@ -56,6 +70,7 @@ def command(
             path,
             frames=frames,
             screen=_size(screen),
+            run_scripts=run_scripts,
             force=force,
             on_progress=on_progress,
         )
@@ -69,6 +84,11 @@ def command(
             }
         )
         return
+    if preview.scripts_left_out:
+        print_note(
+            "a turn instead of the experience",
+            "the bundle was not made on this machine; add --run-scripts to run its scripts",
+        )
     what = "the experience" if preview.interactive else "a turn"
     click.echo(f"{preview.path}: {preview.frames} frames of {what}, rendered by {preview.runtime}")
 

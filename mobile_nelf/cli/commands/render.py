@@ -19,8 +19,6 @@ from mobile_nelf.cli._printing import print_json, progress_bar
 
 __all__ = ["command"]
 
-DEFAULT_FRAMES = 60
-
 
 @click.command(
     "render",
@@ -34,13 +32,25 @@ DEFAULT_FRAMES = 60
     "-o",
     "--output",
     type=path_type,
-    help="A .gif or .mp4 of a turn, a .png still, or a folder for the frames of a turn. "
+    help="Output .gif or .mp4 of an orbit, .png of a still, or a folder for the frames. "
     "Default: <checkpoint>.gif, or .png for a still.",
 )
-@click.option("--frames", type=int, help=f"Frames of the turn.  [default: {DEFAULT_FRAMES}]")
-@click.option("--azimuth", type=float, help="Of a still, in degrees. Default: the middle.")
-@click.option("--elevation", type=float, help="Of a still, in degrees. Default: the middle.")
-@click.option("--radius", type=float, help="Of a still, in world units. Default: the middle.")
+@click.option("--frames", type=int, help="Frames of the orbit.  [default: 60]")
+@click.option(
+    "--azimuth",
+    type=float,
+    help="Camera azimuth for a still, in degrees. Default: middle of the orbit.",
+)
+@click.option(
+    "--elevation",
+    type=float,
+    help="Camera elevation for a still, in degrees. Default: middle of the orbit.",
+)
+@click.option(
+    "--radius",
+    type=float,
+    help="Camera distance for a still, in world units. Default: middle of the orbit.",
+)
 @lens_options
 @force_option
 @common_options
@@ -56,29 +66,31 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Render a still, a turn as GIF or MP4, or a folder of frames.
+    """Render a still, an orbit as GIF or MP4, or a folder of frames.
 
     The camera stays where the student was trained. A turn lasts four seconds, whatever the number
     of frames.
     """
-    from mobile_nelf.film import OrbitPosition, render_still, render_turn
+    from mobile_nelf.film import render
 
     placed = any(value is not None for value in (azimuth, elevation, radius))
-    still = placed or (output is not None and output.suffix.lower() == ".png")
-    if still and frames is not None:
-        raise click.UsageError(
-            "--frames is for a turn, and this is a still", click.get_current_context()
-        )
-    path = output or Path(f"{checkpoint.stem}.{'png' if still else 'gif'}")
+    path = output or Path(f"{checkpoint.stem}.{'png' if placed else 'gif'}")
     trained = load(checkpoint, camera, trained_activation)
-    count = 1 if still else DEFAULT_FRAMES if frames is None else frames
-    if still:
-        render_still(trained, path, OrbitPosition(azimuth, elevation, radius), force=force)
-    else:
-        with progress_bar() as on_progress:
-            render_turn(trained, path, count, force=force, on_progress=on_progress)
-    size = (trained.student.image_width, trained.student.image_height)
+    with progress_bar() as on_progress:
+        done = render(
+            trained,
+            path,
+            frames=frames,
+            azimuth=azimuth,
+            elevation=elevation,
+            radius=radius,
+            force=force,
+            on_progress=on_progress,
+        )
     if as_json:
-        print_json({"path": str(path), "frames": count, "width": size[0], "height": size[1]})
+        print_json(
+            {"path": str(path), "frames": done.frames, "width": done.width, "height": done.height}
+        )
     else:
-        click.echo(f"{path}: {count} frame{'s' * (count > 1)} of {size[0]}×{size[1]}")
+        plural = "s" if done.frames > 1 else ""
+        click.echo(f"{path}: {done.frames} frame{plural} of {done.width}×{done.height}")

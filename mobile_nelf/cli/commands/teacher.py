@@ -10,14 +10,7 @@ import click
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
-from mobile_nelf.cli._training import (
-    backend_option,
-    device_option,
-    preset_option,
-    read_photos,
-    seed_option,
-    teacher_config,
-)
+from mobile_nelf.cli._training import backend_option, device_option, preset_option, seed_option
 from mobile_nelf.cli.commands.eval import print_evaluation
 
 if TYPE_CHECKING:
@@ -32,9 +25,11 @@ __all__ = ["command"]
     epilog=examples("mnelf teacher examples/mic -o mic-teacher.pt"),
 )
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The teacher's file to write.")
+@click.option("-o", "--output", type=path_type, required=True, help="Teacher file to write.")
 @preset_option
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps. Default: the preset's.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Training steps. Default: set by the preset."
+)
 @backend_option
 @seed_option
 @device_option
@@ -45,16 +40,17 @@ def command(
     output: Path,
     preset: str,
     steps: int | None,
-    backend: str,
+    backend: Any,
     seed: int,
     device: Any,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train a teacher, a radiance field that renders views for students.
+    """Train a teacher: a radiance field that renders views for students.
 
-    After an interruption the same command goes on from the state beside the output.
+    An interrupted run resumes when the command is repeated.
     """
+    from mobile_nelf.training.plan import read_photos, teacher_config
     from mobile_nelf.training.teacher.make import make_teacher
 
     photos = read_photos(scene)
@@ -71,24 +67,23 @@ def command(
             on_step=report.on_step,
             on_progress=report.on_progress,
         )
-    if made is None:
-        return
+    if made is not None:
+        _print(made, scene, photos, as_json)
+
+
+def _print(made: MadeTeacher, path: Path, photos: Scene, as_json: bool) -> None:
     if as_json:
         from mobile_nelf.plain import to_dict
 
         print_json(
             {
-                "path": str(output),
-                "teacher": to_dict(config),
+                "path": str(made.path),
+                "teacher": to_dict(made.trained.teacher.config),
                 "evaluation": made.evaluation and to_dict(made.evaluation),
                 "seconds_per_view": made.view_seconds,
             }
         )
-    else:
-        _print(made, scene, photos)
-
-
-def _print(made: MadeTeacher, path: Path, photos: Scene) -> None:
+        return
     lens = photos.train[0].camera.intrinsics
     print_fields(
         {

@@ -10,17 +10,13 @@ import click
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json
 from mobile_nelf.cli._progress import run_report, student_fields, student_stages
-from mobile_nelf.cli._training import (
-    StudentChoices,
-    backend_option,
-    read_photos,
-    student_options,
-    teacher_config,
-)
+from mobile_nelf.cli._training import backend_option, student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
 
 if TYPE_CHECKING:
     from mobile_nelf.teachers.files import TrainedTeacher
+    from mobile_nelf.training.pipeline import TrainedScene
+    from mobile_nelf.training.plan import PlannedScene
     from mobile_nelf.training.teacher.make import MadeTeacher
 
 __all__ = ["command"]
@@ -35,9 +31,11 @@ __all__ = ["command"]
     ),
 )
 @click.argument("scene", type=path_type)
-@click.option("-o", "--output", type=path_type, required=True, help="The checkpoint to write.")
+@click.option("-o", "--output", type=path_type, required=True, help="Checkpoint to write.")
 @click.option(
-    "--teacher-steps", type=click.IntRange(min=1), help="Of the teacher. Default: the preset's."
+    "--teacher-steps",
+    type=click.IntRange(min=1),
+    help="Teacher training steps. Default: set by the preset.",
 )
 @backend_option
 @student_options
@@ -47,79 +45,82 @@ def command(
     scene: Path,
     output: Path,
     teacher_steps: int | None,
-    backend: str,
+    backend: Any,
     device: Any,
     force: bool,
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train a student on photos through a teacher, in one go.
+    """Train a teacher and a student from photos.
 
     Trains a teacher, then the student on views that the teacher renders meanwhile, then the student
-    on the photos, and judges it on the test views. After an interruption at any moment the same
-    command goes on. Under torchrun all processes train the student.
+    on the photos, and judges it on the test views. An interrupted run resumes when
+    the command is repeated. Under torchrun all processes train the student.
     """
     from mobile_nelf.training.pipeline import train_scene
+    from mobile_nelf.training.plan import StudentChoices, plan_scene
 
     choices = StudentChoices(**chosen)
-    initial = choices.load_initial()
-    photos = read_photos(scene, choices.scale(initial))
-    plan = choices.plan(photos, initial, distilled=True)
-    config = teacher_config(choices.preset, teacher_steps, backend, device, choices.seed)
-    opening = [
-        *photos.notices,
-        f"{scene}: a teacher ({config.backend}), then student {plan.student.name} on what it "
-        "renders",
-    ]
-    stages = {
-        "teacher": f"teacher: {config.steps:,} steps on {len(photos.train)} photos",
-        **student_stages(plan),
-    }
-    with run_report(output, opening, stages) as report:
-
-        def on_teacher(trained: TrainedTeacher, made: MadeTeacher | None) -> None:
-            report.say(_teacher_text(trained, made))
-
+    plan = plan_scene(scene, choices, teacher_steps=teacher_steps, backend=backend, device=device)
+    with run_report(output, _opening(scene, plan), _stages(plan)) as report:
         trained = train_scene(
-            photos,
-            config,
-            plan,
+            plan.scene,
+            plan.teacher,
+            plan.student,
             output,
-            initial=initial,
+            initial=plan.initial,
             device=device,
             force=force,
             on_step=report.on_step,
-            on_teacher=on_teacher,
+            on_teacher=lambda teacher, made: report.say(_teacher_text(teacher, made)),
             on_fit=report.on_fit,
             on_progress=report.on_progress,
         )
-    if trained is None:
-        return
-    evaluation = trained.student.evaluation
+    if trained is not None:
+        _print(trained, plan, as_json)
+
+
+def _opening(scene: Path, plan: PlannedScene) -> list[str]:
+    return [
+        *plan.scene.notices,
+        f"{scene}: a teacher ({plan.teacher.backend}), then student {plan.student.student.name} on "
+        "what it renders",
+    ]
+
+
+def _stages(plan: PlannedScene) -> dict[str, str]:
+    photos = len(plan.scene.train)
+    return {
+        "teacher": f"teacher: {plan.teacher.steps:,} steps on {photos} photos",
+        **student_stages(plan.student),
+    }
+
+
+def _print(trained: TrainedScene, plan: PlannedScene, as_json: bool) -> None:
     if as_json:
         from mobile_nelf.plain import to_dict
 
         print_json(
             {
-                "path": str(output),
+                "path": str(trained.path),
                 "teacher": {
                     "path": str(trained.teacher_path),
-                    "config": to_dict(config),
+                    "config": to_dict(plan.teacher),
                     "metrics": trained.teacher.metrics,
                 },
-                **to_dict(plan),
-                "evaluation": evaluation and to_dict(evaluation),
+                **to_dict(plan.student),
+                "evaluation": trained.evaluation and to_dict(trained.evaluation),
             }
         )
     else:
         text = f"{trained.teacher_path}{_psnr_text(trained.teacher)}"
         print_fields({"teacher": text, **student_fields(trained.student)})
         click.echo()
-        print_evaluation(evaluation)
+        print_evaluation(trained.evaluation)
 
 
 def _teacher_text(trained: TrainedTeacher, made: MadeTeacher | None) -> str:
-    origin = "taken from the last run" if made is None else f"{made.view_seconds:.3g} s a view"
+    origin = "reused from the last run" if made is None else f"{made.view_seconds:.3g} s a view"
     return f"teacher: {origin}{_psnr_text(trained)}"
 
 

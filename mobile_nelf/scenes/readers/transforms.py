@@ -62,7 +62,7 @@ def json_frames(file: Path) -> list[Frame]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SceneError(f"{file}: is cut off or no JSON ({error})") from error
+        raise SceneError(f"{file}: is cut off or not JSON ({error})") from error
     frames = data.get("frames") if isinstance(data, dict) else None
     if not isinstance(frames, list) or not all(
         isinstance(frame, dict) and isinstance(frame.get("file_path"), str) for frame in frames

@@ -63,8 +63,9 @@ class CollapseWatch:
         """
         if not all(math.isfinite(value) for value in statistics):
             raise TrainingError(
-                f"the student's colours stopped being finite numbers at step {step + 1}; start "
-                f"again with a --learning-rate below {self._config.learning_rate:g}"
+                f"training diverged: non-finite colours at step {step + 1}; start "
+                f"again with a learning rate below {self._config.learning_rate:g}",
+                arguments=["learning_rate"],
             )
         if step < self._config.warmup_steps:
             return
@@ -88,5 +89,6 @@ class CollapseWatch:
                 f"the student collapsed: up to step {step + 1} it showed the one colour "
                 f"({colour}) for {WINDOW} steps, {psnr_of(error):.1f} dB where the best constant "
                 f"colour reaches {psnr_of(constant_error):.1f} dB; start again with a "
-                f"--learning-rate below {self._config.learning_rate:g}"
+                f"learning rate below {self._config.learning_rate:g}",
+                arguments=["learning_rate"],
             )

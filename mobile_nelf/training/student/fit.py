@@ -36,7 +36,7 @@ from mobile_nelf.training.views.sources import PhotoViews, check_size
 __all__ = ["fit_stage"]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Checks:
     """Measurements of the photos so far; saved with the state.
 
@@ -233,8 +233,9 @@ class _Fit:
         """Log and sample first: what they tell beyond a saved state is cut off on resume."""
         if not self._learner.finite():
             raise TrainingError(
-                f"the student's weights stopped being finite numbers before step {self._done}; "
-                f"start again with a --learning-rate below {self._config.learning_rate:g}"
+                f"training diverged: non-finite weights before step {self._done}; "
+                f"start again with a learning rate below {self._config.learning_rate:g}",
+                arguments=["learning_rate"],
             )
         if log is None:
             return

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mobile_nelf.seeding import seeded
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
 from mobile_nelf.training.config import FitConfig
@@ -47,8 +48,7 @@ class Learner:
         self._student = student
         self._config = config
         self._device = ranks.device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        with seeded(config.seed):
             network = build_student(student)
         if initial is not None:
             network.load_state_dict(initial)

@@ -52,7 +52,7 @@ class StudentPlan:
     half: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedStudent:
     """A finished run.
 
@@ -70,6 +70,10 @@ class TrainedStudent:
     train: FitResult
     photos: FitResult | None
 
+    def __repr__(self) -> str:
+        """Returns file and student."""
+        return f"TrainedStudent({self.path}, {self.checkpoint!r})"
+
 
 def train_student(
     scene: Scene,
@@ -86,7 +90,7 @@ def train_student(
 ) -> TrainedStudent | None:
     """Trains a student and writes its checkpoint.
 
-    A run that was interrupted goes on from the state in its folder beside `output`. At the end the
+    An interrupted run resumes from the state in its folder beside `output`. At the end the
     state is deleted; log and sample frames stay there. Under `torchrun` every process calls this.
 
     Args:
@@ -119,10 +123,10 @@ def train_student(
         require_metrics()
     stages = _stages(scene, plan, source)
     folder = run_folder(output)
-    make_run_folder(folder)
     results: list[FitResult] = []
     checkpoint = initial
     with launched(device) as ranks:
+        make_run_folder(folder)
         lens_camera = (scene.test or scene.train)[0].camera
         run = Run(folder, ranks, lens_camera, on_fit, on_progress)
         for stage in stages:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from torch import Tensor
 
@@ -21,7 +20,7 @@ __all__ = ["FitProgress", "FitResult", "Run", "Stage", "state_path"]
 
 @dataclass(frozen=True)
 class FitProgress:
-    """What a caller hears after each step.
+    """Progress of a stage, reported after each step.
 
     Attributes:
         step: steps done.
@@ -36,7 +35,7 @@ class FitProgress:
     stage: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """What to train on, and when to stop.
 
@@ -57,7 +56,7 @@ class Stage:
     patience: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """Where a stage runs and whom it tells.
 
@@ -77,7 +76,8 @@ class Run:
     on_progress: Progress = silent
 
 
-class FitResult(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class FitResult:
     """What a stage leaves.
 
     Attributes:
@@ -93,6 +93,10 @@ class FitResult(NamedTuple):
     views: int
     photo_psnr_db: float | None
     start_psnr_db: float | None
+
+    def __repr__(self) -> str:
+        """Returns how much was done, without the weights."""
+        return f"FitResult({self.steps:,} steps on {self.views:,} views)"
 
 
 def state_path(folder: Path, stage: str) -> Path:

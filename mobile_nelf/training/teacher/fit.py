@@ -16,6 +16,7 @@ from mobile_nelf.errors import OutputError
 from mobile_nelf.plain import to_dict
 from mobile_nelf.runs import load_state, save_state
 from mobile_nelf.scenes import Scene
+from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import precision
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
@@ -36,7 +37,7 @@ FEWEST_SAMPLES = 4
 
 @dataclass(frozen=True)
 class TeacherProgress:
-    """What a caller hears after each step.
+    """Progress of a stage, reported after each step.
 
     Attributes:
         step: steps done.
@@ -75,9 +76,9 @@ def train_teacher(
     """
     if not state_path.parent.is_dir():
         raise OutputError(f"{state_path.parent}: no such folder, expected one for the run's state")
-    torch.manual_seed(config.seed)
     space = scene_space(scene)
-    field = build_field(config, space, device)
+    with seeded(config.seed):
+        field = build_field(config, space, device)
     photos = PhotoPixels(scene, device)
     grid = OccupancyGrid(seen_cells(scene, space, device))
     teacher = NgpTeacher(config, space, field, grid)

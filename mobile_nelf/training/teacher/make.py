@@ -33,7 +33,7 @@ __all__ = ["MadeTeacher", "fastest_backend", "make_teacher", "state_path", "view
 TIMED_VIEWS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MadeTeacher:
     """A finished run.
 
@@ -48,6 +48,10 @@ class MadeTeacher:
     trained: TrainedTeacher
     evaluation: Evaluation | None
     view_seconds: float
+
+    def __repr__(self) -> str:
+        """Returns file, teacher and speed."""
+        return f"MadeTeacher({self.path}, {self.trained!r}, {self.view_seconds:.3g} s a view)"
 
 
 def fastest_backend(device: DeviceName) -> TeacherBackend:
@@ -79,7 +83,7 @@ def make_teacher(
 ) -> MadeTeacher | None:
     """Trains a teacher and writes its file.
 
-    A run that was interrupted goes on from the state in its folder beside `output`; at the end the
+    An interrupted run resumes from the state in its folder beside `output`; at the end the
     state is deleted. Under `torchrun` the first process does it all, and the others return at once.
 
     Args:
@@ -108,7 +112,8 @@ def make_teacher(
         check_output(output, force)
         if config.backend == "tinycudann" and ranks.device.type != "cuda":
             raise InputError(
-                "tinycudann computes on an NVIDIA GPU only; use --backend torch or --device cuda"
+                "tinycudann computes on an NVIDIA GPU only; choose backend torch or device cuda",
+                arguments=["backend", "device"],
             )
         photos = PhotoViews(scene.views("train")).identity()
         if scene.test:

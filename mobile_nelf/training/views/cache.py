@@ -124,7 +124,7 @@ class ViewCache:
         self._held = np.full(self.schedule.slots, -1, np.int64)
         self._on_gpu: Tensor | None = None
         self._pixels: ByteImage
-        if ranks.device.type == "cuda":
+        if _has_memory_of_its_own(ranks.device):
             self._on_gpu = torch.zeros(shape, dtype=torch.uint8, device=ranks.device)
             self._records = _empty_records(self.schedule.slots)
             return
@@ -252,6 +252,10 @@ class ViewCache:
     def _crc(self, slot: int) -> int:
         rays = zlib.crc32(np.ascontiguousarray(self._records["rays"][slot]).tobytes())
         return zlib.crc32(self._pixels[slot].data, rays)
+
+
+def _has_memory_of_its_own(device: torch.device) -> bool:
+    return device.type != "cpu"
 
 
 def _empty_records(slots: int) -> npt.NDArray[Any]:

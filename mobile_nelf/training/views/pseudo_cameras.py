@@ -15,9 +15,9 @@ IntArray = npt.NDArray[np.intp]
 #: Neighbours that a new camera may be mixed from, and how many of them it is.
 NEIGHBOURS = 8
 MIXED = 2
-#: Weights reach a little beyond the triangle of the cameras, so that its corners are no rim.
+#: Weights reach a little beyond the triangle of the cameras, so that its corners lie within.
 BEYOND = 0.15
-#: Degrees by which the orbit round an object is exceeded, so that its border is no rim.
+#: Degrees by which the orbit round an object is exceeded, so that its border lies within.
 MARGIN = 5.0
 #: Standard deviation of the distance to the target, relative.
 RADIUS_JITTER = 0.02

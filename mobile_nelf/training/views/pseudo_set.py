@@ -89,7 +89,7 @@ def write_pseudo_set(
 ) -> None:
     """Renders a pseudo set into the folder `output`.
 
-    A run that was interrupted goes on with the images in its folder beside `output`, and ends in
+    An interrupted run resumes with the images in its folder beside `output`, and ends in
     the same bytes.
 
     Args:
@@ -107,7 +107,8 @@ def write_pseudo_set(
     refuse_existing(output, force)
     if output.exists() and not (output / SETTINGS).is_file():
         raise OutputError(
-            f"{output}: is no pseudo set, so --force will not replace it; choose another --output"
+            f"{output}: is not a pseudo set, so force does not replace it; choose another output",
+            arguments=["output"],
         )
     settings = {
         "command": "mnelf distill",
@@ -131,8 +132,8 @@ def write_pseudo_set(
         _put_in_place(folder, output)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); free some space, and the "
-            "same command goes on"
+            f"{folder}: cannot be written ({error.strerror or error}); free some space and "
+            "repeat the command to resume"
         ) from error
 
 
@@ -149,7 +150,9 @@ def read_pseudo_set(path: Path) -> tuple[View, ...]:
     if (path / PSEUDO_NPY).is_file():
         return _official(path)
     if not (path / SETTINGS).is_file() or not (path / CAMERAS).is_file():
-        raise InputError(f"{path}: is no pseudo set, expected a folder that `mnelf distill` wrote")
+        raise InputError(
+            f"{path}: is not a pseudo set, expected a folder that `mnelf distill` wrote"
+        )
     try:
         frames = json.loads((path / CAMERAS).read_text(encoding="utf-8"))["frames"]
         return tuple(_view(path, frame) for frame in frames)
@@ -164,7 +167,7 @@ def _official(path: Path) -> tuple[View, ...]:
     views = read_pseudo_npy(path)
     if views.test:  # only sets of Blender scenes have no test views, and keep their world
         raise InputError(
-            f"{path}: is in a world of its own, since it is of no Blender scene; expected a set "
+            f"{path}: is in a world of its own, since it is not of a Blender scene; expected a set "
             "that `mnelf distill` wrote"
         )
     return views.train
@@ -195,12 +198,12 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path}: is no JSON ({error}); delete {folder}") from error
+        raise InputError(f"{path}: is not JSON ({error}); delete {folder}") from error
     differing = differing_names(settings, found)
     if differing:
         raise InputError(
-            f"{folder}: is the beginning of a pseudo set with other settings "
-            f"({', '.join(differing)}); delete it to start afresh or use another output"
+            f"{folder}: belongs to a pseudo set with different settings "
+            f"({', '.join(differing)}); delete it to start over, or use another output"
         )
 
 

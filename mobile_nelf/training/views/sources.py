@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from mobile_nelf.cameras import Camera
@@ -45,7 +43,7 @@ class ViewSource(Protocol):
     def identity(self) -> str:
         """Returns what tells these views from others, in a few words and a hash.
 
-        A run goes on from its saved state only with views of the same identity.
+        A run resumes from its saved state only with views of the same identity.
         """
         ...
 
@@ -84,7 +82,7 @@ class PhotoViews:
         """Reads photo `index`.
 
         Raises:
-            SceneError: the file is no image or has another size than its camera.
+            SceneError: the file is not an image or has another size than its camera.
         """
         view = self._views[index]
         return view.camera, view.rgba()
@@ -102,7 +100,8 @@ class PhotoViews:
             except OSError as error:
                 raise SceneError(f"{view.path}: cannot be read ({error.strerror})") from error
             # Everything that the reader knows of the view, wherever its folder lies.
-            digest.update(repr(dataclasses.replace(view, path=Path(view.path.name))).encode())
+            known = (view.path.name, view.camera.intrinsics, view.lens, view.whole, view.stored)
+            digest.update(repr(known).encode())
             digest.update(view.camera.cam_to_world.tobytes())
         return f"photos {digest.hexdigest()}"
 

@@ -113,7 +113,7 @@ def _set_float64(model):
 #: How a package is broken, and what the message must say.
 BROKEN = {
     "no manifest": (_without(MANIFEST), r"Manifest\.json: is missing"),
-    "manifest is no JSON": (_content(MANIFEST, b"{"), r"Manifest\.json: is not a manifest"),
+    "manifest is not JSON": (_content(MANIFEST, b"{"), r"Manifest\.json: is not a manifest"),
     "manifest is a list": (_content(MANIFEST, b"[]"), r"Manifest\.json: is not a manifest"),
     "manifest without entries": (_manifest(itemInfoEntries={}), "is not a manifest"),
     "manifest of another format": (_manifest(fileFormatVersion="2.0.0"), "format '2.0.0'"),
@@ -223,7 +223,7 @@ BROKEN = {
     ),
     "constant of another rank": (
         _model_edit(lambda m: _pads(m).type.tensorType.ClearField("dimensions")),
-        "is no tensor of static shape",
+        "is not a tensor of static shape",
     ),
     "constant of another type than its output": (
         _model_edit(lambda m: find(m, "const").ClearField("attributes")),

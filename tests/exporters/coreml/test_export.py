@@ -16,7 +16,7 @@ import pytest
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import FileRecord, Manifest, read_manifest
 from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
-from mobile_nelf.deploy.contract import Contract, make_contract
+from mobile_nelf.deploy.contract import CONTRACT_KEY, Contract, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.tolerances import EMULATED_MIN_PSNR_DB, FP16_LIMIT
@@ -36,7 +36,6 @@ from mobile_nelf_exporters.coreml.checks import check_package
 from mobile_nelf_exporters.coreml.convert import convert, package_files, quiet_coremltools
 from mobile_nelf_exporters.coreml.exporter import CoremlExporter, frame_function
 from mobile_nelf_exporters.coreml.package.package import read_package
-from mobile_nelf_exporters.onnx.build import CONTRACT_KEY
 from tests.helpers.students import random_checkpoint
 
 MODEL = "thing.mlpackage/Data/com.apple.CoreML/model.mlmodel"
@@ -326,7 +325,7 @@ def test_activations_beyond_fp16_are_refused_even_if_they_do_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("options", "shape", "error", "words"),
     [
-        ({"ios": 15}, {}, InputError, "ios is 15, expected one of 16, 17, 18"),
+        ({"ios": 15}, {}, InputError, "iOS 15 is not a target; expected 16, 17, 18"),
         ({"activation": "gelusnap"}, {}, DeployError, "SnapML; Core ML has erf, tanh, relu"),
         ({"output_form": "image"}, {"out_channels": 4}, DeployError, "RGB and alpha"),
         ({"weights": ("int8", "int8")}, {}, InputError, "name each form once"),

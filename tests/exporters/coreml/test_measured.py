@@ -1,4 +1,4 @@
-"""A real Core ML bundle takes a device's file, goes on to verify, and is compared by package."""
+"""A real Core ML bundle takes a device's file, still verifies, and is compared by package."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_device_file_belongs_to_its_packages(bundle, tmp_path):
 
 
 def test_rows_are_those_of_the_packages(bundle):
-    main, other = compare([bundle.path])
+    main, other = compare(bundle.path)
     assert [(row.model, row.weights) for row in (main, other)] == [
         ("thing.mlpackage", "palette6"),
         ("thing-fp16.mlpackage", "fp16"),

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from mobile_nelf_exporters.lens.lint import files as lens_lint_files
+from mobile_nelf_exporters.lens.studio import project as lens_studio_project
 from mobile_nelf_exporters.lens.studio.yaml import parse_lens_yaml
 from tests.helpers.lens.lint_projects import generated_project
 
@@ -21,5 +21,5 @@ def good() -> dict[str, bytes]:
 def quick_yaml():
     """Parses each text once: all files of an edited project but one are as they were."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lens_lint_files, "parse_lens_yaml", functools.cache(parse_lens_yaml))
+        patch.setattr(lens_studio_project, "parse_lens_yaml", functools.cache(parse_lens_yaml))
         yield

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mobile_nelf
+from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import MnelfError
 from mobile_nelf.export.parity import ParityLeg
@@ -37,7 +38,7 @@ MANY_SIGNED_MUTATIONS = 500
 def bundle(tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("fuzz") / "thing"
     checkpoint = random_checkpoint(**TINY)
-    mobile_nelf.bundle(checkpoint, target="lens", output=output, options=LAYOUT)
+    create_bundle(checkpoint, target="lens", output=output, options=LAYOUT)
     return output
 
 
@@ -48,9 +49,7 @@ def other_models(tmp_path_factory) -> dict[str, bytes]:
     models = {}
     for name, seed, changes in (("weights", 7, {}), ("grid", 0, {"ray_width": 5})):
         checkpoint = random_checkpoint(seed, **{**TINY, **changes})
-        path = mobile_nelf.bundle(
-            checkpoint, target="lens", output=folder / name, options=LAYOUT
-        ).path
+        path = create_bundle(checkpoint, target="lens", output=folder / name, options=LAYOUT).path
         models[name] = (path / PROJECT / "Assets/model.onnx").read_bytes()
     return models
 
@@ -104,7 +103,7 @@ def _sign(bundle: Path) -> None:
 def _verify(bundle: Path) -> tuple[list[str], tuple[ParityLeg, ...]]:
     """What `verify` says, and the legs that ran; a typed error is an answer like any other."""
     try:
-        verification = mobile_nelf.verify(bundle)
+        verification = mobile_nelf.verify(bundle, run_scripts=True)
     except MnelfError as error:
         return [str(error)], ()
     unlisted = [f"{name}: unlisted" for name in verification.unlisted]

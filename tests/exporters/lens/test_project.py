@@ -17,12 +17,11 @@ from mobile_nelf.errors import InputError, MissingExtraError
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.lint.check import lint_lens_project
 from mobile_nelf_exporters.lens.options import Options
+from mobile_nelf_exporters.lens.paths import MODEL_PATH, project_files
 from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.project import (
     LAYERS_ID,
-    MODEL_PATH,
     SCENE_ID,
-    project_files,
     render_lens_project,
     render_lens_readme,
 )

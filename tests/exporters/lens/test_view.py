@@ -9,7 +9,7 @@ import pytest
 
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.deploy.contract import shown_ball_radius
-from mobile_nelf.errors import DeployError, OptionError
+from mobile_nelf.errors import DeployError, InputError
 from mobile_nelf.export.options import make_options
 from mobile_nelf.export.targets import target_options
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
@@ -109,5 +109,5 @@ def test_the_room_needs_rays_that_can_be_held_back():
 
 @pytest.mark.parametrize("target", ["onnx", "coreml"])
 def test_other_targets_have_no_experience(target):
-    with pytest.raises(OptionError, match=f"target {target} has no option experience; it has lay"):
+    with pytest.raises(InputError, match=f"target {target} has no option experience; it has lay"):
         make_options(target, target_options(target), {"experience": "orbit"})

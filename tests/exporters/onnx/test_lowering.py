@@ -13,11 +13,12 @@ import pytest
 import torch
 from onnx import shape_inference
 
+from mobile_nelf.deploy.contract import CONTRACT_KEY
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, deploy_form
 from mobile_nelf.deploy.layouts import LAYOUTS, find_layout
 from mobile_nelf.errors import DeployError, MissingExtraError
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.onnx.build import CONTRACT_KEY, build_onnx
+from mobile_nelf_exporters.onnx.build import build_onnx
 from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
 from mobile_nelf_exporters.onnx.runtime import frame_function, with_fp16_weights
 from tests.helpers.students import random_checkpoint

@@ -91,7 +91,7 @@ PROBLEMS = {
     "no such layer": (node_model("HardSwish", [IMAGE]), "HardSwish has no SnapML layer: write"),
     "outside weights": (_external(), "1 weight(s) lie in another file: 'c0'"),
     "half input": (_half_input(), "'x0' is float16"),
-    "no tensor": (_sequence_input(), "'s' is no tensor"),
+    "no tensor": (_sequence_input(), "'s' is not a tensor"),
     "empty": (onnx.ModelProto(), "no output"),
 }  # fmt: skip
 
@@ -200,12 +200,12 @@ def _retyped_constant():
 @pytest.mark.parametrize(
     ("model", "text"),
     [
-        (_retyped_constant(), "'c' is no valid ONNX"),
+        (_retyped_constant(), "'c' is not valid ONNX"),
         (_without_output(), "no output"),
         (_damaged_name(), "no text"),
-        (_short_weight(), "constant 'c0' is no valid ONNX"),
-        (node_model("Conv", [IMAGE]), "'node' is no valid ONNX"),
-        (node_model("Conv", [IMAGE], weights(3, 4, 3, 3), strides=1.0), "'node' is no valid ONNX"),
+        (_short_weight(), "constant 'c0' is not valid ONNX"),
+        (node_model("Conv", [IMAGE]), "'node' is not valid ONNX"),
+        (node_model("Conv", [IMAGE], weights(3, 4, 3, 3), strides=1.0), "'node' is not valid ONNX"),
     ],
 )
 def test_broken_graph_is_refused(model, text):

@@ -14,8 +14,8 @@ from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
+from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
-from mobile_nelf_exporters.lens.project import project_files
 from tests.helpers.students import random_checkpoint
 
 #: Enough rays that two of them can be left out at each border.

@@ -19,6 +19,7 @@ __all__ = [
     "TINY",
     "assert_reported",
     "asset_id",
+    "by_hand",
     "edited",
     "file_id",
     "generated_project",
@@ -99,3 +100,31 @@ def asset_id(files, path) -> str:
 
 def file_id(files, path) -> str:
     return re.search(r"AssetImportMetadata/([^>]+)", files[f"{path}.meta"].decode())[1]
+
+
+def by_hand(files) -> dict[str, bytes]:
+    """What a user adds in Lens Studio: a folder, a texture, TypeScript, a component, a text."""
+    files = with_asset(files, "Assets/My Art/Cat.png", b"\x89PNG", "Texture", "FileTextureImporter")
+    files = with_asset(
+        files,
+        "Assets/Scripts/Spin.ts",
+        b'import {SIK} from "SpectaclesInteractionKit.lspkg/SIK"\r\n@component\nclass Spin {}\n',
+        "TypeScriptAsset",
+        "TypeScriptAssetImporter",
+        IDS[2:],
+    )
+    files = edited(
+        files,
+        SCENE,
+        r"(?m)^- !<ScriptComponent/",
+        "- !<FutureComponent/ab03d2f7-64c9-4e18-b75a-2f9e10c8d463>\n  Name: unknown to us\n"
+        "  Texture: !<reference.Texture> f3a90b62-1d7c-48e5-b246-05e9d8c73a1f\n"
+        "  Objects: !<reference.SceneObject[]>\n    []\n"
+        "  Text: Drop me\u2028(hold)\n  ColorMask: {x: true, y: true, z: true, w: false}\n"
+        "- !<ScriptComponent/",
+    )
+    files = edited(
+        files, SCENE, r"(    - !<own> \S+\n)(?=- )",
+        r"\1    - !<own> ab03d2f7-64c9-4e18-b75a-2f9e10c8d463\n",
+    )  # fmt: skip
+    return {**files, "README.md": b""}

@@ -118,7 +118,7 @@ def test_existing_output_is_kept_without_force(checkpoint, tmp_path):
     output = tmp_path / "b"
     create_bundle(checkpoint, target="onnx", output=output)
     before = _content(output)
-    with pytest.raises(OutputError, match="exists already; choose another --output or add --force"):
+    with pytest.raises(OutputError, match="exists already; choose another output or set force"):
         create_bundle(checkpoint, target="onnx", output=output, options={"layout": "rays"})
     assert _content(output) == before
     create_bundle(checkpoint, target="onnx", output=output, options={"layout": "rays"}, force=True)
@@ -129,7 +129,7 @@ def test_existing_output_is_kept_without_force(checkpoint, tmp_path):
 def test_force_never_replaces_what_is_no_bundle(checkpoint, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
-    with pytest.raises(OutputError, match="is not a bundle, so --force will not replace it"):
+    with pytest.raises(OutputError, match="is not a bundle, so force does not replace it"):
         create_bundle(checkpoint, target="onnx", output=tmp_path / "photos", force=True)
     assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
 

@@ -1,4 +1,4 @@
-"""Measurements inside a bundle: what belongs there, and that a verification goes on to hold."""
+"""Measurements inside a bundle: what belongs there, and that a verification still holds."""
 
 from __future__ import annotations
 
@@ -237,7 +237,9 @@ def test_a_place_that_cannot_be_written_leaves_nothing(bundle, result):
 def test_what_is_no_bundle_is_refused(bundle, result, tmp_path):
     with pytest.raises(InputError, match="no such folder, expected the bundle that was measured"):
         import_measurement(result, tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"is no bundle, but holds .*thing; name one of them"):
+    with pytest.raises(
+        InputError, match=r"is not a bundle; it contains the bundles .*thing; pass one of them"
+    ):
         import_measurement(result, tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match="is not a bundle of mnelf"):
@@ -266,7 +268,7 @@ def test_a_bundle_with_measurements_is_not_replaced(tmp_path):
     stored = tmp_path / "thing" / MEASUREMENTS_FOLDER / "device.json"
     stored.parent.mkdir()
     stored.write_text("{}")
-    with pytest.raises(OutputError, match=r"holds what a device measured, which --force would"):
+    with pytest.raises(OutputError, match=r"holds what a device measured, which force would"):
         create_bundle(random_checkpoint(), target="onnx", output=tmp_path / "thing", force=True)
     assert stored.read_text() == "{}"
     assert read_manifest(tmp_path / "thing") == manifest

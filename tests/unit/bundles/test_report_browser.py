@@ -97,7 +97,7 @@ def _measured(content: str, width: int, folder: Path, *flags: str) -> dict:
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Zips that exhaust the machine, damaged files, and files that are no checkpoints at all."""
+"""Zips that exhaust the machine, damaged files, and files that are not checkpoints at all."""
 
 from __future__ import annotations
 

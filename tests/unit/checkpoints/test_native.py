@@ -191,11 +191,11 @@ CAMERA = CameraOptions(7, 6, 9.0, 2.0, 6.0)
 
 @pytest.mark.parametrize(
     ("options", "option"),
-    [({"camera": CAMERA}, "camera"), ({"activation": "relu"}, "trained-activation")],
+    [({"camera": CAMERA}, "camera"), ({"trained_activation": "relu"}, "trained_activation")],
 )
 def test_it_has_its_own_lens_and_activation(tmp_path, checkpoint, refusal, options, option):
     save_checkpoint(checkpoint, tmp_path / "a.pt")
-    assert f"has its own {option}; leave out --{option}" in refusal(tmp_path / "a.pt", **options)
+    assert f"has its own {option}; leave it out" in refusal(tmp_path / "a.pt", **options)
 
 
 def laughs():

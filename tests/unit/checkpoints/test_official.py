@@ -171,7 +171,7 @@ def test_it_can_be_kept_as_an_own_file(official, tmp_path):
 
 def test_the_activation_can_be_told(official):
     file = official(activation_fn="relu")
-    checkpoint = load_checkpoint(file.path, activation="relu")
+    checkpoint = load_checkpoint(file.path, trained_activation="relu")
     x = torch.randn(1, 312, 2, 2)
     with torch.no_grad():
         assert torch.equal(checkpoint.network()(x), file.network(x))
@@ -193,7 +193,7 @@ def test_a_camera_replaces_the_intrinsics(official, tmp_path):
 def test_without_a_lens_it_says_what_to_pass(official, refusal):
     message = refusal(official(intrinsics={}).path)
     assert "no intrinsics.json beside it" in message
-    assert "--camera W,H,FOCAL,NEAR,FAR[,RADIUS]" in message
+    assert "give a camera with the ray grid" in message
 
 
 def test_intrinsics_stand_where_the_research_code_puts_them(official, tmp_path):
@@ -224,8 +224,8 @@ def test_samples_and_frequencies_must_make_the_channels(official, tmp_path, refu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ("[1]", "expected a JSON object"),
         ('{"W": 6, "near": 2, "far": 6}', "H, focal missing"),
         ('{"H": 5, "W": "6", "focal": 8, "near": 2, "far": 6}', "W is a value of type str"),

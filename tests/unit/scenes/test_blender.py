@@ -201,7 +201,7 @@ def test_a_malformed_camera_file_is_named(folder: Path, text: str) -> None:
 
 def test_a_camera_file_that_is_no_text(folder: Path) -> None:
     (folder / "transforms_test.json").write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(SceneError, match=r"transforms_test\.json: is cut off or no JSON"):
+    with pytest.raises(SceneError, match=r"transforms_test\.json: is cut off or not JSON"):
         read_scene(folder)
 
 

@@ -47,7 +47,7 @@ def test_a_whole_scene_passes(folder: Path) -> None:
 def test_json_cut_off(folder: Path, share: float) -> None:
     text = (folder / "transforms.json").read_text()
     (folder / "transforms.json").write_text(text[: int(share * len(text))])
-    with pytest.raises(SceneError, match=r"transforms\.json: is cut off or no JSON"):
+    with pytest.raises(SceneError, match=r"transforms\.json: is cut off or not JSON"):
         read_scene(folder)
 
 
@@ -195,7 +195,7 @@ def with_value(row: int, column: int, value: float) -> Callable[[np.ndarray], np
         (lambda rows: rows[:0], r"expected an array of \[views, 17\], found \[0, 17\]"),
         (lambda rows: rows.astype(str), "expected an array of numbers"),
         (with_value(2, 3, np.nan), "not finite"),
-        (with_value(2, 0, 7.0), r"row 2 \(photo_02\.png\): its pose is no rotation"),
+        (with_value(2, 0, 7.0), r"row 2 \(photo_02\.png\): its pose is not a rotation"),
         (with_value(2, 15, 0.0), "0 < near < far"),
         (with_value(2, 16, 1.0), "0 < near < far"),
         (with_value(2, 14, 0.0), "height, width and focal length"),

@@ -176,5 +176,5 @@ def test_inspect_draws(folder: Path, tmp_path: Path) -> None:
 
 def test_a_checkpoint_has_no_cameras_to_draw(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(b"anything")
-    with pytest.raises(InputError, match="--picture draws the cameras of a scene"):
+    with pytest.raises(InputError, match="a picture shows the cameras of a scene"):
         inspect_path(tmp_path / "a.pt", picture=tmp_path / "cameras.png")

@@ -174,3 +174,42 @@ def test_r2l_as_conv_is_the_same_function(training: bool) -> None:
     assert list(shapes_of(conv)) == list(before)
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, before[name], atol=0, rtol=0)
+
+
+def test_without_batchnorm_the_other_layers_keep_their_names_and_blocks_begin_as_identity() -> None:
+    config = StudentConfig(ENCODER, sr_widths=(8, 4), batchnorm=False, **SMALL)
+    network = build_student(config)
+    norms = {
+        name for name in OFFICIAL_NAMES if ".conv_block.1." in name or ".conv_block.4." in name
+    }
+    assert shapes_of(network) == {n: s for n, s in OFFICIAL_NAMES.items() if n not in norms}
+    x = torch.randn(2, 16, 3, 3)
+    assert torch.equal(network.body(x), x)
+
+
+@pytest.mark.parametrize(("last_scale", "scale", "kernel"), [(2, 8, 4), (3, 12, 3)])
+def test_a_direct_output_is_a_stage_that_ends_in_colours(
+    last_scale: Any, scale: int, kernel: int
+) -> None:
+    config = StudentConfig(
+        ENCODER, sr_widths=(8, 4), direct_output=True, last_scale=last_scale, **SMALL
+    )
+    assert (config.scale, config.stages, config.name) == (scale, 3, "D6-SR3")
+    network = build_student(config).eval()
+    shapes = shapes_of(network)
+    assert shapes["tail.6.weight"] == (4, 3, kernel, kernel)
+    assert "tail.7.weight" not in shapes
+    assert network.output_layer is network.tail[6]
+    image = network(torch.randn(1, 312, 4, 5))
+    assert image.shape == (1, 3, 4 * scale, 5 * scale)
+
+
+def test_a_direct_output_alone_is_one_upsampling_of_the_body() -> None:
+    config = StudentConfig(ENCODER, sr_widths=(), direct_output=True, **SMALL)
+    assert (config.scale, config.image_width, config.image_height) == (2, 10, 8)
+    assert shapes_of(build_student(config))["tail.0.weight"] == (16, 3, 4, 4)
+
+
+def test_r2l_has_no_direct_output() -> None:
+    with pytest.raises(ValueError, match="no super-resolution stages"):
+        StudentConfig(ENCODER, architecture="r2l", sr_widths=(), direct_output=True)

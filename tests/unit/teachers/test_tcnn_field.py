@@ -23,7 +23,7 @@ def test_without_tinycudann_the_message_says_what_to_do(monkeypatch: pytest.Monk
     message = str(caught.value)
     assert "tinycudann cannot be used" in message
     assert "`mnelf doctor` says how to get it" in message
-    assert "--backend torch works without" in message
+    assert "backend torch works without" in message
 
 
 @pytest.mark.slow

@@ -114,7 +114,7 @@ def test_a_teacher_that_was_stopped_goes_on(scene: Scene, tmp_path: Path) -> Non
     with pytest.raises(StoppedError):
         make_teacher(scene, TEACHER, output, device="cpu", on_step=stop)
     assert state_path(output).is_file()
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match="different settings"):
         make_teacher(scene, replace(TEACHER, seed=3), output, device="cpu")
     heard: list[TeacherProgress] = []
     made = make_teacher(scene, TEACHER, output, device="cpu", on_step=heard.append)

@@ -16,7 +16,7 @@ from mobile_nelf_exporters.coreml.package.program import Constant, Operation, Te
 __all__ = ["Arguments"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Arguments:
     """The parameters of one operation; notes which were asked for.
 

@@ -14,10 +14,7 @@ from mobile_nelf_exporters.coreml.package.constexpr import decompress
 from mobile_nelf_exporters.coreml.package.package import Package
 from mobile_nelf_exporters.coreml.package.program import Constant
 
-__all__ = ["FP16_LIMIT", "Interpreter", "operation_counts"]
-
-#: Largest finite number in fp16.
-FP16_LIMIT = 65504.0
+__all__ = ["Interpreter", "operation_counts"]
 
 
 def operation_counts(package: Package) -> dict[str, int]:
@@ -40,8 +37,8 @@ class Interpreter:
 
     Attributes:
         largest_activation: name and magnitude of the largest result that is declared fp16, in the
-            last run; to be judged against `FP16_LIMIT`. Infinite if one was infinite or no number;
-            `("", 0.0)` before the first run and where nothing is fp16.
+            last run; to be judged against `deploy.tolerances.FP16_LIMIT`. Infinite if one was
+            infinite or no number; `("", 0.0)` before the first run and where nothing is fp16.
     """
 
     largest_activation: tuple[str, float]

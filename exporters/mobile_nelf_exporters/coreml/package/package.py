@@ -13,24 +13,28 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mobile_nelf.errors import BundleError
+from mobile_nelf_exporters.coreml.package.format import (
+    DATA,
+    IOS_VERSIONS,
+    MANIFEST,
+    MANIFEST_VERSION,
+    WEIGHTS_BESIDE_MODEL,
+)
 from mobile_nelf_exporters.coreml.package.program import Constant, Program, TensorType, read_program
 from mobile_nelf_exporters.coreml.package.schema import parse_model
 from mobile_nelf_exporters.coreml.package.weights import WeightsFile
 
 __all__ = ["Feature", "Package", "canonical_dump", "read_package"]
 
-_MANIFEST = "Manifest.json"
-_MANIFEST_VERSION = "1.0.0"
-#: The one weights file of a package, beside the model file, and what the program calls it.
-_WEIGHTS = "weights/weight.bin"
-_WEIGHTS_REFERENCE = f"@model_path/{_WEIGHTS}"
+#: What a program calls the weights file.
+_WEIGHTS_REFERENCE = f"@model_path/{WEIGHTS_BESIDE_MODEL}"
 
 #: Element types of the interface, as Core ML numbers them.
 _ARRAY_TYPES = {65552: "fp16", 65568: "fp32"}
 _RGB = 20
 
-#: Version of the model file to version of its operators: iOS 16, 17 and 18.
-_OPSETS = {7: "CoreML6", 8: "CoreML7", 9: "CoreML8"}
+#: Version of the model file to version of its operators.
+_OPSETS = {versions.specification: versions.opset for versions in IOS_VERSIONS.values()}
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,12 @@ def read_package(files: Mapping[str, bytes], name: str) -> Package:
     model_path, items = _read_manifest(inside, name)
     file = f"{name}/{model_path}"
     folder = model_path.rpartition("/")[0]
-    weights = inside.get(f"{folder}/{_WEIGHTS}")
+    weights = inside.get(f"{folder}/{WEIGHTS_BESIDE_MODEL}")
     blobs = {}
     if weights is not None:
-        if not any(f"{folder}/{_WEIGHTS}".startswith(f"{item}/") for item in items):
-            raise BundleError(f"{name}/{_MANIFEST}: does not list {folder}/{_WEIGHTS}")
-        blobs[_WEIGHTS_REFERENCE] = WeightsFile(weights, f"{name}/{folder}/{_WEIGHTS}")
+        if not any(f"{folder}/{WEIGHTS_BESIDE_MODEL}".startswith(f"{item}/") for item in items):
+            raise BundleError(f"{name}/{MANIFEST}: does not list {folder}/{WEIGHTS_BESIDE_MODEL}")
+        blobs[_WEIGHTS_REFERENCE] = WeightsFile(weights, f"{name}/{folder}/{WEIGHTS_BESIDE_MODEL}")
     model = parse_model(inside[model_path], file)
     package = Package(
         name=name,
@@ -157,25 +161,25 @@ def _operand_text(operand: str | Constant) -> str:
 
 def _read_manifest(inside: Mapping[str, bytes], name: str) -> tuple[str, list[str]]:
     """Returns the path of the model file and the paths of all items, below the package."""
-    file = f"{name}/{_MANIFEST}"
-    if _MANIFEST not in inside:
+    file = f"{name}/{MANIFEST}"
+    if MANIFEST not in inside:
         raise BundleError(f"{file}: is missing, expected a Core ML package")
     try:
-        manifest = json.loads(inside[_MANIFEST])
+        manifest = json.loads(inside[MANIFEST])
         version = manifest["fileFormatVersion"]
         items = {key: str(item["path"]) for key, item in manifest["itemInfoEntries"].items()}
         root = items[manifest["rootModelIdentifier"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{file}: is not a manifest of a Core ML package ({error!r})") from error
-    if version != _MANIFEST_VERSION:
-        raise BundleError(f"{file}: format {version!r}, expected {_MANIFEST_VERSION!r}")
-    paths = {key: f"Data/{path}" for key, path in items.items()}
+    if version != MANIFEST_VERSION:
+        raise BundleError(f"{file}: format {version!r}, expected {MANIFEST_VERSION!r}")
+    paths = {key: f"{DATA}/{path}" for key, path in items.items()}
     for path in paths.values():
         if path not in inside and not any(other.startswith(f"{path}/") for other in inside):
             raise BundleError(f"{file}: lists {path!r}, which is missing")
-    if f"Data/{root}" not in inside:
-        raise BundleError(f"{file}: names the folder 'Data/{root}' as the model, expected a file")
-    return f"Data/{root}", list(paths.values())
+    if f"{DATA}/{root}" not in inside:
+        raise BundleError(f"{file}: names the folder '{DATA}/{root}' as the model, expected a file")
+    return f"{DATA}/{root}", list(paths.values())
 
 
 def _metadata(message: Any) -> dict[str, str]:

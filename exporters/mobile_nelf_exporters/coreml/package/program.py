@@ -251,8 +251,8 @@ class _Reader:
             or not 1 <= math.prod(shape) <= _MAX_ELEMENTS
         ):
             raise BundleError(
-                f"{self._file}: {where} is no tensor of static shape and of a type that mnelf uses "
-                f"(type {tensor.dataType}, rank {tensor.rank}, shape {list(shape)})"
+                f"{self._file}: {where} is not a tensor of static shape and of a type that mnelf "
+                f"uses (type {tensor.dataType}, rank {tensor.rank}, shape {list(shape)})"
             )
         return TensorType(dtype, shape)
 

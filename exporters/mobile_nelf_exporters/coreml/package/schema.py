@@ -120,7 +120,7 @@ def parse_model(data: bytes, file: str) -> Any:
         file: its path, for messages.
 
     Raises:
-        BundleError: `data` is no such message, or holds a field that `SCHEMA` lacks.
+        BundleError: `data` is not such a message, or holds a field that `SCHEMA` lacks.
         MissingExtraError: protobuf is not installed.
     """
     decode_error = import_extra("google.protobuf.message", "coreml").DecodeError

@@ -99,7 +99,9 @@ class WeightsFile:
         blob = self._blobs.get(offset)
         where = f"{self._file}: at {offset}"
         if blob is None:
-            raise BundleError(f"{where} starts no record, expected {count} elements of {dtype}")
+            raise BundleError(
+                f"{where} does not start a record, expected {count} elements of {dtype}"
+            )
         kind = BLOB_TYPES[dtype]
         if blob.record != kind.record:
             raise BundleError(

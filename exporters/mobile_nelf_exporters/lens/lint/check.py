@@ -12,24 +12,22 @@ from pathlib import Path
 
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.inspection import Finding, ProjectCheck
-from mobile_nelf_exporters.lens.lint.files import read_project
 from mobile_nelf_exporters.lens.lint.ids import check_ids, check_references
 from mobile_nelf_exporters.lens.lint.keys import check_keys
 from mobile_nelf_exporters.lens.lint.models import check_models
 from mobile_nelf_exporters.lens.lint.project import (
-    PROJECT_SUFFIX,
     check_metas,
     check_project_file,
     check_text,
 )
 from mobile_nelf_exporters.lens.lint.scene import check_scenes
 from mobile_nelf_exporters.lens.lint.scripts import check_scripts
+from mobile_nelf_exporters.lens.paths import PROJECT
+from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX, parse_lens_project
 from mobile_nelf_exporters.snapml.inspection import inspection_of, model_record
 
 __all__ = ["check_lens_files", "check_lens_folder", "lint_lens_project"]
 
-#: Where the project lies in a bundle.
-BUNDLE_PROJECT = "lens_project"
 #: Folders of a project that are looked at; the others are made anew by Lens Studio.
 FOLDERS = ("Assets", "Packages")
 
@@ -54,11 +52,12 @@ def check_lens_files(files: Mapping[str, bytes], folder: str = "") -> ProjectChe
     Args and errors are those of `lint_lens_project`.
     """
     start = f"{folder}/" if folder else ""
-    project = read_project(
+    project = parse_lens_project(
         {path.removeprefix(start): files[path] for path in files if path.startswith(start)}
     )
     model_findings, reports = check_models(project)
     findings = [
+        *project.holes,
         *check_project_file(project),
         *check_metas(project),
         *check_text(project),
@@ -90,7 +89,7 @@ def check_lens_folder(folder: Path) -> ProjectCheck:
         InputError: there is no project in `folder`.
         MissingExtraError: PyYAML or onnx is not installed.
     """
-    for inner in ("", BUNDLE_PROJECT):
+    for inner in ("", PROJECT):
         if any((folder / inner).glob(f"*{PROJECT_SUFFIX}")):
             files = {path.relative_to(folder).as_posix(): path for path in _files(folder / inner)}
             return check_lens_files({name: p.read_bytes() for name, p in files.items()}, inner)

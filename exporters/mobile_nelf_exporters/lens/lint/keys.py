@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf_exporters.lens.lint.files import ASSETS, Project, warning
+from mobile_nelf_exporters.lens.studio.assets import ASSETS
+from mobile_nelf_exporters.lens.studio.findings import warning
+from mobile_nelf_exporters.lens.studio.project import LensProject
 from mobile_nelf_exporters.lens.studio.yaml import tagged_nodes
 
 __all__ = ["check_keys"]
@@ -49,7 +51,7 @@ KEYS = {
 NULL_KEYS = ("LegacyPackagePolicy",)
 
 
-def check_keys(project: Project) -> Iterator[Finding]:
+def check_keys(project: LensProject) -> Iterator[Finding]:
     """Finds entities that lack what all of their kind have."""
     for path, entities in project.documents.items():
         if not path.startswith(ASSETS):

@@ -12,16 +12,11 @@ from mobile_nelf.deploy.contract import CAMERA_IMAGE
 from mobile_nelf.deploy.cost import Shape, tensor_shapes
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf_exporters.lens.lint.files import (
-    LFS_START,
-    Meta,
-    Project,
-    error,
-    field_of,
-    reference_id,
-    warning,
-)
-from mobile_nelf_exporters.lens.studio.yaml import Tagged
+from mobile_nelf_exporters.lens.lint.project import LFS_START
+from mobile_nelf_exporters.lens.studio.assets import Asset
+from mobile_nelf_exporters.lens.studio.findings import error, warning
+from mobile_nelf_exporters.lens.studio.project import LensProject
+from mobile_nelf_exporters.lens.studio.yaml import Tagged, field_of, reference_id
 from mobile_nelf_exporters.onnx.runtime import parse_model, read_contract
 from mobile_nelf_exporters.snapml.check import SNAPML_BUDGET_BYTES, SnapmlReport, check_snapml
 
@@ -48,15 +43,15 @@ IMPORT_AGAIN = "delete the meta and let Lens Studio import the model anew, or co
 EXPORT_AGAIN = "export the model again and replace the file"
 
 
-def check_models(project: Project) -> tuple[list[Finding], dict[str, SnapmlReport]]:
+def check_models(project: LensProject) -> tuple[list[Finding], dict[str, SnapmlReport]]:
     """Returns what is wrong with models and their metas, and the operator report of each model."""
     findings: list[Finding] = []
     reports: dict[str, SnapmlReport] = {}
     models: dict[str, ModelProto] = {}
-    for meta in project.metas.values():
-        path = meta.asset_path
+    for asset in project.imported.values():
+        path = asset.path
         content = project.files.get(path)
-        if meta.importer != "FileMLAssetImporter" or content is None:
+        if asset.importer != "FileMLAssetImporter" or content is None:
             continue
         if not path.endswith(".onnx") or content.startswith(LFS_START):
             continue
@@ -64,7 +59,7 @@ def check_models(project: Project) -> tuple[list[Finding], dict[str, SnapmlRepor
             model = parse_model(content, path)
             if not model.graph.node:
                 raise BundleError(f"{path}: is not an ONNX model (it holds no network)")
-            scaled = any(_scales(spec) != {1.0} for spec in _specs(meta, "Outputs"))
+            scaled = any(_scales(spec) != {1.0} for spec in _specs(asset, "Outputs"))
             reports[path] = check_snapml(model, output_scaled=scaled)
         except (BundleError, DeployError) as problem:
             findings.append(error(path, str(problem).removeprefix(f"{path}: "), EXPORT_AGAIN))
@@ -73,7 +68,7 @@ def check_models(project: Project) -> tuple[list[Finding], dict[str, SnapmlRepor
         report = reports[path]
         findings += [error(path, text, EXPORT_AGAIN) for text in report.refusals]
         findings += [warning(path, text, EXPORT_AGAIN) for text in report.warnings]
-        findings += _check_settings(meta, model)
+        findings += _check_settings(asset, model)
     total = sum(report.import_bytes for report in reports.values())
     if len(reports) > 1 and total > SNAPML_BUDGET_BYTES:
         findings.append(
@@ -88,9 +83,9 @@ def check_models(project: Project) -> tuple[list[Finding], dict[str, SnapmlRepor
     return findings, reports
 
 
-def _specs(meta: Meta, key: str) -> list[Any]:
+def _specs(asset: Asset, key: str) -> list[Any]:
     """Settings of the inputs or outputs, as far as they are there."""
-    listed = field_of(meta.entities[0], "ImporterSettings", key)
+    listed = field_of(asset.settings, key)
     return listed if isinstance(listed, list) else []
 
 
@@ -108,7 +103,7 @@ def _scales(spec: Any) -> set[float]:
     return {_number(field_of(n, "scale")) for n in listed} if isinstance(listed, list) else set()
 
 
-def _check_settings(meta: Meta, model: ModelProto) -> Iterator[Finding]:
+def _check_settings(asset: Asset, model: ModelProto) -> Iterator[Finding]:
     graph, shapes = model.graph, tensor_shapes(model)
     weights = {tensor.name for tensor in graph.initializer}
     borders = {
@@ -117,33 +112,35 @@ def _check_settings(meta: Meta, model: ModelProto) -> Iterator[Finding]:
     }
     ours = _is_ours(model)
     for key, names in borders.items():
-        specs = _specs(meta, key)
+        specs = _specs(asset, key)
         found = [str(field_of(spec, "Name")) for spec in specs]
         if sorted(found) != sorted(names):
             yield error(
-                meta.path,
+                asset.meta_path,
                 f"{key} are {', '.join(found) or 'none'}, the model has {', '.join(names)}",
                 IMPORT_AGAIN,
             )
         for name, spec in zip(found, specs, strict=True):
             if name in names:
-                yield from _check_spec(meta.path, name, spec, shapes.get(name))
+                yield from _check_spec(asset.meta_path, name, spec, shapes.get(name))
                 if ours:
-                    yield from _check_ours(meta.path, name, spec, key)
+                    yield from _check_ours(asset.meta_path, name, spec, key)
         for spec in specs:
             source = field_of(spec, "InputName")
             if source and source not in borders["Inputs"]:
                 yield error(
-                    meta.path, f"InputName {str(source)!r} is no input of the model", IMPORT_AGAIN
+                    asset.meta_path,
+                    f"InputName {str(source)!r} is not an input of the model",
+                    IMPORT_AGAIN,
                 )
     last = {name: node.op_type for node in graph.node for name in node.output}
-    for spec in _specs(meta, "Outputs"):
+    for spec in _specs(asset, "Outputs"):
         name = str(field_of(spec, "Name"))
         shape = shapes.get(name, ())
         unit = last.get(name) in UNIT_RANGE_OPERATORS and len(shape) == 4 and shape[1] in (3, 4)
         if unit and _scales(spec) == {1.0} and not ours:
             yield warning(
-                meta.path,
+                asset.meta_path,
                 f"output {name!r} is within [0, 1]; shown as a texture it is black",
                 f"set its scale to {TEXTURE_SCALE:.0f} if it is shown",
             )
@@ -184,7 +181,7 @@ def _check_spec(path: str, name: str, spec: Any, shape: Shape | None) -> Iterato
     ]
     if not all(map(math.isfinite, values)) or any(scale == 0.0 for scale in values[::2]):
         yield error(
-            path, f"{name!r} has a normalisation that is no number, or scales by 0", IMPORT_AGAIN
+            path, f"{name!r} has a normalisation that is not a number, or scales by 0", IMPORT_AGAIN
         )
 
 
@@ -218,7 +215,7 @@ def _sizes(sizes: list[Any]) -> str:
     return " × ".join(f"{size:g}" for size in sizes)
 
 
-def _check_contract(project: Project, models: dict[str, ModelProto]) -> Iterator[Finding]:
+def _check_contract(project: LensProject, models: dict[str, ModelProto]) -> Iterator[Finding]:
     """Compares the tensors that our script expects with those of the models it is given."""
     content = project.files.get(CONTRACT_PATH)
     if content is None:
@@ -228,7 +225,7 @@ def _check_contract(project: Project, models: dict[str, ModelProto]) -> Iterator
     try:
         contract = json.loads(match[1]) if match else None
     except ValueError as problem:
-        yield error(CONTRACT_PATH, f"its object is no JSON ({problem})", advice)
+        yield error(CONTRACT_PATH, f"its object is not JSON ({problem})", advice)
         return
     entries = field_of(contract, "models")
     if not isinstance(entries, list) or not entries:
@@ -248,16 +245,16 @@ def _check_contract(project: Project, models: dict[str, ModelProto]) -> Iterator
             yield from _check_entry(entry, path, models[path], advice)
 
 
-def _chosen_models(project: Project) -> dict[str, str]:
+def _chosen_models(project: LensProject) -> dict[str, str]:
     """Path of the model by name of the script input that holds it."""
     chosen = {}
     for entities in project.documents.values():
         for entity in entities:
             inputs = field_of(entity, "ScriptInputs", "")
             for name, value in inputs.items() if isinstance(inputs, dict) else ():
-                meta = project.meta_of(reference_id(value))
-                if meta is not None and MODEL_KIND in meta.kinds.values():
-                    chosen[str(name)] = meta.asset_path
+                asset = project.asset_with(reference_id(value))
+                if asset is not None and MODEL_KIND in asset.kinds.values():
+                    chosen[str(name)] = asset.path
     return chosen
 
 

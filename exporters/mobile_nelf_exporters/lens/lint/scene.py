@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf_exporters.lens.lint.files import Project, error, field_of, reference_id, warning
-from mobile_nelf_exporters.lens.lint.scripts import ScriptInput, script_inputs
-from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged, tagged_nodes
+from mobile_nelf_exporters.lens.studio.findings import error, warning
+from mobile_nelf_exporters.lens.studio.project import SCENE_SUFFIX, LensProject
+from mobile_nelf_exporters.lens.studio.scripts import SCALARS, ScriptInput, script_inputs
+from mobile_nelf_exporters.lens.studio.yaml import (
+    Tagged,
+    defined_entities,
+    field_of,
+    owned_ids,
+    reference_id,
+)
 
 __all__ = ["check_scenes"]
 
-SCENE_SUFFIX = ".scene"
 RENDER_TARGET_SUFFIX = ".renderTarget"
 
 #: How a render target is cleared.
@@ -42,21 +47,15 @@ TYPES = {
 }
 SCRIPT_KINDS = ("JavaScriptAsset", "TypeScriptAsset")
 
-#: Types of inputs that hold a value and no reference.
-SCALARS = ("bool", "float", "int", "string")
 
-
-def check_scenes(project: Project) -> Iterator[Finding]:
+def check_scenes(project: LensProject) -> Iterator[Finding]:
     """Finds what is wrong with scenes and render targets."""
     for path, entities in project.documents.items():
         yield from _check_vectors(path, entities)
-    for path in project.files:
-        scene = project.document(path, SCENE_SUFFIX)
-        if scene is not None:
-            yield from _check_scene(project, path, scene)
-        target = project.document(path, RENDER_TARGET_SUFFIX)
-        if target is not None:
-            yield from _check_render_target(path, target[0])
+        if path.endswith(SCENE_SUFFIX) and entities[0].kind == "Scene":
+            yield from _check_scene(project, path, entities)
+        elif path.endswith(RENDER_TARGET_SUFFIX):
+            yield from _check_render_target(path, entities[0])
 
 
 def _check_vectors(path: str, entities: list[Tagged]) -> Iterator[Finding]:
@@ -95,28 +94,15 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def _check_scene(project: Project, path: str, entities: list[Tagged]) -> Iterator[Finding]:
-    head = entities[0]
-    if head.kind != "Scene":
-        yield error(
-            path, f"begins with an entity {head.kind!r}, expected 'Scene'", "restore the file"
-        )
-        return
-    here = {node.id: node for node in tagged_nodes(entities) if node.id}
-    yield from _check_ownership(path, entities, here)
-    output = reference_id(field_of(head, "RenderOutput"))
-    if not output:
-        yield error(
-            path,
-            "RenderOutput is not set, so the Lens shows nothing",
-            "choose the render target as the scene's Capture Target (Scene Config in Lens Studio)",
-        )
-    for key in ("RenderOutput", "RenderPreviewOutput"):
-        identity = reference_id(field_of(head, key))
-        kind = project.asset_kinds.get(identity)
-        if identity and kind != "RenderTarget" and not _may_be_packaged(project, kind):
-            yield error(
-                path, f"{key} is {_named(kind)}, expected a RenderTarget", "choose a render target"
+def _check_scene(project: LensProject, path: str, entities: list[Tagged]) -> Iterator[Finding]:
+    here = defined_entities(entities)
+    owned = set(owned_ids(entities))
+    for entity in entities[1:]:
+        if entity.id not in owned:
+            yield warning(
+                path,
+                f"{entity.kind} {entity.id} does not belong to an object, so it does nothing",
+                "remove it, or add it to an object's Components or Children",
             )
     cameras = [entity for entity in entities if entity.kind == "Camera"]
     drawing = [c for c in cameras if field_of(c, "Enabled") is not False]
@@ -135,56 +121,31 @@ def _check_scene(project: Project, path: str, entities: list[Tagged]) -> Iterato
                 f"camera {camera.id} draws to {_named(kind)}, expected a RenderTarget",
                 "choose a render target for it",
             )
+        elif not identity:
+            yield warning(
+                path,
+                f"camera {camera.id} has no render target, so it draws nothing",
+                "choose a render target for it, or remove the camera",
+            )
+        fov = field_of(camera, "Fov")
+        if fov is not None and (isinstance(fov, bool) or not isinstance(fov, (int, float))):
+            yield error(
+                path,
+                f"camera {camera.id} has the Fov {str(fov)!r}, expected degrees",
+                "enter the field of view again in Lens Studio",
+            )
     for entity in entities:
         if entity.kind == "ScriptComponent":
             yield from _check_script_component(project, path, entity, here)
 
 
-def _may_be_packaged(project: Project, kind: str | None) -> bool:
+def _may_be_packaged(project: LensProject, kind: str | None) -> bool:
     """Whether an asset of that kind may come from a package; its kind is unknown then."""
     return not kind and project.has_packages
 
 
 def _named(kind: str | None) -> str:
     return f"a {kind}" if kind else "nothing that the project defines"
-
-
-def _check_ownership(
-    path: str, entities: list[Tagged], here: dict[str, Tagged]
-) -> Iterator[Finding]:
-    """Objects hold objects and components; each entity has one place."""
-    owners = Counter(
-        str(node.value)
-        for node in tagged_nodes(entities)
-        if node.tag == "own" and node.value != NIL
-    )
-    for identity, count in owners.items():
-        if count > 1:
-            yield error(path, f"{identity} has {count} owners", "leave it in one place only")
-    for entity in entities[1:]:
-        if entity.id not in owners:
-            yield warning(
-                path,
-                f"{entity.kind} {entity.id} belongs to no object, so it does nothing",
-                "remove it, or add it to an object's Components or Children",
-            )
-    wrong = {
-        **dict.fromkeys(_owned_in(entities[0], "objects"), "a component"),
-        **{i: "a component" for e in entities for i in _owned_in(e, "Children")},
-        **{i: "an object" for e in entities for i in _owned_in(e, "Components")},
-    }
-    for identity, found in wrong.items():
-        if identity in here and (here[identity].kind == "SceneObject") == (found == "an object"):
-            yield error(
-                path,
-                f"{here[identity].kind} {identity} stands where {found} cannot be",
-                "objects belong into objects and Children, components into Components",
-            )
-
-
-def _owned_in(entity: Tagged, key: str) -> list[str]:
-    listed = field_of(entity, key)
-    return [reference_id(node) for node in listed] if isinstance(listed, list) else []
 
 
 def _check_render_target(path: str, target: Tagged) -> Iterator[Finding]:
@@ -211,7 +172,7 @@ def _check_render_target(path: str, target: Tagged) -> Iterator[Finding]:
 
 
 def _check_script_component(
-    project: Project, path: str, component: Tagged, here: dict[str, Tagged]
+    project: LensProject, path: str, component: Tagged, here: dict[str, Tagged]
 ) -> Iterator[Finding]:
     name = f"script component {str(field_of(component, 'Name'))!r}"
     script = reference_id(field_of(component, "ScriptAsset"))
@@ -224,10 +185,10 @@ def _check_script_component(
     if kind not in SCRIPT_KINDS and not _may_be_packaged(project, kind):
         yield error(path, f"the script of {name} is {_named(kind)}", "choose a script")
         return
-    meta = project.meta_of(script)
-    if meta is None or not meta.asset_path.endswith(".js"):
+    asset = project.asset_with(script)
+    if asset is None or not asset.path.endswith(".js"):
         return
-    declared = script_inputs(project.files.get(meta.asset_path, b""))
+    declared = script_inputs(project.files.get(asset.path, b""))
     for key, value in _input_values(component):
         if key in declared:
             yield from _check_input(
@@ -236,7 +197,7 @@ def _check_script_component(
         else:
             yield warning(
                 path,
-                f"{name} sets {key!r}, which is no //@input of {meta.asset_path}",
+                f"{name} sets {key!r}, which is not an //@input of {asset.path}",
                 "declare it in the script, or save the project in Lens Studio to drop it",
             )
 
@@ -248,7 +209,7 @@ def _input_values(component: Tagged) -> list[tuple[str, Any]]:
 
 
 def _check_input(
-    project: Project,
+    project: LensProject,
     path: str,
     name: str,
     declared: ScriptInput,
@@ -256,7 +217,7 @@ def _check_input(
     here: dict[str, Tagged],
 ) -> Iterator[Finding]:
     plain = value.value if isinstance(value, Tagged) and value.tag in SCALARS else value
-    if declared.type in SCALARS:
+    if declared.is_scalar:
         if declared.type != "string" and not _is_scalar(plain, declared.type):
             yield error(
                 path,

@@ -8,20 +8,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf_exporters.lens.lint.files import Project, error, warning
+from mobile_nelf_exporters.lens.studio.findings import error, warning
+from mobile_nelf_exporters.lens.studio.project import LensProject
 
-__all__ = ["ScriptInput", "check_scripts", "script_inputs"]
-
-#: `//@input Asset.MLAsset model {"hint":"…"}`; the prefix of the type says nothing more.
-INPUT = re.compile(
-    r"^[ \t]*//[ \t]*@input[ \t]+(?:Asset\.|Component\.)?"
-    r"(?P<type>[\w.]+(?:\[\])?)[ \t]+(?P<name>\w+)",
-    re.MULTILINE,
-)
+__all__ = ["check_scripts"]
 
 #: Comments and text, in which a call is none, or a call with a literal.
 CALLS = re.compile(
@@ -51,30 +44,7 @@ console.log(JSON.stringify(sources.map((source) => {
 PARSE_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class ScriptInput:
-    """An input that a script declares.
-
-    Attributes:
-        type: such as `MLAsset`, `float` or `Texture[]`.
-        optional: whether the script says that it may stay empty.
-    """
-
-    type: str
-    optional: bool
-
-
-def script_inputs(source: bytes) -> dict[str, ScriptInput]:
-    """Returns the inputs that a JavaScript file declares, by name."""
-    text = source.decode("utf-8", errors="replace")
-    inputs = {}
-    for match in INPUT.finditer(text):
-        rest = text[match.end() :].partition("\n")[0]
-        inputs[match["name"]] = ScriptInput(match["type"], "optional" in rest.lower())
-    return inputs
-
-
-def check_scripts(project: Project) -> Iterator[Finding]:
+def check_scripts(project: LensProject) -> Iterator[Finding]:
     """Finds scripts that cannot be read, do not parse, or require what is not there."""
     scripts: dict[str, str] = {}
     for path in project.asset_paths:
@@ -84,7 +54,7 @@ def check_scripts(project: Project) -> Iterator[Finding]:
         try:
             scripts[path] = content.decode("utf-8-sig")
         except UnicodeDecodeError as failure:
-            yield error(path, f"is no UTF-8 text ({failure.reason})", "save it as UTF-8")
+            yield error(path, f"is not UTF-8 text ({failure.reason})", "save it as UTF-8")
             continue
         if not content.strip():
             yield error(path, "is empty", "restore the script, or remove it and its meta")
@@ -115,7 +85,7 @@ def syntax_problems(sources: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(json.loads(done.stdout)) if done.returncode == 0 else ()
 
 
-def _check_calls(project: Project, path: str, text: str) -> Iterator[Finding]:
+def _check_calls(project: LensProject, path: str, text: str) -> Iterator[Finding]:
     for match in CALLS.finditer(text):
         wanted = match["path"]
         if match["call"] is None or wanted is None or wanted.startswith(FOREIGN):
@@ -134,7 +104,7 @@ def _check_calls(project: Project, path: str, text: str) -> Iterator[Finding]:
             yield error(path, f"{call} finds no such file", "correct the path, or add the file")
 
 
-def _resolves(project: Project, path: str, wanted: str) -> bool:
+def _resolves(project: LensProject, path: str, wanted: str) -> bool:
     """Whether a required path leads to a file: beside the script, or by name anywhere."""
     folder = posixpath.dirname(path)
     if wanted.startswith("."):

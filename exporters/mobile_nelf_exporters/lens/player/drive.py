@@ -18,7 +18,7 @@ from mobile_nelf_exporters.onnx.picture import student_picture
 
 __all__ = ["lens_frame_function", "trained_window"]
 
-#: A finger that is lifted at once goes on turning the object; one that stays down does not.
+#: A finger that is lifted at once keeps the object turning; one that stays down does not.
 FINGER = 0
 #: The one that pinches, and how far it comes down below the other, in heights of the screen.
 SECOND_FINGER = 1
@@ -74,7 +74,8 @@ def trained_window(contract: Contract) -> tuple[slice, slice] | None:
                 f"{student.ray_width}×{student.ray_height} rays in the room: the object covers "
                 f"{2 * focal * tangent / student.scale:.1f} of them along one axis, expected more "
                 f"than {2 * BORDER_RAYS}; train a student with more rays, or export experience "
-                "orbit"
+                "orbit",
+                arguments=["experience"],
             )
         return trained
 

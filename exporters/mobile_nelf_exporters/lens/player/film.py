@@ -18,7 +18,7 @@ __all__ = ["film_lens"]
 
 Picture = npt.NDArray[np.uint8]
 
-#: Parts of the film with a finger on the screen: a swipe that is let go, so that inertia goes on,
+#: Parts of the film with a finger on the screen: a swipe that is let go, so that it keeps turning,
 #: and a slow drag.
 SWIPE = (0.10, 0.30)
 DRAG = (0.50, 0.75)
@@ -26,6 +26,9 @@ DRAG = (0.50, 0.75)
 #: Where a finger is at the beginning and at the end of each, as fractions of the screen.
 SWIPE_PATH = ((0.2, 0.5), (0.8, 0.5))
 DRAG_PATH = ((0.5, 0.65), (0.3, 0.45))
+
+#: That scripts may take for a frame, on top of what every lens may take.
+SECONDS_A_FRAME = 0.5
 
 #: How far someone walks round the object, in degrees, and the room behind it.
 WALK_DEG = 50.0
@@ -50,7 +53,8 @@ def film_lens(
     """
     world = contract.camera_image is not None
     room = _room(screen) if world else None
-    with LensSession(files, screen=screen, camera_image=room) as lens:
+    more_seconds = frames * SECONDS_A_FRAME
+    with LensSession(files, screen=screen, camera_image=room, more_seconds=more_seconds) as lens:
         if world:
             lens.set_device(_step(0.0), PHONE_FOV_DEG)
         lens.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.lens.studio.project import Asset
+from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
 from mobile_nelf_exporters.onnx.runtime import open_session, parse_model
 
@@ -23,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 SIMULATED_TRANSFORMER = {"stretch": True, "rotation": "None"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LensTensor:
     """Import settings of an input or output.
 
@@ -79,7 +81,7 @@ class LensModel:
         self.problem = self._load(content)
 
     def run(
-        self, inputs: list[Floats], layouts: list[str], images: list[npt.NDArray[np.uint8]]
+        self, inputs: list[Floats], layouts: Sequence[str], images: list[npt.NDArray[np.uint8]]
     ) -> list[Floats]:
         """Returns the outputs as scripts see them: flat, channels innermost, scaled.
 
@@ -91,6 +93,14 @@ class LensModel:
         Raises:
             BundleError: the graph cannot run with these inputs.
         """
+        sizes = [math.prod(tensor.shape) for tensor in self.inputs]
+        if len(inputs) != len(sizes) or any(
+            data.size not in (0, size) for data, size in zip(inputs, sizes, strict=False)
+        ):
+            raise BundleError(
+                f"{self.asset.path}: given {[data.size for data in inputs]} values, expected "
+                f"{sizes}"
+            )
         feeds = {}
         for tensor, data, layout, image in zip(self.inputs, inputs, layouts, images, strict=True):
             width, height, channels = tensor.shape

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.lens.player.model import LensModel
-from mobile_nelf_exporters.lens.studio.project import Asset, Component, LensProject, SceneObject
-from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
+from mobile_nelf_exporters.lens.studio.assets import Asset
+from mobile_nelf_exporters.lens.studio.project import LensProject
+from mobile_nelf_exporters.lens.studio.scene import Component, SceneObject
+from mobile_nelf_exporters.lens.studio.scripts import script_inputs
+from mobile_nelf_exporters.lens.studio.yaml import Tagged, reference_id
 
 __all__ = ["plain_project"]
-
-#: A declared input: its type, name and default.
-INPUT = re.compile(r"^\s*//\s*@input\s+(\S+)\s+(\w+)(?:\s*=\s*([^{\n]+?))?\s*(?:\{.*)?$", re.M)
 
 #: Lens Studio names this one otherwise in its files than in its API.
 CLEAR_COLOUR_NAMES = {"BackgroundTexture": "Background"}
@@ -31,7 +30,7 @@ def plain_project(project: LensProject, models: Mapping[str, LensModel]) -> dict
         BundleError: a reference of the scene does not resolve.
     """
     return {
-        "renderOutput": project.render_output,
+        "renderOutput": _known(project, project.render_output, project.scene_path),
         # Lens Studio loads a script only through its asset.
         "sources": {
             asset.path: _text(project, asset)
@@ -81,10 +80,10 @@ def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
             "resolution": [int(values["Resolution"][axis]) for axis in "xy"],
             "clearColorOption": CLEAR_COLOUR_NAMES.get(option, option),
             "clearColor": [float(values["ClearColor"][axis]) for axis in "xyzw"],
-            "inputTexture": _known(project, _id(values["InputTexture"]), asset.path),
+            "inputTexture": _known(project, reference_id(values["InputTexture"]), asset.path),
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{asset.path}: is no render target ({error!r})") from error
+        raise BundleError(f"{asset.path}: is not a render target ({error!r})") from error
 
 
 def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> list[dict[str, Any]]:
@@ -104,15 +103,15 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
         "enabled": enabled and values.get("Enabled") is not False,
     }
     if component.kind == "Camera":
-        target = _known(project, _id(values.get("RenderTarget")), project.scene_path)
+        target = _known(project, reference_id(values.get("RenderTarget")), project.scene_path)
         if target is None:
-            raise BundleError(f"{project.scene_path}: the camera draws to no render target")
+            raise BundleError(f"{project.scene_path}: the camera does not draw to a render target")
         fov = values.get("Fov")
         if not isinstance(fov, float | int):
             raise BundleError(f"{project.scene_path}: the camera's Fov is {fov}, not a number")
         plain |= {"renderTarget": target, "fov": fov}
     elif component.kind == "ScriptComponent":
-        script = project.assets.get(_id(values.get("ScriptAsset")))
+        script = project.assets.get(reference_id(values.get("ScriptAsset")))
         if script is None:
             raise BundleError(f"{project.scene_path}: a script component has no script")
         plain |= {"script": script.path, "inputs": _inputs(project, script, values)}
@@ -125,18 +124,17 @@ def _inputs(project: LensProject, script: Asset, values: dict[str, Any]) -> dict
     given = given.get("") if isinstance(given, dict) else None
     given = given if isinstance(given, dict) else {}
     inputs: dict[str, Any] = {}
-    for kind, name, default in INPUT.findall(_text(project, script)):
-        is_asset = kind.startswith(("Asset.", "Component.", "SceneObject"))
-        if is_asset:
-            inputs[name] = {"asset": _known(project, _id(given.get(name)), project.scene_path)}
+    for name, declared in script_inputs(project.files[script.path]).items():
+        if declared.is_reference:
+            identity = reference_id(given.get(name))
+            inputs[name] = {"asset": _known(project, identity, project.scene_path)}
         else:
-            value = given.get(name, _default(default))
+            value = given.get(name, _default(declared.default))
             inputs[name] = {"value": float(value.value) if isinstance(value, Tagged) else value}
     return inputs
 
 
 def _default(text: str) -> Any:
-    text = text.strip()
     if text in ("true", "false", ""):
         return text == "true"
     try:
@@ -145,16 +143,10 @@ def _default(text: str) -> Any:
         return text.strip("\"'")
 
 
-def _id(node: Any) -> str:
-    if not isinstance(node, Tagged) or node.kind.split(".")[0] != "reference":
-        return ""
-    return str(node.value)
-
-
 def _known(project: LensProject, asset_id: str, path: str) -> str | None:
     """The id of an asset that exists; None for no reference."""
-    if asset_id in ("", NIL):
+    if not asset_id:
         return None
     if asset_id not in project.assets:
-        raise BundleError(f"{path}: refers to {asset_id}, which is the id of no asset")
+        raise BundleError(f"{path}: refers to {asset_id}, which is not the id of an asset")
     return asset_id

@@ -1,14 +1,18 @@
-"""The Node.js process in which the scripts of a lens run, and the messages to and from it."""
+"""The Node.js process in which the scripts of a lens run, and the messages to and from it.
+
+What comes from it is foreign: lengths are bounded and texts are parsed as data.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import struct
 import subprocess
 import threading
+import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,14 +20,46 @@ import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.errors import BundleError
+from mobile_nelf_exporters import fence
+from mobile_nelf_exporters.lens.player.node import node_command
 
-__all__ = ["LensProcess", "Message"]
+__all__ = ["Answer", "LensProcess", "Message"]
 
 Floats = npt.NDArray[np.float32]
 Message = tuple[dict[str, Any], Sequence[Floats]]
 
 #: Characters of what Node.js says when it ends by itself.
 LAST_WORDS = 300
+
+#: Of the process, its JavaScript heap included.
+MEMORY_BYTES = 1 << 30
+
+#: Of a message: what scripts print, and the values that they give to a model.
+MAX_TEXT_BYTES = 64 << 20
+MAX_ARRAY_BYTES = 512 << 20
+
+#: Its own start, and garbage that other threads collect.
+CPU_SECONDS_MORE = 20.0
+START_SECONDS = 60.0
+
+#: Runs of models for one event; lenses of ours need one.
+MAX_RUNS = 32
+
+
+class Answer:
+    """What a command led to.
+
+    Attributes:
+        header: as the scripts' side wrote it.
+        script_seconds: in scripts, as measured outside of them.
+        model_seconds: in models, the way there and back included.
+    """
+
+    def __init__(self, header: dict[str, Any], measured: dict[str, Any]) -> None:
+        """Takes both parts of a message."""
+        self.header = header
+        self.script_seconds = float(measured.get("script_seconds", 0.0))
+        self.model_seconds = float(measured.get("model_seconds", 0.0))
 
 
 class LensProcess:
@@ -33,93 +69,127 @@ class LensProcess:
         process: Node.js.
     """
 
-    def __init__(self, node: str, script: Path) -> None:
-        """Starts `script` in the Node.js at `node`."""
-        self.process = subprocess.Popen(
-            [node, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self._end = weakref.finalize(self, _end, self.process)
+    def __init__(self, script: Path, seconds: float) -> None:
+        """Starts Node.js.
+
+        Args:
+            script: that says `{}` when it is ready; until then it may read files beside it.
+            seconds: that scripts may take in all, until the process is closed.
+
+        Raises:
+            MissingToolError: Node.js is not installed, or too old.
+            BundleError: it ended at once.
+        """
+        self.process = fence.start(node_command(script), script.parent)
+        self._end = weakref.finalize(self, fence.end, self.process)
+        self._seconds = seconds
+        self._left = START_SECONDS
+        fence.limit(self.process, cpu_seconds=seconds + CPU_SECONDS_MORE, memory_bytes=MEMORY_BYTES)
+        try:
+            with self._counted("open"):
+                self._read()
+        except BaseException:
+            self.close()
+            raise
+        fence.seal(self.process)
+        self._left = seconds
 
     def exchange(
         self,
         header: dict[str, Any],
         answer: Callable[[dict[str, Any], list[Floats]], Message],
-        seconds: float,
-    ) -> tuple[dict[str, Any], list[Floats]]:
+    ) -> Answer:
         """Sends a command, answers requests until it is done, and returns the result.
 
         Args:
             header: has the `command`.
             answer: takes header and arrays of a request, gives those of its answer.
-            seconds: after which the process is ended.
 
         Raises:
-            BundleError: the process ended.
+            BundleError: the process ended, scripts took too long or sent what is not a message.
         """
-        hung = threading.Event()
-        # Without `self`: the timer's thread would keep a process alive that was dropped.
-        timer = threading.Timer(seconds, _stop, (self.process, hung))
-        timer.start()
-        try:
-            self._write(header, ())
-            while True:
-                received, arrays = self._read()
-                if "request" not in received:
-                    return received, arrays
-                self._write(*answer(received, arrays))
-        except (BrokenPipeError, EOFError) as error:
-            reason = f"took longer than {seconds:g} s"
-            if not hung.is_set():
-                said = _open(self.process.stderr).read().decode(errors="replace")
-                reason = f"ended Node.js: {' '.join(said.split())[-LAST_WORDS:]}"
-            raise BundleError(f"the lens {reason} at {header['command']}") from error
-        finally:
-            timer.cancel()
+        command = str(header["command"])
+        sent: Message = (header, ())
+        for _ in range(MAX_RUNS + 1):
+            with self._counted(command):
+                self._write(*sent)
+                measured, received, arrays = self._read()
+            if "request" not in received:
+                return Answer(received, measured)
+            sent = answer(received, arrays)
+        self.close()
+        raise BundleError(f"the lens ran its models more than {MAX_RUNS} times at {command}")
 
     def close(self) -> None:
         """Ends the process."""
         self._end()
 
+    @contextmanager
+    def _counted(self, command: str) -> Iterator[None]:
+        """Counts the time that the process is waited for, and ends it when there is none left."""
+        hung = threading.Event()
+        # Without `self`: the timer's thread would keep a process alive that was dropped.
+        timer = threading.Timer(self._left, _stop, (self.process, hung))
+        timer.start()
+        begin = time.monotonic()
+        try:
+            yield
+        except (BrokenPipeError, EOFError) as error:
+            reason = f"took longer than {self._seconds:g} s"
+            if not hung.is_set():
+                reason = f"ended Node.js: {_last_words(self.process)}"
+            raise BundleError(f"the lens {reason} at {command}") from error
+        except (ValueError, RecursionError) as error:
+            self.close()
+            raise BundleError(
+                f"the lens sent what is not a message at {command} ({error})"
+            ) from error
+        finally:
+            timer.cancel()
+            self._left = max(self._left - (time.monotonic() - begin), 0.0)
+
     def _write(self, header: dict[str, Any], arrays: Sequence[Floats]) -> None:
         pipe = _open(self.process.stdin)
         text = json.dumps({**header, "arrays": [array.size for array in arrays]}).encode()
-        pipe.write(struct.pack("<I", len(text)) + text)
-        for array in arrays:
-            pipe.write(array.astype("<f4").tobytes())
+        content = b"".join(array.astype("<f4").tobytes() for array in arrays)
+        pipe.write(struct.pack("<II", len(text), len(content)) + text)
+        pipe.write(content)
         pipe.flush()
 
-    def _read(self) -> tuple[dict[str, Any], list[Floats]]:
+    def _read(self) -> tuple[dict[str, Any], dict[str, Any], list[Floats]]:
         pipe = _open(self.process.stdout)
-        (size,) = struct.unpack("<I", _exactly(pipe, 4))
-        header = json.loads(_exactly(pipe, size))
-        arrays = [
-            np.frombuffer(_exactly(pipe, 4 * length), "<f4") for length in header.pop("arrays")
-        ]
-        return header, arrays
+        sizes = struct.unpack("<III", _exactly(pipe, 12))
+        if max(sizes[:2]) > MAX_TEXT_BYTES or sizes[2] > MAX_ARRAY_BYTES:
+            raise ValueError(f"{sum(sizes)} bytes, more than {MAX_TEXT_BYTES} of text")
+        measured, header = (json.loads(_exactly(pipe, size)) for size in sizes[:2])
+        if not isinstance(measured, dict) or not isinstance(header, dict):
+            raise ValueError("its text is not a JSON object")
+        return measured, header, _arrays(_exactly(pipe, sizes[2]), header.pop("arrays", []))
+
+
+def _arrays(content: bytes, lengths: Any) -> list[Floats]:
+    """The values of a message, array by array."""
+    if not isinstance(lengths, list) or not all(type(length) is int for length in lengths):
+        raise ValueError("the lengths of its arrays are not integers")
+    if min(lengths, default=0) < 0 or 4 * sum(lengths) != len(content):
+        raise ValueError(f"{len(content)} bytes for arrays of {sum(lengths)} values")
+    values = np.frombuffer(content, "<f4")
+    return np.split(values, np.cumsum(lengths[:-1])) if lengths else []
 
 
 def _stop(process: subprocess.Popen[bytes], hung: threading.Event) -> None:
     hung.set()
-    process.kill()
+    fence.kill(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-    # What was not sent cannot be sent any more.
-    with contextlib.suppress(BrokenPipeError):
-        if process.stdin is not None:
-            process.stdin.close()
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    fence.kill(process)
+    said = _open(process.stderr).read().decode(errors="replace")
+    return " ".join(said.split())[-LAST_WORDS:] or f"it said nothing, exit code {process.wait()},"
 
 
 def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
+    if pipe is None or pipe.closed:
         raise EOFError
     return pipe
 

@@ -8,32 +8,39 @@ sees the same order of events as on a phone.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mobile_nelf.errors import BundleError, MissingToolError
+from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.lens.player.model import LensModel
 from mobile_nelf_exporters.lens.player.plain import plain_project
-from mobile_nelf_exporters.lens.player.process import LensProcess, Message
+from mobile_nelf_exporters.lens.player.process import Answer, LensProcess, Message
 from mobile_nelf_exporters.lens.studio.project import read_lens_project
 
-__all__ = ["LensCost", "LensSession", "guesses", "node_path"]
+__all__ = ["LensCost", "LensSession", "guesses"]
 
 RUNTIME = Path(__file__).parent / "node"
 
-#: A script that takes longer for one event hangs.
-TIMEOUT_SECONDS = 60.0
+#: Scripts that take longer, from the opening of a lens to its closing, hang. Lenses of ours take
+#: milliseconds a frame, up to half a second with whole encodings to upload.
+TIMEOUT_SECONDS = 120.0
+
+#: Outputs of models that are kept as textures; lenses of ours have one or two.
+MAX_TEXTURES = 16
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+
+T = TypeVar("T")
+V = TypeVar("V", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,52 @@ class LensCost:
     model_seconds: float
 
 
-def node_path() -> str | None:
-    """Returns where Node.js is; None if it is not installed."""
-    return shutil.which("node")
+@dataclass(frozen=True)
+class _Shown:
+    """What the render target is cleared with; for a texture, which output drew it."""
+
+    kind: Literal["colour", "camera", "texture"]
+    colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    component: int = -1
+    output: int = -1
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What a lens says after an event."""
+
+    printed: tuple[str, ...]
+    status: str
+    shown: _Shown
+    runs: int
+    written_bytes: int
+
+
+@dataclass(frozen=True)
+class _Input:
+    layout: Literal["NHWC", "NCHW"]
+    flip_x: bool
+    flip_y: bool
+
+
+@dataclass(frozen=True)
+class _Output:
+    """How an output is used; what is drawn becomes a texture, which scripts cannot read."""
+
+    is_drawn: bool
+    flip_x: bool
+    flip_y: bool
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A run of a model that a script asks for."""
+
+    request: Literal["run"]
+    asset: str
+    component: int
+    inputs: tuple[_Input, ...]
+    outputs: tuple[_Output, ...]
 
 
 def guesses() -> tuple[str, ...]:
@@ -80,6 +130,7 @@ class LensSession:
         *,
         screen: tuple[int, int],
         camera_image: Picture | None = None,
+        more_seconds: float = 0.0,
     ) -> None:
         """Opens the project and runs its scripts up to their events.
 
@@ -87,18 +138,13 @@ class LensSession:
             files: of the project, by POSIX path relative to it.
             screen: columns and rows.
             camera_image: [rows, columns, 3] uint8 that the phone's camera sees; grey if `None`.
+            more_seconds: that scripts may take beyond TIMEOUT_SECONDS, for long films.
 
         Raises:
             BundleError: the project does not resolve, or a script fails.
-            MissingToolError: there is no Node.js.
+            MissingToolError: there is no Node.js, or it is too old.
             MissingExtraError: the extra `lens` is not installed.
         """
-        node = node_path()
-        if node is None:
-            raise MissingToolError(
-                "lenses run in Node.js, and there is no `node` on the PATH; install Node.js 18 or "
-                "later"
-            )
         self.project = read_lens_project(files)
         self.printed: list[str] = []
         self.status = ""
@@ -111,13 +157,13 @@ class LensSession:
             for asset in self.project.assets.values()
             if asset.kind == "FileMLAsset"
         }
-        self._shown: dict[str, Any] = {}
-        self._pixels: Floats | None = None
-        self._process = LensProcess(node, RUNTIME / "main.js")
+        self._shown = _Shown("colour")
+        self._textures: dict[tuple[int, int], Floats] = {}
+        plain = plain_project(self.project, self._models)
+        self._process = LensProcess(RUNTIME / "main.js", TIMEOUT_SECONDS + more_seconds)
         try:
-            self._send(
-                "open", project=plain_project(self.project, self._models), screen=list(screen)
-            )
+            self._exchange("open", sources=plain.pop("sources"))
+            self._send("open", project=plain, screen=list(screen))
         except BaseException:
             self.close()
             raise
@@ -158,9 +204,14 @@ class LensSession:
     def texture(self) -> Floats | None:
         """Returns the [rows, columns, channels] texture on the screen in [0, 1] before stretching.
 
-        None while there is a colour or the camera's image.
+        None while there is a colour or the camera's image. Guess `orientation`: the first row of
+        the model's output is the top.
         """
-        return None if self._pixels is None else np.clip(self._pixels / 255.0, 0.0, 1.0)
+        if self._shown.kind != "texture":
+            return None
+        pixels = self._textures[self._shown.component, self._shown.output]
+        shown: Floats = np.clip(pixels / 255.0, 0.0, 1.0)
+        return shown
 
     def screen(self) -> Picture:
         """Returns the [rows, columns, 3] screen without its text.
@@ -171,10 +222,10 @@ class LensSession:
         texture = self.texture()
         if texture is not None:
             pixels = np.rint(texture[..., :3] * 255.0).astype(np.uint8)
-        elif self._shown["kind"] == "camera":
+        elif self._shown.kind == "camera":
             pixels = self._camera_image
         else:
-            colour = np.rint(np.array(self._shown["colour"]) * 255.0)
+            colour = np.rint(np.clip(self._shown.colour, 0.0, 1.0) * 255.0)
             pixels = np.tile(colour.astype(np.uint8), (rows, columns, 1))
         fitted = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
         return np.asarray(fitted)
@@ -196,44 +247,74 @@ class LensSession:
         """Ends the process."""
         self.close()
 
-    def _send(self, command: str, **values: Any) -> None:
+    def _exchange(self, command: str, **values: Any) -> Answer:
         """Sends a command and answers requests for models until it is done.
 
         Raises:
             BundleError: a script failed or hangs.
         """
-        header, arrays = self._process.exchange(
-            {"command": command, **values}, self._run, TIMEOUT_SECONDS
-        )
-        if "error" in header:
-            raise BundleError(f"the lens failed at {command}: {header['error']}")
-        self.printed += header["printed"]
-        self.status = header["status"]
+        answer = self._process.exchange({"command": command, **values}, self._run)
+        if "error" in answer.header:
+            raise BundleError(f"the lens failed at {command}: {answer.header['error']}")
+        return answer
+
+    def _send(self, command: str, **values: Any) -> None:
+        """Sends what happens to the phone and keeps what the lens made of it.
+
+        Raises:
+            BundleError: a script failed, hangs, or reports what cannot be.
+        """
+        answer = self._exchange(command, **values)
+        report = _read(_Report, answer.header)
+        drawn = (report.shown.component, report.shown.output)
+        if report.shown.kind == "texture" and drawn not in self._textures:
+            raise BundleError(f"the lens shows output {drawn[1]} of model {drawn[0]}, not run yet")
+        self.printed += report.printed
+        self.status = report.status
         self.cost = LensCost(
-            header["runs"],
-            header["writtenBytes"],
-            header["scriptSeconds"],
-            header["modelSeconds"],
+            report.runs, report.written_bytes, answer.script_seconds, answer.model_seconds
         )
-        self._shown = header["shown"]
-        self._pixels = None
-        if arrays:
-            size = self._shown["size"]
-            self._pixels = arrays[0].reshape(size["height"], size["width"], -1)
+        self._shown = report.shown
 
     def _run(self, header: dict[str, Any], arrays: list[Floats]) -> Message:
-        model = self._models[header["asset"]]
-        images = [_turned(self._camera_image, entry) for entry in header["inputs"]]
-        layouts = [entry["layout"] for entry in header["inputs"]]
+        request = _read(_Request, header)
+        model = self._models.get(request.asset)
+        if model is None:
+            raise BundleError(f"the lens runs {request.asset!r}, which is not a model of it")
+        images = [_turned(self._camera_image, entry) for entry in request.inputs]
+        layouts = [entry.layout for entry in request.inputs]
         try:
-            return {}, model.run(arrays, layouts, images)
+            values = model.run(arrays, layouts, images)
         except BundleError as error:
             return {"error": str(error)}, ()
+        if len(request.outputs) != len(values):
+            raise BundleError(f"the lens asks for {len(request.outputs)} outputs of a model")
+        for index, entry in enumerate(request.outputs):
+            if entry.is_drawn:
+                width, height, channels = model.outputs[index].shape
+                pixels = values[index].reshape(height, width, channels)
+                self._textures[request.component, index] = _turned(pixels, entry)
+                values[index] = np.zeros(0, np.float32)
+        if len(self._textures) > MAX_TEXTURES:
+            raise BundleError(f"the lens draws more than {MAX_TEXTURES} textures")
+        return {}, values
 
 
-def _turned(image: Picture, entry: dict[str, Any]) -> Picture:
-    """The camera's image as the transformer of an input turns it over."""
-    return image[:: -1 if entry["flipY"] else 1, :: -1 if entry["flipX"] else 1]
+def _read(kind: type[T], header: dict[str, Any]) -> T:
+    """What scripts sent, as what it must be.
+
+    Raises:
+        BundleError: it is something else.
+    """
+    try:
+        return from_dict(kind, header, "message")
+    except ConfigError as error:
+        raise BundleError(f"the lens sent what is not a message: {error}") from error
+
+
+def _turned(image: npt.NDArray[V], flips: _Input | _Output) -> npt.NDArray[V]:
+    """A picture [rows, columns, channels] as a transformer turns it over."""
+    return image[:: -1 if flips.flip_y else 1, :: -1 if flips.flip_x else 1]
 
 
 def _quaternion(rotation: npt.NDArray[np.float64]) -> list[float]:

@@ -1,101 +1,132 @@
-"""Reads a Lens Studio project as Lens Studio would: assets by id, the scene, scripts and inputs.
+"""Reads a Lens Studio project, also one that Lens Studio would not open, and lists its holes.
 
-Guess `open`: one that Lens Studio never saved is read like one that it did. Stops at the first
-thing that does not resolve; `lens.lint` lists all of them.
+Guess `open`: one that Lens Studio never saved is read like one that it did. The linter reports all
+holes, the player refuses a project at the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mobile_nelf.errors import BundleError
-from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged, parse_lens_yaml
+from mobile_nelf.export.inspection import Finding
+from mobile_nelf_exporters.lens.studio.assets import (
+    ASSETS,
+    META_KIND,
+    META_SUFFIX,
+    NATIVE_IMPORTERS,
+    REIMPORT,
+    Asset,
+    asset_holes,
+    read_asset,
+)
+from mobile_nelf_exporters.lens.studio.findings import error
+from mobile_nelf_exporters.lens.studio.scene import SceneObject, ownership_holes, read_objects
+from mobile_nelf_exporters.lens.studio.yaml import (
+    Tagged,
+    defined_entities,
+    field_of,
+    owned_ids,
+    parse_lens_yaml,
+    reference_id,
+)
 
-__all__ = ["Asset", "Component", "LensProject", "SceneObject", "read_lens_project"]
+__all__ = [
+    "BOM",
+    "PROJECT_SUFFIX",
+    "SAVE_AGAIN",
+    "SCENE_SUFFIX",
+    "LensProject",
+    "parse_lens_project",
+    "read_lens_project",
+]
 
-META = ".meta"
+PROJECT_SUFFIX = ".esproj"
+SCENE_SUFFIX = ".scene"
+PACKAGES = "Packages/"
+PACKAGE_IMPORTER = "NativePackageImporter"
 
+#: Every file that Lens Studio writes as YAML, other than the project file, begins like this.
+NATIVE_START = b"- !<"
+BOM = b"\xef\xbb\xbf"
 
-@dataclass(frozen=True)
-class Asset:
-    """A file that Lens Studio knows through its meta.
-
-    Attributes:
-        path: relative to the project.
-        id: of the asset, which scenes refer to; not that of the file.
-        kind: `FileMLAsset`, `JavaScriptAsset`, `Texture`, `RenderTarget`, …
-        settings: the importer's.
-    """
-
-    path: str
-    id: str
-    kind: str
-    settings: Any
-
-
-@dataclass(frozen=True)
-class Component:
-    """A component of a scene object.
-
-    Attributes:
-        kind: `Camera`, `ScriptComponent`, …
-        id: its uuid.
-        values: its properties.
-    """
-
-    kind: str
-    id: str
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class SceneObject:
-    """An object of the scene.
-
-    Attributes:
-        id: its uuid.
-        name: as shown in the Scene Hierarchy.
-        enabled: whether it takes part, as long as its parents do.
-        components: in order.
-        children: below it.
-    """
-
-    id: str
-    name: str
-    enabled: bool
-    components: tuple[Component, ...]
-    children: tuple[SceneObject, ...]
+RESTORE = "restore the file, or let Lens Studio write it again"
+SAVE_AGAIN = "open the project in Lens Studio and save it, or generate it again"
 
 
 @dataclass(frozen=True)
 class LensProject:
-    """A project in memory.
+    """All files of a project, those of Lens Studio parsed.
 
     Attributes:
-        name: of the `.esproj`.
-        files: content by path relative to the project.
-        assets: by asset id.
-        scene_path: of the scene.
-        objects: its roots.
-        render_output: id of the render target that is on the screen.
+        files: content by path relative to the project's folder.
+        settings: of each readable project file, by path; there should be one.
+        documents: entities by path, of each file in Lens Studio's own YAML.
+        imported: what the metas say, by path of the file.
+        asset_kinds: kind by id, of every asset that a meta declares.
+        has_packages: whether assets may be defined inside of packages, which cannot be looked into.
+        scene_path: of the scene that opens; empty if there is none.
+        objects: its roots, without what does not resolve.
+        holes: errors with which the project cannot be resolved, in the order of reading.
     """
 
-    name: str
     files: Mapping[str, bytes]
-    assets: dict[str, Asset]
+    settings: dict[str, Any]
+    documents: dict[str, list[Tagged]]
+    imported: dict[str, Asset]
+    asset_kinds: dict[str, str]
+    has_packages: bool
     scene_path: str
     objects: tuple[SceneObject, ...]
-    render_output: str
+    holes: tuple[Finding, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the project file; empty if there is none."""
+        return next(iter(self.settings), "").removesuffix(PROJECT_SUFFIX)
+
+    @property
+    def render_output(self) -> str:
+        """Id of the render target that is on the screen; empty if none is set."""
+        scene = self.documents.get(self.scene_path)
+        return reference_id(field_of(scene[0], "RenderOutput")) if scene else ""
+
+    @cached_property
+    def assets(self) -> dict[str, Asset]:
+        """Main assets of the files that are there, by id."""
+        return {
+            asset.id: asset
+            for asset in self.imported.values()
+            if asset.kind and asset.path in self.files
+        }
+
+    @property
+    def asset_paths(self) -> list[str]:
+        """Every file below `Assets` that is not a meta; hidden files belong to other programs."""
+        return [
+            path
+            for path in self.files
+            if path.startswith(ASSETS)
+            and not path.endswith(META_SUFFIX)
+            and not path.rpartition("/")[2].startswith(".")
+        ]
+
+    def asset_with(self, identity: str) -> Asset | None:
+        """The file whose meta declares an id, as its main asset or beside it."""
+        return next((asset for asset in self.imported.values() if identity in asset.kinds), None)
 
     def entity(self, asset: Asset) -> Tagged:
         """Returns the first entity of a native asset, such as a render target.
 
         Raises:
-            BundleError: the file is no list of entities.
+            BundleError: the file does not hold entities.
         """
-        return _entities(self.files[asset.path], asset.path)[0]
+        if asset.path not in self.documents:
+            raise BundleError(f"{asset.path}: does not begin like a file of Lens Studio; {RESTORE}")
+        return self.documents[asset.path][0]
 
 
 def read_lens_project(files: Mapping[str, bytes]) -> LensProject:
@@ -108,107 +139,179 @@ def read_lens_project(files: Mapping[str, bytes]) -> LensProject:
         BundleError: something is missing, malformed or does not resolve.
         MissingExtraError: PyYAML is not installed.
     """
-    projects = [path for path in files if path.endswith(".esproj") and "/" not in path]
-    if len(projects) != 1:
-        raise BundleError(f"expected one .esproj file, found {', '.join(projects) or 'none'}")
-    document = parse_lens_yaml(files[projects[0]], projects[0])
-    if not isinstance(document, dict) or not isinstance(document.get("sceneId"), str):
-        raise BundleError(f"{projects[0]}: has no sceneId; Lens Studio cannot open it")
-    assets = _assets(files)
-    scene = assets.get(document["sceneId"])
-    if scene is None or scene.kind != "Scene":
-        raise BundleError(f"{projects[0]}: sceneId {document['sceneId']} is the id of no scene")
-    entities = _entities(files[scene.path], scene.path)
-    root = entities[0]
-    if root.kind != "Scene" or root.id != scene.id:
-        raise BundleError(f"{scene.path}: begins with {root.tag}, expected Scene/{scene.id}")
-    by_id = {entity.id: entity for entity in entities[1:]}
-    objects = tuple(
-        _scene_object(by_id, node, scene.path) for node in _list(root, "objects", scene.path)
-    )
-    output = _reference(root.value.get("RenderOutput"))
-    if output not in assets or assets[output].kind != "RenderTarget":
-        raise BundleError(f"{scene.path}: RenderOutput is no render target, nothing is shown")
-    return LensProject(
-        projects[0].removesuffix(".esproj"), files, assets, scene.path, objects, output
-    )
+    project = parse_lens_project(files)
+    for hole in project.holes:
+        place = f"{hole.path}: " if hole.path else ""
+        raise BundleError(f"{place}{hole.problem}; {hole.advice}")
+    return project
 
 
-def _assets(files: Mapping[str, bytes]) -> dict[str, Asset]:
-    assets: dict[str, Asset] = {}
-    for path, content in files.items():
-        if not path.endswith(META):
+def parse_lens_project(files: Mapping[str, bytes]) -> LensProject:
+    """Returns the project in `files` as far as it can be read, with its holes.
+
+    Args:
+        files: content by POSIX path relative to the project folder.
+
+    Raises:
+        MissingExtraError: PyYAML is not installed.
+    """
+    settings, holes = _settings(files)
+    documents, unread = _documents(files)
+    imported, unknown = _imported(files, documents)
+    holes += [*unread, *unknown, *asset_holes(files, documents, imported)]
+    for path, entities in documents.items():
+        holes += _owned_nowhere(path, entities)
+    scene_path, unopened = _opened_scene(files, settings, imported)
+    holes += unopened
+    kinds = {i: kind for asset in imported.values() for i, kind in asset.kinds.items()}
+    packaged = any(asset.importer == PACKAGE_IMPORTER for asset in imported.values())
+    packaged = packaged or any(".lspkg" in path for path in files)
+    objects: tuple[SceneObject, ...] = ()
+    for path, entities in documents.items():
+        if not path.endswith(SCENE_SUFFIX) and path != scene_path:
             continue
-        source = path.removesuffix(META)
-        if source not in files:
-            raise BundleError(f"{path}: is there without {source}")
-        header = _entities(content, path)[0]
-        ids = header.value.get("ImportedAssetIds")
-        primary = _reference(header.value.get("PrimaryAsset"))
-        named = ids.items() if isinstance(ids, dict) else ()
-        kind = next((str(key) for key, value in named if _reference(value) == primary), None)
-        if header.kind != "AssetImportMetadata" or kind is None:
-            raise BundleError(f"{path}: PrimaryAsset {primary} is not among ImportedAssetIds")
-        if primary in (header.id, NIL, ""):
-            raise BundleError(
-                f"{path}: the id of the asset must differ from the file's {header.id}"
+        if entities[0].kind != "Scene":
+            holes.append(_wrong_start(path, entities[0], "Scene", "restore the file"))
+            continue
+        holes += ownership_holes(path, entities)
+        holes += _output_holes(path, entities[0], kinds, packaged)
+        roots, broken = read_objects(path, entities)
+        holes += broken
+        if path == scene_path:
+            objects = roots
+    return LensProject(
+        files, settings, documents, imported, kinds, packaged, scene_path, objects, tuple(holes)
+    )
+
+
+def _settings(files: Mapping[str, bytes]) -> tuple[dict[str, Any], list[Finding]]:
+    holes = []
+    paths = [path for path in files if path.endswith(PROJECT_SUFFIX) and "/" not in path]
+    if len(paths) != 1:
+        found = ", ".join(paths) or "none"
+        holes.append(
+            error(
+                "", f"expected one {PROJECT_SUFFIX} file, found {found}", "keep the project's own"
             )
-        if primary in assets:
-            raise BundleError(f"{path}: id {primary} is also that of {assets[primary].path}")
-        assets[primary] = Asset(source, primary, kind, header.value.get("ImporterSettings"))
-    return assets
-
-
-def _entities(content: bytes, path: str) -> list[Tagged]:
-    """Entities of a file, each a mapping with a tag of type and id."""
-    document = parse_lens_yaml(content, path)
-    if (
-        not isinstance(document, list)
-        or not document
-        or not all(
-            isinstance(entity, Tagged) and entity.id and isinstance(entity.value, dict)
-            for entity in document
         )
-    ):
-        raise BundleError(f"{path}: is no list of Lens Studio entities")
-    return document
+    settings: dict[str, Any] = {}
+    for path in paths:
+        try:
+            settings[path] = parse_lens_yaml(files[path].removeprefix(BOM), path)
+        except BundleError as problem:
+            holes.append(error(path, str(problem).removeprefix(f"{path}: "), SAVE_AGAIN))
+    return settings, holes
 
 
-def _list(entity: Tagged, key: str, path: str) -> list[Any]:
-    value = entity.value.get(key)
-    if not isinstance(value, list):
-        raise BundleError(f"{path}: {entity.tag} has no list of {key}")
-    return value
+def _documents(
+    files: Mapping[str, bytes],
+) -> tuple[dict[str, list[Tagged]], list[Finding]]:
+    documents: dict[str, list[Tagged]] = {}
+    holes = []
+    for path, content in files.items():
+        if not path.startswith((ASSETS, PACKAGES)):
+            continue
+        if not _looks_native(path, content):
+            continue
+        try:
+            document = parse_lens_yaml(content.removeprefix(BOM), path)
+        except BundleError as problem:
+            holes.append(error(path, str(problem).removeprefix(f"{path}: "), RESTORE))
+            continue
+        if isinstance(document, list) and document and all(map(_is_entity, document)):
+            documents[path] = document
+        else:
+            holes.append(_not_native(path))
+    return documents, holes
 
 
-def _reference(node: Any) -> str:
-    """The id that a node refers to or owns; empty for anything else."""
-    if not isinstance(node, Tagged) or node.kind.split(".")[0] not in ("reference", "own"):
-        return ""
-    return str(node.value)
+def _looks_native(path: str, content: bytes) -> bool:
+    named = path.endswith((META_SUFFIX, SCENE_SUFFIX))
+    return named or content.lstrip(BOM).startswith(NATIVE_START)
 
 
-def _scene_object(by_id: dict[str, Tagged], node: Any, path: str, depth: int = 0) -> SceneObject:
-    entity = by_id.get(_reference(node))
-    if entity is None or entity.kind != "SceneObject":
-        raise BundleError(f"{path}: {_reference(node) or node} is no SceneObject of this scene")
-    if depth > 100:
-        raise BundleError(f"{path}: SceneObject {entity.id} is its own child")
-    components = []
-    for owned in _list(entity, "Components", path):
-        component = by_id.get(_reference(owned))
-        if component is None:
-            raise BundleError(
-                f"{path}: component {_reference(owned) or owned} is not in this scene"
+def _is_entity(item: Any) -> bool:
+    return isinstance(item, Tagged) and bool(item.id) and isinstance(item.value, dict)
+
+
+def _not_native(path: str) -> Finding:
+    return error(path, "does not begin like a file of Lens Studio, '- !<Type/id>'", RESTORE)
+
+
+def _wrong_start(path: str, head: Tagged, kind: str, advice: str) -> Finding:
+    return error(path, f"begins with an entity {head.kind!r}, expected {kind!r}", advice)
+
+
+def _imported(
+    files: Mapping[str, bytes], documents: Mapping[str, list[Tagged]]
+) -> tuple[dict[str, Asset], list[Finding]]:
+    imported: dict[str, Asset] = {}
+    holes = []
+    for path, entities in documents.items():
+        if not path.endswith(META_SUFFIX):
+            continue
+        if entities[0].kind == META_KIND:
+            asset = read_asset(path, entities)
+            imported[asset.path] = asset
+        else:
+            holes.append(_wrong_start(path, entities[0], META_KIND, REIMPORT))
+    for path, asset in imported.items():
+        # One that begins like a file of Lens Studio was read, or is a hole already.
+        native = asset.importer in NATIVE_IMPORTERS and path in files
+        if native and not _looks_native(path, files[path]):
+            holes.append(_not_native(path))
+    return imported, holes
+
+
+def _owned_nowhere(path: str, entities: list[Tagged]) -> Iterator[Finding]:
+    for identity in sorted(set(owned_ids(entities)) - defined_entities(entities).keys()):
+        yield error(
+            path,
+            f"owns an entity {identity} that the file does not define",
+            "restore the entity or remove the line that owns it",
+        )
+
+
+def _opened_scene(
+    files: Mapping[str, bytes], settings: Mapping[str, Any], imported: Mapping[str, Asset]
+) -> tuple[str, list[Finding]]:
+    scenes = {
+        asset.id: asset.path
+        for asset in imported.values()
+        if asset.kind == "Scene" and asset.path in files
+    }
+    opened, holes = "", []
+    for path, data in settings.items():
+        identity = field_of(data, "sceneId")
+        if identity is None:
+            holes.append(error(path, "has no sceneId, so Lens Studio cannot open it", SAVE_AGAIN))
+        elif str(identity) not in scenes:
+            holes.append(
+                error(
+                    path,
+                    f"sceneId {str(identity)!r} is not a scene of the project",
+                    f"set it to {' or '.join(sorted(scenes)) or 'the id of a scene that you add'}",
+                )
             )
-        components.append(Component(component.kind, component.id, component.value))
-    children = tuple(
-        _scene_object(by_id, child, path, depth + 1) for child in _list(entity, "Children", path)
-    )
-    return SceneObject(
-        entity.id,
-        str(entity.value.get("Name", "")),
-        entity.value.get("Enabled") is not False,
-        tuple(components),
-        children,
-    )
+        opened = opened or scenes.get(str(identity), "")
+    return opened, holes
+
+
+def _output_holes(
+    path: str, scene: Tagged, kinds: Mapping[str, str], packaged: bool
+) -> Iterator[Finding]:
+    """Finds a scene that shows nothing; an unknown asset may come from a package."""
+    if not reference_id(field_of(scene, "RenderOutput")):
+        yield error(
+            path,
+            "RenderOutput is not set, so the Lens shows nothing",
+            "choose the render target as the scene's Capture Target (Scene Config in Lens Studio)",
+        )
+    for key in ("RenderOutput", "RenderPreviewOutput"):
+        identity = reference_id(field_of(scene, key))
+        kind = kinds.get(identity)
+        if identity and kind != "RenderTarget" and (kind or not packaged):
+            found = f"a {kind}" if kind else "nothing that the project defines"
+            yield error(
+                path, f"{key} is {found}, expected a RenderTarget", "choose a render target"
+            )

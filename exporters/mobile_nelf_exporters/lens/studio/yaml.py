@@ -13,7 +13,17 @@ from mobile_nelf.extras import import_extra
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["NIL", "Tagged", "parse_lens_yaml", "references", "tagged_nodes"]
+__all__ = [
+    "NIL",
+    "Tagged",
+    "defined_entities",
+    "field_of",
+    "owned_ids",
+    "parse_lens_yaml",
+    "reference_id",
+    "references",
+    "tagged_nodes",
+]
 
 #: The id of nothing.
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -59,7 +69,7 @@ def parse_lens_yaml(content: bytes, path: str) -> Any:
         path: of the file, for errors.
 
     Raises:
-        BundleError: it is no YAML, or YAML that Lens Studio does not write (anchors, a key twice,
+        BundleError: it is not YAML, or YAML that Lens Studio does not write (anchors, a key twice,
             hundreds of levels).
         MissingExtraError: PyYAML is not installed.
     """
@@ -141,3 +151,31 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
         # A list of references has such a tag itself.
         if kind == "reference" and isinstance(node.value, str) and node.value != NIL:
             yield wanted, node.value
+
+
+def field_of(node: Any, *keys: str) -> Any:
+    """The value below `keys` in nested mappings, tagged or not; None where there is none."""
+    for key in keys:
+        if isinstance(node, Tagged):
+            node = node.value
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
+
+
+def reference_id(node: Any) -> str:
+    """The id in a reference or in what owns an entity; empty for nil and for anything else."""
+    if isinstance(node, Tagged) and node.tag.partition(".")[0] in ("reference", "own"):
+        return "" if node.value == NIL else str(node.value)
+    return ""
+
+
+def defined_entities(value: Any) -> dict[str, Tagged]:
+    """Entities at or below `value` by id, those inside of others included."""
+    return {node.id: node for node in tagged_nodes(value) if node.id}
+
+
+def owned_ids(value: Any) -> list[str]:
+    """The id at each place at or below `value` that owns an entity; nil is left out."""
+    return [
+        str(node.value) for node in tagged_nodes(value) if node.tag == "own" and node.value != NIL
+    ]

@@ -18,7 +18,7 @@ __all__ = ["check_binary_model"]
 
 
 class _Walk:
-    """A place in a file that only goes on as far as there are bytes."""
+    """A position in a file that never passes its end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -31,13 +31,13 @@ class _Walk:
         return values
 
     def skip(self, count: int) -> None:
-        """Goes on by `count` bytes."""
+        """Advances by `count` bytes."""
         self._at += count
         if self._at > len(self._data):
             raise struct.error(f"{self._at - len(self._data)} bytes are missing")
 
     def skip_text(self) -> None:
-        """Goes on behind the next zero byte."""
+        """Advances past the next zero byte."""
         end = self._data.find(b"\0", self._at)
         self.skip(len(self._data) + 1 if end < 0 else end + 1 - self._at)
 
@@ -99,7 +99,7 @@ def _frame(walk: _Walk) -> None:
     walk.skip(images * (4 + 4 + 8))
 
 
-#: File to what goes on by one entry; `rigs` and `frames` are there since COLMAP 3.12.
+#: File to how its entries are skipped; `rigs` and `frames` are there since COLMAP 3.12.
 ENTRIES: dict[str, Callable[[_Walk], None]] = {
     "cameras.bin": _camera,
     "images.bin": _image,

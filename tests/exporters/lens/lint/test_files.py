@@ -39,7 +39,7 @@ def test_a_sparse_project_file(good, key):
 
 def test_a_scene_id_that_is_no_scene(good):
     files = edited(good, "Thing.esproj", r"sceneId: .*", f"sceneId: {IDS[0]}")
-    assert_reported(files, "Thing.esproj", "is no scene")
+    assert_reported(files, "Thing.esproj", "is not a scene")
 
 
 # ---- Metas and ids ------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_a_malformed_id(good, identity):
     files = {
         p: c.replace(asset_id(good, MODEL).encode(), identity.encode()) for p, c in good.items()
     }
-    assert_reported(files, f"{MODEL}.meta", "is no UUID")
+    assert_reported(files, f"{MODEL}.meta", "is not a UUID")
 
 
 def test_ids_counted_by_hand(good):

@@ -19,6 +19,7 @@ from tests.helpers.lens.lint_projects import (
     SCENE,
     SMALL,
     assert_reported,
+    by_hand,
     edited,
     generated_project,
     with_asset,
@@ -55,36 +56,8 @@ def test_a_project_within_other_files(good):
 # ---- Projects made by hand ----------------------------------------------------------------------
 
 
-def _by_hand(files) -> dict[str, bytes]:
-    """What a user adds in Lens Studio: a folder, a texture, TypeScript, a component, a text."""
-    files = with_asset(files, "Assets/My Art/Cat.png", b"\x89PNG", "Texture", "FileTextureImporter")
-    files = with_asset(
-        files,
-        "Assets/Scripts/Spin.ts",
-        b'import {SIK} from "SpectaclesInteractionKit.lspkg/SIK"\r\n@component\nclass Spin {}\n',
-        "TypeScriptAsset",
-        "TypeScriptAssetImporter",
-        IDS[2:],
-    )
-    files = edited(
-        files,
-        SCENE,
-        r"(?m)^- !<ScriptComponent/",
-        "- !<FutureComponent/ab03d2f7-64c9-4e18-b75a-2f9e10c8d463>\n  Name: unknown to us\n"
-        "  Texture: !<reference.Texture> f3a90b62-1d7c-48e5-b246-05e9d8c73a1f\n"
-        "  Objects: !<reference.SceneObject[]>\n    []\n"
-        "  Text: Drop me\u2028(hold)\n  ColorMask: {x: true, y: true, z: true, w: false}\n"
-        "- !<ScriptComponent/",
-    )
-    files = edited(
-        files, SCENE, r"(    - !<own> \S+\n)(?=- )",
-        r"\1    - !<own> ab03d2f7-64c9-4e18-b75a-2f9e10c8d463\n",
-    )  # fmt: skip
-    return {**files, "README.md": b""}
-
-
 def test_a_project_with_more_than_ours_has_no_findings(good):
-    files = _by_hand(good)
+    files = by_hand(good)
     assert b"FutureComponent" in files[SCENE]
     assert lint_lens_project(files) == ()
 
@@ -92,7 +65,7 @@ def test_a_project_with_more_than_ours_has_no_findings(good):
 def test_what_a_package_defines_is_not_missed(good):
     texture = f"  Texture: !<reference.Texture> {IDS[1]}"
     files = edited(
-        _by_hand(good), SCENE, re.escape(texture), texture.replace("f3a90b62", "a1b2c3d4")
+        by_hand(good), SCENE, re.escape(texture), texture.replace("f3a90b62", "a1b2c3d4")
     )
     assert_reported(files, SCENE, "which nothing in the project defines", "warning")
     assert lint_lens_project({**files, "Packages/Kit.lspkg": b"\x00packed"}) == ()

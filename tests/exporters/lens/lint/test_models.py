@@ -49,10 +49,10 @@ def test_a_model_that_is_none(good, content):
         (r"scale: 255.000000", "scale: 1.000000", "'output' is scaled by 1 with bias 0"),
         (r"scale: 1.000000", "scale: 2.000000", "'rays' is scaled by 2"),
         (r"bias: 0.000000", "bias: 0.500000", "bias 0.5"),
-        (r"scale: 1.000000", "scale: many", "no number"),
+        (r"scale: 1.000000", "scale: many", "not a number"),
         (r"flipY: false", "flipY: true", "flipY True"),
         (r"rotation: None", "rotation: Rotate90", "rotation 'Rotate90'"),
-        (r'InputName: ""', "InputName: picture", "'picture' is no input"),
+        (r'InputName: ""', "InputName: picture", "'picture' is not an input"),
     ],
 )
 def test_a_meta_that_disagrees_with_the_model(good, pattern, replacement, problem):

@@ -56,7 +56,7 @@ def test_a_reference_to_the_file_in_place_of_the_asset(good):
 def test_an_owned_entity_that_is_not_there(good):
     files = edited(good, SCENE, r"(?m)^- !<Camera/\S+>", f"- !<Camera/{IDS[0]}>")
     assert_reported(files, SCENE, "owns an entity")
-    assert_reported(files, SCENE, "belongs to no object", "warning")
+    assert_reported(files, SCENE, "does not belong to an object", "warning")
 
 
 def test_an_entity_with_two_owners(good):
@@ -78,7 +78,7 @@ def test_a_script_component_without_script(good):
 
 def test_an_input_that_the_script_does_not_declare(good):
     files = edited(good, SCENE, r"      model:", "      modell:")
-    assert_reported(files, SCENE, "sets 'modell', which is no //@input", "warning")
+    assert_reported(files, SCENE, "sets 'modell', which is not an //@input", "warning")
 
 
 def test_an_input_of_the_wrong_kind(good):

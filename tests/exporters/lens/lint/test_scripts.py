@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mobile_nelf_exporters.lens.lint.check import lint_lens_project
-from mobile_nelf_exporters.lens.lint.scripts import script_inputs, syntax_problems
+from mobile_nelf_exporters.lens.lint.scripts import syntax_problems
 from tests.helpers.lens.lint_projects import SCRIPT, assert_reported, with_asset
 from tests.helpers.node import needs_node
 
@@ -65,15 +65,3 @@ def test_scripts_are_parsed_and_never_run(tmp_path):
 def test_without_node_nothing_is_said_of_syntax(good, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert lint_lens_project({**good, SCRIPT: good[SCRIPT] + b"\nfunction (((\n"}) == ()
-
-
-def test_inputs_of_a_script():
-    lines = (
-        b'//@input Asset.MLAsset model {"hint":"x"}',
-        b"  // @input float[] sizes",
-        b"//@input vec2 p = {1,2}",
-    )
-    inputs = script_inputs(b"\n".join(lines))
-    assert {name: found.type for name, found in inputs.items()} == {
-        "model": "MLAsset", "sizes": "float[]", "p": "vec2",
-    }  # fmt: skip

@@ -18,9 +18,9 @@ from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
+from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.project import project_files
 from tests.helpers.lens.lenses import Lens, make_lens
 from tests.helpers.node import needs_node
 from tests.helpers.students import random_checkpoint

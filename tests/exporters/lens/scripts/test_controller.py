@@ -182,7 +182,7 @@ def test_a_smaller_model_that_does_not_load_is_tried_once():
     session = open_session(lens)
     full = session.texture().shape
     _turn_for(session, 100, 0.1)
-    assert session.texture().shape == full, "the other goes on"
+    assert session.texture().shape == full, "the other continues"
     assert "could not be loaded" in session.status
     assert len([line for line in session.printed if "could not be loaded" in line]) == 1
 

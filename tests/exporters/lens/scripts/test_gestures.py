@@ -75,7 +75,7 @@ def test_inertia_dies_away_exponentially():
         session.update(FRAME)
         angles.append(view_of(session)[0])
     steps = np.diff(angles)
-    assert np.all(steps < 0), "the camera goes on the way it went"
+    assert np.all(steps < 0), "the camera keeps turning the way it went"
     np.testing.assert_allclose(steps[1:] / steps[:-1], np.exp(-FRAME / 0.35), rtol=1e-6)
     for _ in range(60):
         session.update(FRAME)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.session import RUNTIME, LensSession
-from mobile_nelf_exporters.lens.project import project_files, render_lens_project
+from mobile_nelf_exporters.lens.project import render_lens_project
 from tests.helpers.lens.contracts import LAYOUT_NAMES, lens_contract, room_contract
 from tests.helpers.lens.lenses import make_lens
 

@@ -155,7 +155,7 @@ def test_the_state_of_another_run_is_refused(tmp_path: Path, other: str) -> None
         source, named = sphere_views(seed=1), "views"
     else:
         initial, named = checkpoint(result.weights), "initial weights"
-    message = rf"train\.state: is the state of a run with other settings or views \({named}\)"
+    message = rf"train\.state: belongs to a run with different settings or views \({named}\)"
     with pytest.raises(InputError, match=message):
         fit(tmp_path, config, source, student, initial=initial)
     assert (tmp_path / "train.state").read_bytes() == state
@@ -169,7 +169,7 @@ def test_a_file_that_is_no_state_is_refused_and_kept(tmp_path: Path) -> None:
             fit(tmp_path)
         assert state.read_bytes() == content
     torch.save({"weights": {}}, state)
-    with pytest.raises(InputError, match="state: holds something else than the state of a run"):
+    with pytest.raises(InputError, match="state: is not the state of a run"):
         fit(tmp_path)
 
 
@@ -216,7 +216,7 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
     weights = fit(tmp_path, replace(FIT, steps=1)).weights
     # A statistic that training does not read but rendering does: no colour seen so far tells.
     weights["body.0.conv_block.1.running_var"].fill_(float("nan"))
-    with pytest.raises(TrainingError, match="weights stopped being finite numbers before step 4"):
+    with pytest.raises(TrainingError, match="training diverged: non-finite weights before step 4"):
         fit(tmp_path / "next", initial=checkpoint(weights))
     assert not (tmp_path / "next" / "train.state").exists()
 

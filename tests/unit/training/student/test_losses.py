@@ -138,7 +138,7 @@ def test_a_student_that_shows_one_colour_is_reported() -> None:
     assert str(caught.value) == (
         f"the student collapsed: up to step {7 + WINDOW} it showed the one colour (1.00, 1.00, "
         f"1.00) for {WINDOW} steps, 4.8 dB where the best constant colour reaches 10.8 dB; start "
-        "again with a --learning-rate below 0.002"
+        "again with a learning rate below 0.002"
     )
     assert caught.value.exit_code == 1
 
@@ -168,7 +168,7 @@ def test_nothing_is_judged_during_the_warm_up() -> None:
 
 
 def test_colours_that_are_no_numbers_are_reported_at_once() -> None:
-    with pytest.raises(TrainingError, match="stopped being finite numbers at step 4;"):
+    with pytest.raises(TrainingError, match="diverged: non-finite colours at step 4;"):
         watch(lambda step, target: target / (0.0 if step == 3 else 1.0), warmup=99)
 
 

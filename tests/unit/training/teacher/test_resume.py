@@ -1,4 +1,4 @@
-"""Training that is killed and goes on: to the same bits, and never with another run's state."""
+"""Training that is killed and resumes: to the same bits, and never with another run's state."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def refused(scene_folder: Path, state: Path, **changes: Any) -> str:
 def test_the_state_of_other_settings_is_refused(
     unbroken: Path, photos: Path, changes: dict[str, Any]
 ) -> None:
-    assert "is the state of a run with other settings or views (teacher)" in refused(
+    assert "belongs to a run with different settings or views (teacher)" in refused(
         photos, unbroken, **changes
     )
 
@@ -162,11 +162,11 @@ def test_the_state_of_another_scene_is_refused(
     picture = np.array(Image.open(tmp_path / "photo_3.png"))
     picture[0, 0, 3] = 1
     Image.fromarray(picture).save(tmp_path / "photo_3.png")
-    assert "other settings or views (photos)" in refused(tmp_path, unbroken)
+    assert "different settings or views (photos)" in refused(tmp_path, unbroken)
     # The same photos, but a reader that finds another box: the grids would be elsewhere.
     scene = saved_scene(photos)
     wider = replace(scene, box=replace(scene.box, upper=(1.2, 1.2, 1.3)))
-    with pytest.raises(InputError, match=r"other settings or views \(space\)"):
+    with pytest.raises(InputError, match=r"different settings or views \(space\)"):
         train_teacher(wider, RUN, unbroken, CPU)
 
 
@@ -175,9 +175,9 @@ def test_a_state_that_is_none_is_refused(unbroken: Path, photos: Path, tmp_path:
     whole = unbroken.read_bytes()
     for content in (b"", b"no state", whole[: len(whole) // 2]):
         state.write_bytes(content)
-        assert "delete it to start afresh" in refused(photos, state)
+        assert "delete it to start over" in refused(photos, state)
     torch.save({"run": {}, "step": 3}, state)
-    assert "holds something else than the state of a run" in refused(photos, state)
+    assert "is not the state of a run" in refused(photos, state)
 
 
 def test_a_missing_folder_is_named_before_anything_is_read(photos: Path, tmp_path: Path) -> None:

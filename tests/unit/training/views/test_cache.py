@@ -19,7 +19,7 @@ from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.views.cache import Schedule, ViewCache, remove_cache, views_seen
 from mobile_nelf.training.views.patches import draw_patches
-from mobile_nelf.training.views.sources import PhotoViews, ViewSource
+from mobile_nelf.training.views.sources import MixedViews, PhotoViews, ViewSource
 from tests.helpers.sphere import (
     FIT,
     STUDENT,
@@ -104,7 +104,7 @@ def test_a_small_ring_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert_holds(cache, index, sphere_views(), index)
     assert list(window) == [10, 11, 12, 13]
     assert rendered(note) == list(range(14))
-    # A process that goes on from step 10 finds two of its views; the others were replaced.
+    # A process that resumes from step 10 finds two of its views; the others were replaced.
     again = open_cache(NotedViews(note), tmp_path / "ring")
     assert list(again.advance(10, silent)) == [9, 10, 11, 12]
     assert rendered(note)[14:] == [9]
@@ -297,3 +297,23 @@ def test_photos_must_exist_and_have_one_size(tmp_path: Path) -> None:
     train[0].path.unlink()
     with pytest.raises(SceneError, match=r"r_0\.png: cannot be read"):
         PhotoViews(train).identity()
+
+
+def test_every_so_many_views_of_a_mixture_is_a_photo(tmp_path: Path) -> None:
+    photos = PhotoViews(sphere_scene(tmp_path / "scene", photos=3).train)
+    mixed = MixedViews(photos, sphere_views(), every=4)
+    assert (mixed.count, mixed.size) == (None, photos.size)
+    for index in range(20):
+        turn, place = divmod(index, 4)
+        wanted = photos.view(turn % 3) if place == 0 else sphere_views().view(index)
+        camera, pixels = mixed.view(index)
+        assert (pixels == wanted[1]).all()
+        assert (camera.cam_to_world == wanted[0].cam_to_world).all()
+    others = {
+        MixedViews(photos, sphere_views(seed), every).identity()
+        for seed, every in ((0, 4), (0, 5), (1, 4))
+    }
+    assert len(others) == 3
+    odd = PhotoViews(sphere_scene(tmp_path / "odd", photos=3).cropped(5).train)
+    with pytest.raises(SceneError, match="both must have one size"):
+        MixedViews(odd, sphere_views(), every=4)

@@ -15,6 +15,7 @@ from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf.scenes import View
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.ranks import Ranks
+from mobile_nelf.training.views import cache as cache_module
 from mobile_nelf.training.views.cache import ViewCache
 from mobile_nelf.training.views.patches import Patches, draw_patches
 from mobile_nelf.training.views.sources import PhotoViews, ViewSource
@@ -148,3 +149,17 @@ def test_every_step_draws_its_own_batch_and_the_same_one_again(tmp_path: Path) -
     assert all(torch.equal(*parts) for parts in zip(one, same, strict=True))
     assert not torch.equal(one.jitter, other.jitter)
     assert not torch.equal(one.pixels, other.pixels)
+
+
+@pytest.mark.parametrize("foreground", [0.0, 0.7])
+def test_a_ring_in_the_memory_of_a_gpu_gives_the_same_patches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreground: float
+) -> None:
+    """The same code as beside a GPU, with the ring as a tensor of the CPU."""
+    config = replace(FIT, patch_rays=3, patches=40, foreground=foreground)
+    on_disk = draw(sphere_views(), tmp_path, STUDENT, config)
+    monkeypatch.setattr(cache_module, "_has_memory_of_its_own", lambda device: True)
+    on_device = draw(sphere_views(), tmp_path / "none", STUDENT, config)
+    assert not (tmp_path / "none").exists()
+    for wanted, found in zip(on_disk, on_device, strict=True):
+        assert torch.equal(wanted, found)

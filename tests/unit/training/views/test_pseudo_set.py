@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not output.exists()
-        with pytest.raises(InputError, match="is no pseudo set"):
+        with pytest.raises(InputError, match="is not a pseudo set"):
             read_pseudo_set(tmp_path / "set.run")
         with pytest.raises(SceneError):
             read_scene(tmp_path / "set.run")
@@ -171,7 +171,9 @@ def test_a_run_of_other_settings_does_not_go_on(scene: Scene, tmp_path: Path) ->
     output, folder = tmp_path / "set", tmp_path / "set.run"
     write_pseudo_set(SPHERE, scene, CONFIG, output)
     output.rename(folder)
-    with pytest.raises(InputError, match=r"set.run: is the beginning .* \(source, views, seed\)"):
+    with pytest.raises(
+        InputError, match=r"set.run: belongs to a pseudo set .* \(source, views, seed\)"
+    ):
         write_pseudo_set(SPHERE, scene, PseudoSetConfig(6, seed=4), output)
     before = files_of(folder)
     write_pseudo_set(SPHERE, scene, CONFIG, output)
@@ -182,7 +184,7 @@ def test_a_run_of_other_settings_does_not_go_on(scene: Scene, tmp_path: Path) ->
         write_pseudo_set(SPHERE, scene, CONFIG, output, force=True)
     assert files_of(folder) == {"mine.txt": b"mine"}
     (folder / "pseudo_set.json").write_text("{")
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         write_pseudo_set(SPHERE, scene, CONFIG, output, force=True)
 
 
@@ -195,7 +197,7 @@ def test_only_a_pseudo_set_is_replaced(scene: Scene, tmp_path: Path) -> None:
     assert len(read_pseudo_set(output)) == 2
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "cat.txt").write_text("cat")
-    with pytest.raises(OutputError, match="cats: is no pseudo set, so --force will not replace"):
+    with pytest.raises(OutputError, match="cats: is not a pseudo set, so force does not replace"):
         write_pseudo_set(SPHERE, scene, CONFIG, tmp_path / "cats", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ball", "cats", "set"]
 
@@ -245,7 +247,7 @@ def test_a_damaged_set_is_refused(scene: Scene, tmp_path: Path) -> None:
     (output / "train" / "r_00002.webp").unlink()
     with pytest.raises(SceneError, match=r"r_00002.webp: is missing"):
         read_pseudo_set(output)
-    with pytest.raises(InputError, match="ball: is no pseudo set"):
+    with pytest.raises(InputError, match="ball: is not a pseudo set"):
         read_pseudo_set(tmp_path / "ball")
 
 

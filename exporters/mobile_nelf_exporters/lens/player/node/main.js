@@ -1,113 +1,126 @@
 // Runs a Lens Studio project without Lens Studio: the Python side sends what happens to the phone,
 // this side answers with what the lens did.
 //
+// The scripts of a lens may be anybody's. They and the API that they see run in a context of their
+// own (start.js, api.js and what those require). Text is all that crosses: into the context through
+// `handle`, out of it through `bridge`. No object of this side is ever handed in, and nothing that
+// comes out is touched but strings, since a getter or a custom `toString` would run here.
+//
 // usage: node main.js, talking in the messages of pipe.js
 "use strict";
-const { documented } = require("./documented");
-const maths = require("./maths");
-const { MachineLearning } = require("./ml");
+const fs = require("fs");
+const path = require("path");
+const vm = require("vm");
+const { described } = require("./described");
 const pipe = require("./pipe");
-const { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene } = require("./scene");
-const { Scripts } = require("./scripts");
 
-let scene = null;
-let printed = [];
-let scriptNanos = 0n;
+const { process } = globalThis;
+const { hrtime } = process;
+const exit = process.reallyExit.bind(process);
 
-function api() {
-    const globals = {
-        ...maths,
-        ClearColorOption,
-        DeviceTrackingMode,
-        HorizontalOverflow,
-        MachineLearning,
-        Rect: documented("Rect", {
-            create: (left, right, bottom, top) =>
-                documented("Rect", { left, right, bottom, top }),
-        }),
-        print: (message) => { printed.push(String(message)); },
-        getTime: () => scene.time,
-        getDeltaTime: () => scene.delta,
-        isNull: (value) => value === null || value === undefined,
-    };
-    globals.global = documented("global", {
-        scene: documented("ScriptScene", {
-            createSceneObject: (name) => scene.sceneObject({ name, components: [] }).proxy,
-        }),
-        touchSystem: documented("TouchDataProvider", { touchBlocking: false }),
-    });
-    return globals;
-}
+const INSIDE = ["api", "bridge", "described", "documented", "maths", "ml", "scene", "scripts",
+    "textures"];
 
-const commands = {
-    open({ project, screen }) {
-        scene = new Scene(project, screen);
-        const scripts = new Scripts(project.sources, api());
-        for (const object of scene.roots) {
-            for (const { script, inputs, enabled } of object.scripts) {
-                const values = {};
-                for (const [name, input] of Object.entries(inputs)) {
-                    values[name] = input.asset === undefined
-                        ? input.value : scene.asset(input.asset);
-                }
-                scripts.component(script, scene.scriptOf(object, values, enabled));
-            }
-        }
-    },
-    start() {
-        scene.dispatch("OnStartEvent", documented("OnStartEvent", {}));
-        scene.runPending();
-    },
-    update({ delta }) {
-        scene.frame(delta);
-    },
-    touch({ kind, finger, x, y }) {
-        const type = `Touch${kind[0].toUpperCase()}${kind.slice(1)}Event`;
-        // Declarations: (0, 0) is the top left of the screen.
-        scene.dispatch(type, documented(type, {
-            getTouchId: () => finger,
-            getTouchPosition: () => new maths.vec2(x, y),
-        }));
-    },
-    device({ position, rotation, fov }) {
-        scene.device = { position, rotation, fov };
-    },
+// What a file gets by name: a component its `script`, a module what it exports.
+const FORMS = {
+    component: ["require", "script"],
+    module: ["require", "module", "exports"],
 };
 
-function report() {
-    const { pixels, ...shown } = scene.shown();
-    const { runs, writtenBytes, modelNanos } = scene.cost;
-    scene.cost = { runs: 0, writtenBytes: 0, modelNanos: 0n };
-    const answer = {
-        printed,
-        status: scene.status(),
-        shown,
-        runs,
-        writtenBytes,
-        scriptSeconds: Number(scriptNanos - modelNanos) / 1e9,
-        modelSeconds: Number(modelNanos) / 1e9,
-    };
-    printed = [];
-    return [answer, pixels ? [pixels] : []];
+// A null prototype leaves nothing to walk to from what the context shows of this object.
+const context = vm.createContext(Object.create(null),
+    { codeGeneration: { strings: false, wasm: false } });
+
+let modelNanos = 0n;
+let isAsking = false;
+
+function fail(reason) {
+    fs.writeSync(2, reason);
+    exit(1);
 }
 
-// What a script threw, with the first place in the project that it came from.
-function described(error) {
-    if (!(error && typeof error.message === "string")) {
-        return `a script threw ${String(error)}`;
+// Asks the Python side to run a model and waits for it. An arrow function, which has no prototype.
+const bridge = (text) => {
+    if (isAsking || typeof text !== "string") {
+        fail("a script broke into a request");
     }
-    const found = String(error.stack).match(/(Assets\/[^):\n]*):(\d+)/);
-    return `${found ? `${found[1]}, line ${found[2]}: ` : ""}${error.message}`;
+    isAsking = true;
+    const begin = hrtime.bigint();
+    const answer = pipe.ask(text);
+    modelNanos += hrtime.bigint() - begin;
+    isAsking = false;
+    return answer;
+};
+for (const name of Reflect.ownKeys(bridge)) {
+    delete bridge[name];
+}
+Object.freeze(Object.setPrototypeOf(bridge, null));
+
+function compile(source, names, filename) {
+    return vm.compileFunction(source, names, { filename, parsingContext: context });
 }
 
-for (;;) {
-    const { header } = pipe.read();
-    const begin = process.hrtime.bigint();
-    try {
-        commands[header.command](header);
-        scriptNanos = process.hrtime.bigint() - begin;
-        pipe.write(...report());
-    } catch (error) {
-        pipe.write({ error: described(error) });
+function own(name, names) {
+    return compile(fs.readFileSync(path.join(__dirname, `${name}.js`), "utf8"), names, `${name}.js`);
+}
+
+// No script has run yet, so that the context is as this side made it and its objects can be used.
+function open() {
+    const inside = own("start", ["bridge"])(bridge);
+    for (const name of INSIDE) {
+        inside.addModule(`./${name}`, own(name, ["require", "module"]));
+    }
+    pipe.write("{}", "{}");
+    const { sources } = JSON.parse(pipe.read());
+    for (const [file, text] of Object.entries(sources)) {
+        for (const [form, names] of Object.entries(FORMS)) {
+            try {
+                inside.addScript(form, file, compile(text, names, file), "");
+            } catch (error) {
+                inside.addScript(form, file, null, described(error));
+            }
+        }
+    }
+    pipe.write("{}", "{}");
+    return inside.begin();
+}
+
+// What a script could do with this process if it got hold of it after all: nothing of this is used.
+function disarm() {
+    const language = new Set(vm.runInContext("Reflect.ownKeys(globalThis).join()", context).split(","));
+    for (const name of Object.getOwnPropertyNames(globalThis)) {
+        if (!language.has(name)) {
+            delete globalThis[name];
+        }
+    }
+    for (const name of ["_debugProcess", "_kill", "_linkedBinding", "abort", "binding", "dlopen",
+        "getBuiltinModule", "kill", "mainModule"]) {
+        delete process[name];
     }
 }
+
+function serve(handle) {
+    for (;;) {
+        const text = pipe.read();
+        modelNanos = 0n;
+        const begin = hrtime.bigint();
+        let answer = null;
+        try {
+            answer = handle(text);
+        } catch {
+            // Whatever was thrown belongs to the scripts.
+        }
+        if (typeof answer !== "string" || isAsking) {
+            fail("a script broke the runtime of lenses");
+        }
+        const scriptNanos = hrtime.bigint() - begin - modelNanos;
+        pipe.write(JSON.stringify({
+            script_seconds: Number(scriptNanos) / 1e9,
+            model_seconds: Number(modelNanos) / 1e9,
+        }), answer);
+    }
+}
+
+const handle = open();
+disarm();
+serve(handle);

@@ -3,9 +3,9 @@
 // Each rule names its source: "declarations" are Lens Studio's own of its scripting API, "guide" is
 // its guide to MLComponent; "guess" has an entry in guesses.json.
 "use strict";
+const { ask } = require("./bridge");
 const { LensApiError, documented, enumeration, secretOf } = require("./documented");
 const { vec3 } = require("./maths");
-const pipe = require("./pipe");
 const textures = require("./textures");
 
 // Declarations: names and order are theirs.
@@ -60,6 +60,11 @@ const MachineLearning = documented("MachineLearning", {
 
 function flipsOf({ flipX, flipY }) {
     return { flipX, flipY };
+}
+
+// Flips as the Python side reads them; scripts may have set anything.
+function named({ flipX, flipY }) {
+    return { flip_x: Boolean(flipX), flip_y: Boolean(flipY) };
 }
 
 // Declarations: a transformer applies to a placeholder's data; nobody says how to other than pictures.
@@ -123,6 +128,7 @@ function outputPlaceholder(spec, built) {
 
 // One component. `schedule(fn)` runs a function after the scripts of this frame, as callbacks come.
 function createMLComponent(scene) {
+    const number = scene.components.length;
     let inputs = [];
     let outputs = [];
     let asset = null;
@@ -206,18 +212,21 @@ function createMLComponent(scene) {
             }
             return {
                 layout: given.dataLayout === DataLayout.NCHW ? "NCHW" : "NHWC",
-                ...flips,
+                ...named(flips),
                 data: isData ? data : new Float32Array(0),
             };
         });
         scene.countRun(sent.reduce((sum, item) => sum + item.data.byteLength, 0));
-        const begin = process.hrtime.bigint();
-        const { header, arrays } = pipe.ask({
+        const isDrawn = (output) => secretOf(output).members.mode === OutputMode.Texture;
+        const { header, arrays } = ask({
             request: "run",
             asset: asset.id,
+            component: number,
             inputs: sent.map(({ data, ...rest }) => rest),
+            // Pictures stay on the Python side; scripts cannot read them either.
+            outputs: outputs.map((output) => (
+                { is_drawn: isDrawn(output), ...named(secretOf(output).flips) })),
         }, sent.map((item) => item.data));
-        scene.countModelTime(process.hrtime.bigint() - begin);
         if (header.error) {
             state = ModelState.Idle;
             called("onRunningFailed", header.error);
@@ -229,11 +238,11 @@ function createMLComponent(scene) {
             if (secret.members.dataLayout === DataLayout.NCHW) {
                 throw new LensApiError("outputs in layout NCHW are not simulated");
             }
-            secret.data.set(arrays[index]);
-            if (secret.members.mode === OutputMode.Texture) {
+            if (isDrawn(output)) {
                 secret.texture = secret.texture || textures.create(width, height);
-                textures.fill(secret.texture, secret.data, secret.spec.shape[2], secret.flips);
+                textures.draw(secret.texture, { component: number, output: index });
             } else {
+                secret.data.set(arrays[index]);
                 refuseFlips(`OutputPlaceholder ${secret.spec.name}`, secret.flips);
             }
         });

@@ -25,7 +25,7 @@ class Scene {
         this.time = 0;
         this.delta = 0;
         this.device = { position: [0, 0, 0], rotation: [1, 0, 0, 0], fov: null };
-        this.cost = { runs: 0, writtenBytes: 0, modelNanos: 0n };
+        this.cost = { runs: 0, writtenBytes: 0 };
         this.screen = screen;
         this.cameras = []; // {renderTarget, enabled}
         // Render targets refer to other textures.
@@ -67,10 +67,6 @@ class Scene {
     countRun(bytes) {
         this.cost.runs += 1;
         this.cost.writtenBytes += bytes;
-    }
-
-    countModelTime(nanos) {
-        this.cost.modelNanos += nanos;
     }
 
     // Anything that a script can hold of the scene.
@@ -182,9 +178,9 @@ class Scene {
     }
 
     dispatch(type, event) {
-        for (const item of this.handlers.slice()) {
-            if (item.type === type) {
-                item.handler(event);
+        for (const { type: bound, handler } of this.handlers.slice()) {
+            if (bound === type) {
+                handler(event);
             }
         }
     }
@@ -232,8 +228,8 @@ class Scene {
             if (textures.isCamera(control.inputTexture)) {
                 return { kind: "camera" };
             }
-            const { size, channels, pixels } = secretOf(control.inputTexture);
-            return pixels ? { kind: "texture", size, channels, pixels } : nothing;
+            const { drawn } = secretOf(control.inputTexture);
+            return drawn ? { kind: "texture", ...drawn } : nothing;
         }
         const { x, y, z } = control.clearColor;
         return { kind: "colour", colour: [x, y, z] };

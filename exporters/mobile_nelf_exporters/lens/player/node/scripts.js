@@ -1,16 +1,23 @@
 // Loads the scripts of a project: components with `script`, modules by `require`.
 "use strict";
-const path = require("path").posix;
-const vm = require("vm");
-const { LensApiError, documented } = require("./documented");
+const { LensApiError } = require("./documented");
+const { scripts } = require("./outside");
+
+// The path that `name` is for a script in the folder of `from`.
+function joined(from, name) {
+    const parts = from.split("/").slice(0, -1);
+    for (const part of name.split("/")) {
+        if (part === ".." && parts.length > 0 && parts[parts.length - 1] !== "..") {
+            parts.pop();
+        } else if (part !== "." && part !== "") {
+            parts.push(part);
+        }
+    }
+    return parts.join("/");
+}
 
 class Scripts {
-    // `sources`: text by path relative to the project. `globals`: the API.
-    constructor(sources, globals) {
-        this.sources = sources;
-        this.context = vm.createContext(globals, { codeGeneration: { strings: false, wasm: false } });
-        // V8's own console would swallow what Lens Studio's prints.
-        vm.runInContext("delete globalThis.console", this.context);
+    constructor() {
         this.modules = new Map();
     }
 
@@ -20,8 +27,8 @@ class Scripts {
         if (!/^\.\.?\//.test(name)) {
             throw new LensApiError(`require("${name}") in ${from}: only paths from ./ are simulated`);
         }
-        const wanted = path.join(path.dirname(from), name);
-        const found = [wanted, `${wanted}.js`].find((file) => file in this.sources);
+        const wanted = joined(from, name);
+        const found = [wanted, `${wanted}.js`].find((file) => scripts.module.has(file));
         if (!found) {
             throw new LensApiError(`require("${name}") in ${from}: there is no such script`);
         }
@@ -34,19 +41,21 @@ class Scripts {
             const module = { exports: {} };
             // In place before it runs: modules may require each other.
             this.modules.set(file, module);
-            this.run(file, ["module", "exports"], [module, module.exports]);
+            this.run("module", file, module, module.exports);
         }
         return this.modules.get(file).exports;
     }
 
     component(file, script) {
-        this.run(file, ["script"], [script]);
+        this.run("component", file, script);
     }
 
-    run(file, names, values) {
-        const compiled = vm.compileFunction(this.sources[file], ["require", ...names],
-            { filename: file, parsingContext: this.context });
-        compiled((name) => this.require(file, name), ...values);
+    run(form, file, ...values) {
+        const { run, problem } = scripts[form].get(file);
+        if (run === null) {
+            throw new LensApiError(problem);
+        }
+        run((name) => this.require(file, name), ...values);
     }
 }
 

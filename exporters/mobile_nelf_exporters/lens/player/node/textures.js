@@ -15,7 +15,7 @@ function register(id, width, height, { control = null, isCamera = false } = {}) 
         control,
         getWidth: () => size.width,
         getHeight: () => size.height,
-    }, { readOnly: ["control"], secret: { kind: "Texture", isCamera, size, pixels: null } });
+    }, { readOnly: ["control"], secret: { kind: "Texture", isCamera, drawn: null } });
     if (id !== null) {
         byId.set(id, texture);
     }
@@ -26,23 +26,9 @@ function create(width, height) {
     return register(null, width, height);
 }
 
-// Keeps what a model drew: values within [0, 255], rows downwards. Guess orientation: the first row of
-// the tensor is the top of the texture.
-function fill(texture, data, channels, flips) {
-    const secret = secretOf(texture);
-    const { width, height } = secret.size;
-    const pixels = secret.pixels || new Float32Array(width * height * channels);
-    for (let y = 0; y < height; y++) {
-        const row = flips.flipY ? height - 1 - y : y;
-        for (let x = 0; x < width; x++) {
-            const column = flips.flipX ? width - 1 - x : x;
-            for (let c = 0; c < channels; c++) {
-                pixels[(y * width + x) * channels + c] = data[(row * width + column) * channels + c];
-            }
-        }
-    }
-    secret.pixels = pixels;
-    secret.channels = channels;
+// Remembers which output of which component drew it; the Python side keeps the pixels.
+function draw(texture, by) {
+    secretOf(texture).drawn = by;
 }
 
 // Whether this is what the device's camera sees.
@@ -51,4 +37,4 @@ function isCamera(texture) {
     return secret !== undefined && secret.kind === "Texture" && secret.isCamera;
 }
 
-module.exports = { create, fill, isCamera, of, register };
+module.exports = { create, draw, isCamera, of, register };

@@ -1,0 +1,90 @@
+// What scripts see, and what happens to the phone.
+"use strict";
+const { decode, encode } = require("./bridge");
+const { described } = require("./described");
+const { documented } = require("./documented");
+const maths = require("./maths");
+const { MachineLearning } = require("./ml");
+const { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene } = require("./scene");
+const { Scripts } = require("./scripts");
+
+let scene = null;
+let printed = [];
+
+Object.assign(globalThis, maths, {
+    ClearColorOption,
+    DeviceTrackingMode,
+    HorizontalOverflow,
+    MachineLearning,
+    Rect: documented("Rect", {
+        create: (left, right, bottom, top) => documented("Rect", { left, right, bottom, top }),
+    }),
+    print: (message) => { printed.push(String(message)); },
+    getTime: () => scene.time,
+    getDeltaTime: () => scene.delta,
+    isNull: (value) => value === null || value === undefined,
+    global: documented("global", {
+        scene: documented("ScriptScene", {
+            createSceneObject: (name) => scene.sceneObject({ name, components: [] }).proxy,
+        }),
+        touchSystem: documented("TouchDataProvider", { touchBlocking: false }),
+    }),
+});
+
+const commands = {
+    open({ project, screen }) {
+        scene = new Scene(project, screen);
+        const scripts = new Scripts();
+        for (const object of scene.roots) {
+            for (const { script, inputs, enabled } of object.scripts) {
+                const values = {};
+                for (const [name, input] of Object.entries(inputs)) {
+                    values[name] = input.asset === undefined
+                        ? input.value : scene.asset(input.asset);
+                }
+                scripts.component(script, scene.scriptOf(object, values, enabled));
+            }
+        }
+    },
+    start() {
+        scene.dispatch("OnStartEvent", documented("OnStartEvent", {}));
+        scene.runPending();
+    },
+    update({ delta }) {
+        scene.frame(delta);
+    },
+    touch({ kind, finger, x, y }) {
+        const type = `Touch${kind[0].toUpperCase()}${kind.slice(1)}Event`;
+        // Declarations: (0, 0) is the top left of the screen.
+        scene.dispatch(type, documented(type, {
+            getTouchId: () => finger,
+            getTouchPosition: () => new maths.vec2(x, y),
+        }));
+    },
+    device({ position, rotation, fov }) {
+        scene.device = { position, rotation, fov };
+    },
+};
+
+function report() {
+    const { runs, writtenBytes } = scene.cost;
+    scene.cost = { runs: 0, writtenBytes: 0 };
+    const said = printed;
+    printed = [];
+    return {
+        printed: said, status: scene.status(), shown: scene.shown(), runs, written_bytes: writtenBytes,
+    };
+}
+
+// Takes a message of the Python side and returns the answer, both as strings.
+function handle(message) {
+    try {
+        const { header } = decode(message);
+        commands[header.command](header);
+        return encode(report(), []);
+    } catch (error) {
+        return encode({ error: described(error) }, []);
+    }
+}
+
+module.exports = { handle };
