@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf_exporters.web.options import PageWeights
 from mobile_nelf_exporters.web.program import Layer, Network
 
-__all__ = ["Packed", "pack_network", "unpack_network"]
+__all__ = ["Packed", "pack_network", "unpack_weights"]
+
+Array = npt.NDArray[np.float32]
 
 #: Channels that a kernel handles as one vector.
 VECTOR = 4
@@ -85,16 +88,35 @@ def pack_network(network: Network, weights: PageWeights) -> Packed:
     return Packed(program, content)
 
 
-def unpack_network(packed: Packed, network: Network) -> Network:
-    """Returns `network` with the weights that a page holds; its layers must be those of the page.
+def unpack_weights(program: dict[str, Any], content: bytes) -> list[tuple[Array, Array]]:
+    """Returns weight [classes, taps, in, out] and bias [out] of each layer, padded to vectors.
 
     Raises:
-        BundleError: the page holds other layers.
+        BundleError: the bytes are not those of the program.
     """
-    raise NotImplementedError
+    try:
+        dtype = np.dtype(_TYPES[program["precision"]]).newbyteorder("<")
+        count, biases = program["weights"], program["biases"]
+        if len(content) != dtype.itemsize * count + 4 * biases:
+            raise ValueError(f"{len(content)} bytes of weights do not fit the layers")
+        numbers = np.frombuffer(content, dtype, count).astype(np.float32)
+        shifts = np.frombuffer(content, "<f4", biases, dtype.itemsize * count)
+        layers = []
+        for step in program["steps"]:
+            inputs, outputs = (-(-step[name] // VECTOR) for name in ("in", "out"))
+            shape = (len(step["taps"]), len(step["taps"][0]), inputs, outputs, VECTOR, VECTOR)
+            blocks = numbers[VECTOR * step["weights"] :][: math.prod(shape)].reshape(shape)
+            weight = blocks.transpose(0, 1, 2, 4, 3, 5).reshape(
+                *shape[:2], VECTOR * inputs, VECTOR * outputs
+            )
+            bias = shifts[VECTOR * step["bias"] :][: VECTOR * outputs]
+            layers.append((weight, bias))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BundleError(f"the layers cannot be read ({error}); bundle it again") from error
+    return layers
 
 
-def _packed_weight(layer: Layer) -> npt.NDArray[np.float32]:
+def _packed_weight(layer: Layer) -> Array:
     """[classes, taps, in/4, out/4, 4 in, 4 out], padded with zeros, in one run."""
     weight = _padded(_padded(layer.weight, 2), 3)
     classes, taps, inputs, outputs = weight.shape
@@ -102,7 +124,7 @@ def _packed_weight(layer: Layer) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(blocks.transpose(0, 1, 2, 4, 3, 5)).reshape(-1)
 
 
-def _padded(array: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+def _padded(array: Array, axis: int) -> Array:
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, -array.shape[axis] % VECTOR)
     return np.pad(array, widths)

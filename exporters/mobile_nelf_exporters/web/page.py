@@ -21,8 +21,8 @@ PAGE = "index.html"
 #: Weights beside the page, where they are too large for it.
 WEIGHTS = "weights.bin"
 
-#: Bytes of weights up to which they are inside the page: the text that holds them is a third longer,
-#: and browsers decode it before the first picture.
+#: Bytes of weights up to which they are inside the page, whose text makes them a third longer and
+#: is decoded before the first picture.
 MAX_INSIDE = 10_000_000
 
 _PART = r'<script type="{type}" id="{id}">(.*?)</script>'
@@ -93,9 +93,7 @@ def read_page(files: dict[str, bytes]) -> Page:
         raise BundleError(f"{PAGE}: is missing; bundle it again")
     try:
         text = files[PAGE].decode()
-        scene, inside, poster = (
-            _only(pattern, text) for pattern in (_SCENE, _INSIDE, _POSTER)
-        )
+        scene, inside, poster = (_only(pattern, text) for pattern in (_SCENE, _INSIDE, _POSTER))
         data = json.loads(scene)
         url = data["weights_url"]
         weights = files[WEIGHTS] if url == WEIGHTS else base64.b64decode(inside, validate=True)

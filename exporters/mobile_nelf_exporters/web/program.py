@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from torch import fx, nn
 
-from mobile_nelf.deploy.tolerances import FP16_LIMIT
 from mobile_nelf.errors import DeployError
 
 __all__ = ["Act", "Layer", "Network", "trace_network"]
@@ -25,7 +24,6 @@ Act = Literal["none", "relu", "gelu", "gelu_tanh", "sigmoid"]
 #: Input pixel of a tap relative to that of its output pixel, as [column, row].
 Tap = tuple[int, int]
 
-#: Smallest normal number in fp16; what is smaller loses digits, which 0.00006 may.
 _FloatArray = npt.NDArray[np.float32]
 
 
@@ -97,8 +95,7 @@ def trace_network(network: nn.Module, channels: int, height: int, width: int) ->
         width: columns of the ray grid.
 
     Raises:
-        DeployError: the network has an operator that a page does not run, or a weight that fp16
-            does not hold.
+        DeployError: the network has an operator that a page does not run.
     """
     program = torch.export.export(network, (torch.zeros(1, channels, height, width),))
     signature = program.graph_signature
@@ -147,10 +144,7 @@ class _Lowering:
         given = dict(zip(schema, node.args, strict=False))
         call = {**schema, **given, **node.kwargs}
         weight = self.weights[call["weight"]]
-        if transposed:
-            made = _transposed(weight, call)
-        else:
-            made = _plain(weight, call)
+        made = _transposed(weight, call) if transposed else _plain(weight, call)
         if made is None:
             shape = "×".join(map(str, weight.shape))
             raise DeployError(

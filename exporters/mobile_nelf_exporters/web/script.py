@@ -68,9 +68,8 @@ def _wrapped(name: str, text: str) -> str:
     if other:
         raise ValueError(f"{name}: cannot join `{other[0]}`; use named imports and exports")
     body = _COMMENT.sub("", body).strip()
-    return (
-        f"const {_variable(name)} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
-    )
+    result = f"return {{ {', '.join(exported)} }};"
+    return f"const {_variable(name)} = (() => {{\n{body}\n{result}\n}})();\n"
 
 
 def _variable(name: str) -> str:

@@ -1,0 +1,212 @@
+"""Target `web`: one HTML file that shows the light field on any phone or desktop."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
+from mobile_nelf.deploy.cost import Cost
+from mobile_nelf.deploy.form import deploy_network
+from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.tolerances import EMULATED_MIN_PSNR_DB
+from mobile_nelf.errors import BundleError, ConfigError, DeployError
+from mobile_nelf.export.exporter import Exported, Exporter
+from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
+from mobile_nelf.export.reference import Reference
+from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.export.tables import Table, TableRow
+from mobile_nelf.plain import from_dict
+from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.templates import render_readme
+from mobile_nelf_exporters.web.browser import browser_path, can_contain
+from mobile_nelf_exporters.web.options import Options
+from mobile_nelf_exporters.web.packing import VECTOR, pack_network
+from mobile_nelf_exporters.web.page import PAGE, WEIGHTS, Page, read_page, render_page
+from mobile_nelf_exporters.web.program import trace_network
+from mobile_nelf_exporters.web.runtime import PageSession, layers_function
+from mobile_nelf_exporters.web.scene import poster_uri, scene_data
+
+__all__ = ["WebExporter"]
+
+#: Poses that a page can check itself with.
+REFERENCE_FRAMES = 8
+
+#: Work of a frame above which phones are expected to stutter.
+HEAVY_GFLOP = 5.0
+
+#: Engines of a page: names in the script and for people.
+ENGINES = {"webgpu": "WebGPU", "webgl2": "WebGL2", "half": "WebGL2 with half floats"}
+
+NOT_MEASURED = "speed on a phone: open the page there, tap i, tap Measure the speed"
+
+
+class WebExporter(Exporter[Options]):
+    """Exports a page that computes every picture by itself."""
+
+    target: ClassVar[str] = "web"
+    options = Options
+
+    def export(self, checkpoint: Checkpoint, name: str, options: Options) -> Exported:
+        """See `Exporter.export`."""
+        check_name(name, "page")
+        activation = options.activation or default_activation(checkpoint, "erf")
+        if activation == "gelusnap":
+            raise DeployError(
+                "activation gelusnap is a node of SnapML, which a page does not have; expected "
+                "erf, tanh or relu"
+            )
+        student = checkpoint.student
+        layout = find_layout("factored")
+        contract = make_contract(checkpoint, layout, activation)
+        network = trace_network(
+            deploy_network(checkpoint, activation, grouped=True),
+            student.encoder.channels,
+            student.ray_height,
+            student.ray_width,
+        )
+        packed = pack_network(network, options.page_weights or "fp16")
+        rays = student.ray_width * student.ray_height
+        gflop = 2.0 * rays * sum(layer.macs_a_ray for layer in network.layers) / 1e9
+        reference, frames = Reference.render(checkpoint, REFERENCE_FRAMES)
+        page = Page(
+            scene_data(contract, name, packed, gflop, reference, frames),
+            packed.content,
+            poster_uri(reference.frames[0], contract.background),
+        )
+        files = render_page(page)
+        files["README.md"] = render_readme(
+            "README.web.md.j2",
+            name,
+            contract,
+            gflop=gflop,
+            size=sum(map(len, files.values())),
+            inside=WEIGHTS not in files,
+            precision=packed.program["precision"],
+        )
+        not_measured: tuple[str, ...] = (NOT_MEASURED,)
+        if browser_path() is None:
+            not_measured += ("the page in a browser, since Chromium is not installed here",)
+        reason = "sines in double precision, none in a shader"
+        return Exported(contract, files, reason, not_measured)
+
+    def inspect(self, files: dict[str, bytes]) -> Inspection:
+        """See `Exporter.inspect`."""
+        page = read_page(files)
+        scene = page.scene
+        try:
+            cost, gflop = _cost(scene), float(scene["gflop"])
+            precision, digest = scene["program"]["precision"], scene["artefact_sha256"]
+            tables = (_stages(scene),)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise BundleError(f"{PAGE}: cannot be read ({error}); bundle it again") from error
+        size = len(files[PAGE]) + len(files.get(WEIGHTS, b""))
+        findings: tuple[Finding, ...] = ()
+        if gflop > HEAVY_GFLOP:
+            findings = (
+                Finding(
+                    PAGE,
+                    "warning",
+                    f"a frame takes {gflop:.1f} GFLOP, more than the {HEAVY_GFLOP:g} that phones "
+                    "are expected to show smoothly",
+                    "train a smaller preset for the web, such as --preset small",
+                ),
+            )
+        return Inspection(cost, {PAGE: ModelRecord(precision, digest, size)}, tables, findings)
+
+    def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
+        """See `Exporter.runtimes`.
+
+        A page whose script is the one that this version writes may run wherever it came from; any
+        other script is its sender's.
+        """
+        page = read_page(files)
+        try:
+            own = from_dict(Contract, page.scene["contract"], "contract")
+        except (KeyError, ConfigError, ValueError) as error:
+            raise BundleError(f"{PAGE}: has no contract that can be read ({error})") from error
+        if own != contract:
+            raise BundleError(f"{PAGE}: carries another contract than the manifest")
+        shipped = {name: files[name] for name in (PAGE, WEIGHTS) if name in files}
+        foreign = render_page(page) != shipped
+        gflop = float(page.scene["gflop"])
+        runtimes = [
+            Runtime(
+                "layers and weights of the page",
+                PAGE,
+                "run by PyTorch, without the page's script",
+                layers_function(page, contract),
+                contract.min_psnr_db,
+            )
+        ]
+        # As root a browser runs without its sandbox, in which somebody else's script has to stay.
+        if browser_path() is not None and (not foreign or can_contain()):
+            session = PageSession(shipped, contract, gflop)
+            runtimes += [
+                Runtime(
+                    f"page in Chromium, {title}",
+                    PAGE,
+                    "on a software adapter"
+                    if engine != "half"
+                    else "as on a device without 32-bit render targets",
+                    session.frame_function(engine),
+                    min(contract.min_psnr_db, EMULATED_MIN_PSNR_DB)
+                    if engine == "half"
+                    else contract.min_psnr_db,
+                    emulates=engine == "half",
+                    runs_scripts=foreign,
+                    frames=1 if gflop > HEAVY_GFLOP else None,
+                )
+                for engine, title in ENGINES.items()
+            ]
+        return tuple(runtimes)
+
+    def next_step(self, bundle: Path, name: str) -> str:
+        """See `Exporter.next_step`."""
+        return f"open {bundle / PAGE} in a browser, or send it to a phone"
+
+
+def _cost(scene: dict[str, Any]) -> Cost:
+    """Work, and the memory that the page allocates for activations."""
+    program, (width, height) = scene["program"], scene["grid"]
+    macs = sum(
+        step["scale"] ** 2
+        * math.prod((len(step["taps"]), len(step["taps"][0])))
+        * step["in"]
+        * step["out"]
+        for step in program["steps"]
+    )
+    encoder = scene["encoder"]
+    channels = 3 * encoder["samples"] * (2 * encoder["frequencies"] + 1)
+    vectors = {program["input"]: -(-channels // VECTOR)}
+    for step in program["steps"]:
+        needed = -(-step["out"] // VECTOR) * (step["scale"] * step["up"]) ** 2
+        vectors[step["dst"]] = max(vectors.get(step["dst"], 0), needed)
+    return Cost(macs * width * height, 16 * width * height * sum(vectors.values()))
+
+
+def _stages(scene: dict[str, Any]) -> Table:
+    """What is computed at each size of the picture."""
+    program, (width, height) = scene["program"], scene["grid"]
+    stages: dict[int, list[dict[str, Any]]] = {}
+    for step in program["steps"]:
+        stages.setdefault(step["scale"] * step["up"], []).append(step)
+    rows = []
+    for scale, steps in stages.items():
+        macs = sum(
+            s["scale"] ** 2 * len(s["taps"]) * len(s["taps"][0]) * s["in"] * s["out"] for s in steps
+        )
+        widths = sorted({s["out"] for s in steps}, reverse=True)
+        rows.append(
+            TableRow(
+                (
+                    f"{width * scale}×{height * scale}",
+                    ", ".join(map(str, widths)),
+                    str(len(steps)),
+                    f"{2 * macs * width * height / 1e9:.3f}",
+                )
+            )
+        )
+    return Table("Layers of the page", ("pixels", "channels", "layers", "GFLOP"), tuple(rows), 2)
