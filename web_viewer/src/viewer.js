@@ -18,6 +18,7 @@ const SHIFT = 1.5;
 /**
  * @typedef {object} Viewer
  * @property {View} view as asked for; what is shown is the nearest that was trained
+ * @property {View} shown of the last frame
  * @property {Scene} scene
  * @property {number} frameMs of the last frame; 0 before
  * @property {number} frames drawn so far
@@ -76,6 +77,7 @@ export function createViewer(scene) {
       const started = performance.now();
       if (used.grid[0] !== width || used.grid[1] !== height) used.setGrid(width, height);
       const shown = trainedView(scene.orbit, viewer.view);
+      viewer.shown = shown;
       const key = [width, height].join();
       const table = tables.get(key) ?? newTables(scene.encoder, width, height);
       tables.set(key, table);
@@ -119,6 +121,7 @@ export function createViewer(scene) {
   /** @type {Viewer} */
   const viewer = {
     view: homeView(scene.orbit),
+    shown: homeView(scene.orbit),
     scene,
     frameMs: 0,
     frames: 0,

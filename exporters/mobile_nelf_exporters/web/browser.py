@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -42,7 +44,14 @@ FLAGS = (
     "--no-default-browser-check",
 )
 
-#: Without this a page may not use more than one of them with its own files.
+#: Becomes the browser, with its two pipes as descriptors 3 and 4.
+LAUNCH = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 READ_SIZE = 1 << 20
 
 #: Seconds until the browser has started, and for one of its answers unless told otherwise.
@@ -94,19 +103,19 @@ class Browser:
         self._write, self._read = commands_in, answers_out
         sandbox = () if can_contain() else ("--no-sandbox",)
         self._log = (Path(self._profile.name) / "log").open("w+b")
-        # Chromium talks over the descriptors 3 and 4, which a shell puts there.
-        script = f'exec "$@" 3<&{commands_out} 4>&{answers_in}'
+        # Out of the way of 3 and 4, where Chromium expects them.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands_out, answers_in)]
         command = [path, *FLAGS, *sandbox, *flags, f"--user-data-dir={self._profile.name}/profile"]
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", script, "sh", *command, "about:blank"],
-            pass_fds=(commands_out, answers_in),
+            [sys.executable, "-I", "-S", "-c", LAUNCH, *map(str, ends), *command, "about:blank"],
+            pass_fds=ends,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._log,
             start_new_session=True,
         )
-        os.close(commands_out)
-        os.close(answers_in)
+        for end in (commands_out, answers_in, *ends):
+            os.close(end)
         self._session = ""
         try:
             targets = self.command("Target.getTargets", seconds=START_SECONDS)["targetInfos"]
