@@ -2,7 +2,7 @@
 
 scene = mobile_nelf.read_scene("examples/mic")
 run = mobile_nelf.train(scene, "mic.pt", preset="small")
-bundle = mobile_nelf.bundle(run.checkpoint, "mic-lens", target="lens")
+bundle = mobile_nelf.bundle(run.checkpoint, "mic-onnx", target="onnx")
 assert mobile_nelf.verify(bundle.path).passed
 """
 

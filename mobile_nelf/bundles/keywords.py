@@ -28,7 +28,7 @@ def bundle(
     Args:
         checkpoint: the trained student, or its file.
         output: folder to write; appears whole or not at all.
-        target: name of an installed exporter, such as `lens` or `onnx`.
+        target: name of an installed exporter, such as `onnx`.
         name: of the project inside; made from that of `output` if None.
         force: replace an existing bundle.
         on_progress: called with a stage's name, steps done and steps in all.

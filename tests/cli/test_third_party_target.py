@@ -118,11 +118,11 @@ def test_check_of_an_onnx_file_is_its_own(mnelf):
     [
         (
             ("bundle", "thing.pt", "--target", "toy", "--experience", "world"),
-            "--experience: target toy has no option experience; it has layout, activation, precis",
+            "target toy has no option experience; it has layout, activation, precision (--exper",
         ),
         (
             ("check", "thing.pt", "--target", "lens", "--precision", "double"),
-            "--precision: target lens has no option precision; it has layout, activation, exper",
+            "target lens has no option precision; it has layout, activation, experience (--prec",
         ),
         (("check", "good.onnx", "--target", "toy", "--layout", "rays"), "is checked as it is"),
         (("check", ".", "--target", "toy"), "target toy has no projects to check"),

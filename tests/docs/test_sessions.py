@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mobile_nelf.cli import COMMANDS, cli
+from mobile_nelf.export.targets import exporter_targets
 from tests.docs.pages import (
     ENVIRONMENT,
     PAGES,
@@ -105,6 +106,9 @@ def _lines() -> list[tuple[str, str]]:
         inline = re.findall(r"`(mnelf [^`]*)`", text)
         for line in [*"\n".join(fenced).splitlines(), *inline]:
             _, _, command = line.strip().rpartition("mnelf ")
+            target = re.search(r"--target (\w+)", command)
+            if target and target[1] not in exporter_targets():
+                continue  # The session installs it first; it is run there, options and all.
             if line.strip().startswith(("mnelf ", "$ mnelf ", "torchrun ", "nohup mnelf ")):
                 found.append((_name(page), command.partition(" > ")[0]))
     return found

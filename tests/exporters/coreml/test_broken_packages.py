@@ -203,7 +203,7 @@ BROKEN = {
     ),
     "weights at another place": (
         _model_edit(lambda m: _set("blobFileValue.offset", 128)(_stored(m))),
-        r"weight\.bin: at 128 starts no record",
+        r"weight\.bin: at 128 does not start a record",
     ),
     "weights in another file": (
         _model_edit(lambda m: _set("blobFileValue.fileName", "@model_path/x.bin")(_stored(m))),
@@ -235,15 +235,15 @@ BROKEN = {
     ),
     "dimension that is not static": (
         _model_edit(lambda m: _dimensions(m)[0].ClearField("constant")),
-        r"no tensor of static shape .* shape \[0, 16, 6, 7\]",
+        r"not a tensor of static shape .* shape \[0, 16, 6, 7\]",
     ),
     "dimension beyond all bounds": (
         _model_edit(lambda m: setattr(_dimensions(m)[0].constant, "size", 2**40)),
-        "no tensor of static shape",
+        "not a tensor of static shape",
     ),
     "type that mnelf does not use": (
         _model_edit(_set_float64),
-        r"no tensor of static shape and of a type that mnelf uses \(type 12",
+        r"not a tensor of static shape and of a type that mnelf uses \(type 12",
     ),
 }
 

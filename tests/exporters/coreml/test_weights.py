@@ -68,7 +68,7 @@ def test_a_record_is_only_read_as_what_it_is(written):
     # As many bytes, but another element more.
     with pytest.raises(BundleError, match="with 4 bits of padding, expected 3 and 0"):
         weights.array(offsets["uint4"], "uint4", 6)
-    with pytest.raises(BundleError, match="starts no record"):
+    with pytest.raises(BundleError, match="does not start a record"):
         weights.array(offsets["fp16"] + 64, "fp16", 5)
 
 

@@ -202,7 +202,7 @@ def _retyped_constant():
     [
         (_retyped_constant(), "'c' is not valid ONNX"),
         (_without_output(), "no output"),
-        (_damaged_name(), "no text"),
+        (_damaged_name(), "not text"),
         (_short_weight(), "constant 'c0' is not valid ONNX"),
         (node_model("Conv", [IMAGE]), "'node' is not valid ONNX"),
         (node_model("Conv", [IMAGE], weights(3, 4, 3, 3), strides=1.0), "'node' is not valid ONNX"),

@@ -220,5 +220,5 @@ def test_a_pose_that_is_no_rotation_is_refused(folder: Path, factor: float) -> N
         data["frames"][1]["transform_matrix"] = matrix.tolist()
 
     edit(folder, "train", scale)
-    with pytest.raises(SceneError, match="not finite" if factor != factor else "no rotation"):
+    with pytest.raises(SceneError, match="not finite" if factor != factor else "not a rotation"):
         read_scene(folder)

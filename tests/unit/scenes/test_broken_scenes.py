@@ -69,9 +69,9 @@ def broken_pose(value: float) -> list[list[float]]:
     [
         (broken_pose(float("nan")), "not finite"),
         (broken_pose(float("inf")), "not finite"),
-        (broken_pose(3.0), "no rotation"),
-        ((np.eye(4) * [1, 1, -1, 1]).tolist(), "no rotation"),
-        (np.zeros((4, 4)).tolist(), "no rotation"),
+        (broken_pose(3.0), "not a rotation"),
+        ((np.eye(4) * [1, 1, -1, 1]).tolist(), "not a rotation"),
+        (np.zeros((4, 4)).tolist(), "not a rotation"),
         ([[1, 2]], r"found shape \[1, 2\]"),
         ([[1], []], "expected a pose of 3×4 or 4×4 numbers"),
         ("a pose", "expected a pose of 3×4 or 4×4 numbers"),
