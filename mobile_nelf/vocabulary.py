@@ -77,8 +77,10 @@ OutputForm = Literal["tensor", "image"]
 #: What people do with a lens: turn the object under the finger, or walk round it in the room.
 Experience = Literal["orbit", "world"]
 
-#: Processors that a device was told to use, as Core ML names them.
-ComputeUnits = Literal["cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all"]
+#: Processors that a device was told to use, as Core ML names them, or the engine of a page.
+ComputeUnits = Literal[
+    "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all", "webgpu", "webgl2", "webgl2Half"
+]
 
 #: Where a device said that an operation runs.
 Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]

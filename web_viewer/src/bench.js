@@ -1,6 +1,6 @@
 // What a frame costs on this device, in the file that `mnelf bench import` takes.
 
-import { fillTables, newTables, orbitPose, resizedLens } from "./camera.js";
+import { orbitPose } from "./camera.js";
 import { homeView } from "./orbit.js";
 
 /** Milliseconds of rest before, frames that are dropped, frames that are timed. */
@@ -17,7 +17,8 @@ const UNITS = { WebGPU: "webgpu", WebGL2: "webgl2", "WebGL2, half floats": "webg
 
 /**
  * @param {import("./viewer.js").Viewer} viewer
- * @param {{ engineMs: number, firstFrameMs: number, sustainedMs?: number }} start how long the page took to start
+ * @param {{ engineMs: number, firstFrameMs: number, frames?: number, sustainedMs?: number }} start how long the page
+ *   took to start, and frames and milliseconds other than the usual
  * @param {import("./check.js").CheckResult} check
  * @param {(what: string) => void} onProgress
  */
@@ -26,16 +27,13 @@ export async function runBench(viewer, start, check, onProgress) {
   const engine = viewer.engine();
   const memory = { before: heap(), peak: 0 };
   engine.setGrid(...scene.grid);
-  const lens = resizedLens(scene.lens, ...scene.grid);
-  const tables = newTables(scene.encoder, ...scene.grid);
   const home = homeView(scene.orbit);
   let turn = 0;
   const frame = async () => {
     const begun = performance.now();
     const share = (turn++ % 60) / 60;
     const azimuth = scene.orbit.azimuth[0] + share * (scene.orbit.azimuth[1] - scene.orbit.azimuth[0]);
-    fillTables(orbitPose(scene.orbit, azimuth, home.elevation, home.radius), lens, scene.encoder, tables);
-    engine.render(tables);
+    engine.render(orbitPose(scene.orbit, azimuth, home.elevation, home.radius), scene.lens);
     engine.show();
     await engine.finish();
     memory.peak = Math.max(memory.peak, heap());
@@ -44,13 +42,14 @@ export async function runBench(viewer, start, check, onProgress) {
   onProgress("cooling down");
   await new Promise((resolve) => setTimeout(resolve, COOL_DOWN_MS));
   onProgress("warming up");
+  const wanted = start.frames ?? FRAMES;
   let warmUp = 0;
-  for (const end = performance.now() + LONGEST_MS / 4; warmUp < WARM_UP && performance.now() < end; warmUp++) await frame();
+  for (const end = performance.now() + LONGEST_MS / 4; warmUp < Math.min(WARM_UP, wanted) && performance.now() < end; warmUp++) await frame();
   /** @type {number[]} */
   const times = [];
-  for (const end = performance.now() + LONGEST_MS; times.length < FRAMES && (times.length < 1 || performance.now() < end); ) {
+  for (const end = performance.now() + LONGEST_MS; times.length < wanted && (times.length < 1 || performance.now() < end); ) {
     times.push(await frame());
-    if (times.length % 10 === 0) onProgress(`${times.length} of ${FRAMES} frames`);
+    if (times.length % 10 === 0) onProgress(`${times.length} of ${wanted} frames`);
   }
   /** @type {number[]} */
   const sustained = [];

@@ -63,7 +63,6 @@ async function main() {
     const { engine, canvas, passedOver } = await openEngine(scene, weights, names, newCanvas);
     start.engineMs = performance.now() - opening;
     for (const reason of passedOver) console.info(`mnelf: ${reason}`);
-    const old = stage.querySelector("canvas");
     engine.onLost = (reason) => {
       // A wrong promise of a driver would end in a circle: once more, then the next engine.
       console.warn(`mnelf: ${engine.name}: ${reason}`);
@@ -76,7 +75,9 @@ async function main() {
     viewer.use(engine, canvas);
     viewer.setView({});
     await viewer.settled();
-    old?.remove();
+    // An engine that was lost meanwhile has a successor.
+    if (viewer.engine() !== engine) return;
+    for (const old of stage.querySelectorAll("canvas")) old.remove();
     stage.append(canvas);
     document.documentElement.classList.add("ready");
     describe(engine);
@@ -97,7 +98,7 @@ async function main() {
 
   await openBest();
   start.firstFrameMs = performance.now() - begun;
-  say("");
+  if (!document.documentElement.classList.contains("failed")) say("");
 
   let wasTouched = false;
   const gestures = listen(stage, viewer, () => {
@@ -161,8 +162,8 @@ async function main() {
   const bench = () =>
     alone(async () => {
       const checked = await runCheck(viewer, (done, all) => say(`Checking frame ${done + 1} of ${all}`));
-      const seconds = parseFloat(options.get("sustained") ?? "");
-      const timing = Number.isFinite(seconds) ? { ...start, sustainedMs: 1000 * seconds } : start;
+      const [seconds, frames] = ["sustained", "frames"].map((name) => parseFloat(options.get(name) ?? ""));
+      const timing = { ...start, ...(seconds > 0 ? { sustainedMs: 1000 * seconds } : {}), ...(frames > 0 ? { frames } : {}) };
       const result = await runBench(viewer, timing, checked, (what) => say(`Measuring: ${what}`));
       showBench(result);
       offer(`${scene.name}-bench.json`, result);

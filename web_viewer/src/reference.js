@@ -1,7 +1,5 @@
 // What the trained network renders, as the bundle brings it: a sample of the pixels of some frames.
 
-import { fillTables, newTables, resizedLens } from "./camera.js";
-
 /** Stands for the PSNR of identical frames in JSON, which has no infinity. */
 const IDENTICAL_DB = 999;
 
@@ -46,11 +44,8 @@ export async function compareFrame(scene, engine, sample, frame) {
  * @param {Scene} scene @param {Engine} engine @param {number[]} pose @param {Lens} lens on any grid
  */
 export async function renderPose(scene, engine, pose, lens) {
-  const [width, height] = scene.grid;
-  engine.setGrid(width, height);
-  const tables = newTables(scene.encoder, width, height);
-  fillTables(pose, resizedLens(lens, width, height), scene.encoder, tables);
-  engine.render(tables);
+  engine.setGrid(...scene.grid);
+  engine.render(pose, lens);
   return engine.read();
 }
 

@@ -104,7 +104,8 @@ interface Engine {
   grid: [number, number];
   /** Chooses a ray grid; allocates, so not to be called for each frame. */
   setGrid(width: number, height: number): void;
-  render(tables: Tables): void;
+  /** Starts a frame of a pose, [3, 4] cam_to_world row by row, through a lens on any grid. */
+  render(pose: number[], lens: Lens): void;
   /** Draws what was rendered into the canvas. */
   show(): void;
   /** [height, width, 4] of the last frame, channels beyond the student's are undefined. */

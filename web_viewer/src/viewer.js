@@ -1,6 +1,6 @@
 // Shows a light field: renders when the view changed, one frame at a time, and never faster than it can.
 
-import { fillTables, newTables, orbitPose, resizedLens } from "./camera.js";
+import { orbitPose } from "./camera.js";
 import { beyond, homeView, trainedView } from "./orbit.js";
 
 /** Milliseconds that a frame may take while the view moves, before rays are left out. */
@@ -40,8 +40,6 @@ export function createViewer(scene) {
   const listeners = [];
   /** @type {(() => void)[]} */
   let waiting = [];
-  /** @type {Map<string, Tables>} */
-  const tables = new Map();
   let dirty = false;
   let coarse = false;
   let busy = false;
@@ -78,12 +76,7 @@ export function createViewer(scene) {
       if (used.grid[0] !== width || used.grid[1] !== height) used.setGrid(width, height);
       const shown = trainedView(scene.orbit, viewer.view);
       viewer.shown = shown;
-      const key = [width, height].join();
-      const table = tables.get(key) ?? newTables(scene.encoder, width, height);
-      tables.set(key, table);
-      const pose = orbitPose(scene.orbit, shown.azimuth, shown.elevation, shown.radius);
-      fillTables(pose, resizedLens(scene.lens, width, height), scene.encoder, table);
-      used.render(table);
+      used.render(orbitPose(scene.orbit, shown.azimuth, shown.elevation, shown.radius), scene.lens);
       used.show();
       const [across, up] = beyond(scene.orbit, viewer.view);
       canvas.style.transform = `translate(${-SHIFT * across}px, ${SHIFT * up}px) scale(${shown.zoom})`;

@@ -1,6 +1,7 @@
 // The network on WebGL2. Everything is allocated when a ray grid is chosen, nothing for a frame.
 
 import { BANDS, ENCODE_SIZES, LAYER_SIZES, VERTEX, encodeShader, layerShader, showShader } from "./glsl.js";
+import { fillTables, newTables, resizedLens } from "./camera.js";
 import { imageScale, slotSizes } from "./program.js";
 
 /** log₂ of the columns of every texture: 2048, which all devices have. */
@@ -110,10 +111,10 @@ export function createWebGL2(scene, weights, canvas, half) {
   function makePlan(width, height) {
     const band = Math.ceil(height / BANDS);
     const slots = slotSizes(program, channels).map((size) => makeSlot(width * band * size));
-    const tables = [width, height].map((size) => {
-      const table = texture(gl.TEXTURE_2D);
+    const lines = [width, height].map((size) => {
+      const made = texture(gl.TEXTURE_2D);
       gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R32F, size, channels);
-      return table;
+      return made;
     });
     const encode = use(encodeCode, ENCODE_SIZES, ["across", "down"]);
     const groups = Math.ceil(channels / 4);
@@ -122,7 +123,7 @@ export function createWebGL2(scene, weights, canvas, half) {
       {
         shader: encode,
         values: [["columns", width], ["rows", height], ["band", band], ["channels", channels]],
-        inputs: [[gl.TEXTURE_2D, tables[0]], [gl.TEXTURE_2D, tables[1]]],
+        inputs: [[gl.TEXTURE_2D, lines[0]], [gl.TEXTURE_2D, lines[1]]],
         target: slots[program.input].framebuffer,
         rows: Math.ceil((width * band * groups) / (1 << BITS)),
       },
@@ -145,8 +146,8 @@ export function createWebGL2(scene, weights, canvas, half) {
         rows: Math.ceil((columns * band * step.scale * step.up ** 2 * groupsOut) / (1 << BITS)),
       });
     });
-    const lines = Math.ceil((width * scale * band * scale) / (1 << BITS));
-    return { band, slots, tables, draws, lines };
+    const rows = Math.ceil((width * scale * band * scale) / (1 << BITS));
+    return { band, slots, lines, draws, rows, tables: newTables(encoder, width, height) };
   }
 
   /** @param {Shader} chosen @param {[string, number][]} values @param {[number, WebGLTexture][]} inputs */
@@ -180,10 +181,12 @@ export function createWebGL2(scene, weights, canvas, half) {
     half,
     grid: [0, 0],
     setGrid,
-    render(tables) {
+    render(pose, lens) {
+      const { tables } = current;
+      fillTables(pose, resizedLens(lens, ...engine.grid), encoder, tables);
       gl.activeTexture(gl.TEXTURE0);
       for (let k = 0; k < 2; k++) {
-        gl.bindTexture(gl.TEXTURE_2D, current.tables[k]);
+        gl.bindTexture(gl.TEXTURE_2D, current.lines[k]);
         gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, engine.grid[k], channels, gl.RED, gl.FLOAT, k ? tables.rows : tables.columns);
       }
       for (const draw of current.draws) {
@@ -202,13 +205,13 @@ export function createWebGL2(scene, weights, canvas, half) {
     },
     async read() {
       const [width, height] = [engine.grid[0] * scale, engine.grid[1] * scale];
-      const { band, slots, lines } = current;
-      const part = new Float32Array((4 * lines) << BITS);
+      const { band, slots, rows } = current;
+      const part = new Float32Array((4 * rows) << BITS);
       const pixels = new Float32Array(4 * width * height);
       gl.bindFramebuffer(gl.FRAMEBUFFER, slots[program.output].framebuffer);
       for (let k = 0; k < BANDS; k++) {
         gl.readBuffer(gl.COLOR_ATTACHMENT0 + k);
-        gl.readPixels(0, 0, 1 << BITS, lines, gl.RGBA, gl.FLOAT, part);
+        gl.readPixels(0, 0, 1 << BITS, rows, gl.RGBA, gl.FLOAT, part);
         const first = k * band * scale * width * 4;
         const length = Math.max(0, Math.min(band * scale * width * 4, pixels.length - first));
         if (length) pixels.set(part.subarray(0, length), first);

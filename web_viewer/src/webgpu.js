@@ -1,5 +1,6 @@
 // The network on WebGPU. Everything is allocated when a ray grid is chosen, nothing for a frame.
 
+import { fillTables, newTables, resizedLens } from "./camera.js";
 import { imageScale, slotSizes } from "./program.js";
 import { PIXELS, THREADS, blockShader, encodeShader, layerShader, showShader } from "./wgsl.js";
 
@@ -148,7 +149,8 @@ export async function createWebGPU(scene, weights, canvas) {
     const picture = slots[program.output];
     const readBack = make(16 * width * height * scale ** 2, MAP_READ | COPY_DST);
     const size = uniform(passes.length + 1, [width * scale, height * scale]);
-    return { width, height, columns, rows, dispatches, picture, readBack, shown: shower && bound(shower, [picture, size]) };
+    const tables = newTables(encoder, width, height);
+    return { tables, columns, rows, dispatches, picture, readBack, shown: shower && bound(shower, [picture, size]) };
   }
 
   /** @type {Map<string, ReturnType<typeof makePlan>>} */
@@ -171,7 +173,9 @@ export async function createWebGPU(scene, weights, canvas) {
     half: false,
     grid: [0, 0],
     setGrid,
-    render(tables) {
+    render(pose, lens) {
+      const { tables } = current;
+      fillTables(pose, resizedLens(lens, ...engine.grid), encoder, tables);
       device.queue.writeBuffer(current.columns, 0, /** @type {Float32Array<ArrayBuffer>} */ (tables.columns));
       device.queue.writeBuffer(current.rows, 0, /** @type {Float32Array<ArrayBuffer>} */ (tables.rows));
       const commands = device.createCommandEncoder();

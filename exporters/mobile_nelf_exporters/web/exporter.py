@@ -103,6 +103,7 @@ class WebExporter(Exporter[Options]):
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise BundleError(f"{PAGE}: cannot be read ({error}); bundle it again") from error
         size = len(files[PAGE]) + len(files.get(WEIGHTS, b""))
+        record = ModelRecord(precision, digest, size, weights_file=PAGE)
         findings: tuple[Finding, ...] = ()
         if gflop > HEAVY_GFLOP:
             findings = (
@@ -114,7 +115,7 @@ class WebExporter(Exporter[Options]):
                     "train a smaller preset for the web, such as --preset small",
                 ),
             )
-        return Inspection(cost, {PAGE: ModelRecord(precision, digest, size)}, tables, findings)
+        return Inspection(cost, {PAGE: record}, tables, findings)
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`.
