@@ -6,6 +6,7 @@ import { ENGINE_NAMES, openEngine } from "./engines.js";
 import { listen } from "./gestures.js";
 import { offer, part, say, showBench, showCheck, showFacts } from "./panel.js";
 import { serveFrames } from "./verify.js";
+import { createRemote } from "./remote.js";
 import { createViewer } from "./viewer.js";
 import { decodeBase64, fetchBytes, splitWeights } from "./weights.js";
 
@@ -42,8 +43,9 @@ async function main() {
     bar.value = all ? done : 0;
     say(`Loading weights: ${megabytes(done)}${all ? ` of ${megabytes(all)}` : ""}`);
   };
-  const weights = await loadWeights(scene, progress);
-  const size = weights.weights.byteLength + weights.biases.byteLength;
+  document.documentElement.classList.toggle("live", scene.live);
+  const weights = scene.live ? null : await loadWeights(scene, progress);
+  const size = weights ? weights.weights.byteLength + weights.biases.byteLength : 0;
   say("Starting the graphics engine");
 
   const stage = part("stage");
@@ -58,9 +60,14 @@ async function main() {
   const start = { engineMs: 0, firstFrameMs: 0 };
   let losses = 0;
 
+  function openServer() {
+    const canvas = newCanvas();
+    return { engine: createRemote(scene, canvas), canvas, passedOver: [] };
+  }
+
   async function openBest() {
     const opening = performance.now();
-    const { engine, canvas, passedOver } = await openEngine(scene, weights, names, newCanvas);
+    const { engine, canvas, passedOver } = weights ? await openEngine(scene, weights, names, newCanvas) : openServer();
     start.engineMs = performance.now() - opening;
     for (const reason of passedOver) console.info(`mnelf: ${reason}`);
     engine.onLost = (reason) => {
@@ -86,6 +93,10 @@ async function main() {
   /** @param {Engine} engine */
   function describe(engine) {
     const [width, height] = scene.grid.map((side) => side * (stage.querySelector("canvas")?.width ?? side) / engine.grid[0]);
+    if (scene.live) {
+      showFacts({ picture: scene.grid.join("×"), engine: engine.adapter, frame: `${viewer.frameMs.toFixed(0)} ms`, made: scene.version });
+      return;
+    }
     showFacts({
       picture: `${Math.round(width)}×${Math.round(height)} pixels, ${scene.gflop.toFixed(2)} GFLOP a frame`,
       weights: `${megabytes(size)}, ${scene.program.precision}`,

@@ -54,6 +54,8 @@ interface Orbit {
 
 interface Scene {
   schema: number;
+  /** Whether the server renders; there is no network then, and of the rest what the view needs. */
+  live: boolean;
   name: string;
   version: string;
   weights_sha256: string;
@@ -98,7 +100,7 @@ interface View {
 }
 
 interface Engine {
-  name: "WebGPU" | "WebGL2" | "WebGL2, half floats";
+  name: "WebGPU" | "WebGL2" | "WebGL2, half floats" | "server";
   adapter: string;
   half: boolean;
   grid: [number, number];

@@ -15,6 +15,7 @@ from mobile_nelf.deploy.tolerances import EMULATED_MIN_PSNR_DB
 from mobile_nelf.errors import BundleError, ConfigError, DeployError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
+from mobile_nelf.export.live import LiveView
 from mobile_nelf.export.reference import Reference
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table, TableRow
@@ -27,7 +28,7 @@ from mobile_nelf_exporters.web.packing import VECTOR, pack_network
 from mobile_nelf_exporters.web.page import PAGE, WEIGHTS, Page, read_page, render_page
 from mobile_nelf_exporters.web.program import trace_network
 from mobile_nelf_exporters.web.runtime import PageSession, layers_function
-from mobile_nelf_exporters.web.scene import poster_uri, scene_data
+from mobile_nelf_exporters.web.scene import live_scene_data, poster_uri, scene_data
 
 __all__ = ["WebExporter"]
 
@@ -48,10 +49,14 @@ class WebExporter(Exporter[Options]):
 
     target: ClassVar[str] = "web"
     options = Options
+    has_page: ClassVar[bool] = True
 
     def export(self, checkpoint: Checkpoint, name: str, options: Options) -> Exported:
         """See `Exporter.export`."""
         check_name(name, "page")
+        return self._exported(checkpoint, name, options)
+
+    def _exported(self, checkpoint: Checkpoint, name: str, options: Options) -> Exported:
         activation = options.activation or default_activation(checkpoint, "erf")
         if activation == "gelusnap":
             raise DeployError(
@@ -163,6 +168,15 @@ class WebExporter(Exporter[Options]):
                 for engine, title in ENGINES.items()
             ]
         return tuple(runtimes)
+
+    def page(self, checkpoint: Checkpoint, name: str) -> dict[str, bytes]:
+        """See `Exporter.page`."""
+        files = self._exported(checkpoint, name, Options()).files
+        return {path: files[path] for path in (PAGE, WEIGHTS) if path in files}
+
+    def live_page(self, live: LiveView) -> dict[str, bytes]:
+        """See `Exporter.live_page`."""
+        return render_page(Page(live_scene_data(live), b"", poster_uri(live.poster, (1, 1, 1))))
 
     def next_step(self, bundle: Path, name: str) -> str:
         """See `Exporter.next_step`."""

@@ -57,7 +57,7 @@ def render_page(page: Page) -> dict[str, bytes]:
         "script-src": _source(script),
         "style-src": _source(style),
         "img-src": "data:",
-        "connect-src": "'none'" if inside else "'self'",
+        "connect-src": "'none'" if inside and not page.scene["live"] else "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
     }

@@ -11,14 +11,16 @@ import numpy as np
 from PIL import Image
 
 from mobile_nelf._version import __version__
+from mobile_nelf.cameras import OrbitLimits
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.tolerances import EMULATED_MIN_PSNR_DB
+from mobile_nelf.export.live import LiveView
 from mobile_nelf.export.reference import Reference
 from mobile_nelf.pictures import ByteImage, FloatImage
 from mobile_nelf.plain import to_dict
 from mobile_nelf_exporters.web.packing import Packed
 
-__all__ = ["poster_uri", "scene_data"]
+__all__ = ["live_scene_data", "poster_uri", "scene_data"]
 
 #: Raised when a script of an older page would misread a newer scene.
 SCHEMA = 1
@@ -48,11 +50,12 @@ def scene_data(
         reference: poses.
         frames: what the trained network renders there.
     """
-    student, orbit = contract.student, contract.orbit
+    student = contract.student
     count = min(SAMPLED_PIXELS, student.image_width * student.image_height)
     sample = np.stack([_sampled(frame, count) for frame in frames])
     return {
         "schema": SCHEMA,
+        "live": False,
         "name": name,
         "version": f"mnelf {__version__}",
         "weights_sha256": contract.weights_sha256,
@@ -64,13 +67,7 @@ def scene_data(
         "channels": student.out_channels,
         "background": list(contract.background),
         "lens": to_dict(contract.intrinsics),
-        "orbit": {
-            "target": list(orbit.target),
-            "basis": orbit.basis().tolist(),
-            "azimuth": list(orbit.azimuth),
-            "elevation": list(orbit.elevation),
-            "radius": list(orbit.radius),
-        },
+        "orbit": _orbit_data(contract.orbit),
         "min_psnr_db": contract.min_psnr_db,
         "half_min_psnr_db": min(contract.min_psnr_db, EMULATED_MIN_PSNR_DB),
         "reference": {
@@ -79,6 +76,32 @@ def scene_data(
             "sample": base64.b64encode(sample.astype("<u2").tobytes()).decode(),
         },
         "contract": to_dict(contract),
+    }
+
+
+def live_scene_data(live: LiveView) -> dict[str, Any]:
+    """Returns `Scene` of a page whose server renders."""
+    lens = live.intrinsics
+    return {
+        "schema": SCHEMA,
+        "live": True,
+        "name": live.name,
+        "version": f"mnelf {__version__}",
+        "grid": [lens.width, lens.height],
+        "channels": 3,
+        "background": [1.0, 1.0, 1.0],
+        "lens": to_dict(lens),
+        "orbit": _orbit_data(live.orbit),
+    }
+
+
+def _orbit_data(orbit: OrbitLimits) -> dict[str, Any]:
+    return {
+        "target": list(orbit.target),
+        "basis": orbit.basis().tolist(),
+        "azimuth": list(orbit.azimuth),
+        "elevation": list(orbit.elevation),
+        "radius": list(orbit.radius),
     }
 
 

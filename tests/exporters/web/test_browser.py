@@ -230,7 +230,7 @@ def test_without_graphics_the_reference_frame_and_a_reason_stay(page):
         open_page(
             bare,
             page.replace("engine=webgl2", "engine=all"),
-            "document.documentElement.classList.contains('failed')",
+            "document.documentElement?.classList.contains('failed')",
         )
         told = bare.evaluate("document.getElementById('told').textContent")
         assert "WebGPU is missing; WebGL2 is missing" in told
