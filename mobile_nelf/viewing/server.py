@@ -104,8 +104,6 @@ def _handler(shown: Shown, local: bool) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """Answers GET alone, from memory."""
 
-        protocol_version = "HTTP/1.1"
-
         def do_GET(self) -> None:
             """Answers with a file or a frame."""
             # A page of somebody else could point a name of its own at this machine.

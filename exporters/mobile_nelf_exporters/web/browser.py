@@ -23,7 +23,6 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 
 #: A software adapter for WebGPU and WebGL2, so that a machine without a graphics card will do.
-#: Names resolve to nothing, since a page asks for nothing.
 FLAGS = (
     "--headless=new",
     "--remote-debugging-pipe",
@@ -31,7 +30,6 @@ FLAGS = (
     "--use-webgpu-adapter=swiftshader",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--disable-dev-shm-usage",
     "--disable-extensions",
     "--disable-background-networking",
@@ -80,11 +78,12 @@ class Browser:
         requests: addresses that pages asked for, apart from data inside them.
     """
 
-    def __init__(self, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, flags: tuple[str, ...] = (), *, reach: str = "") -> None:
         """Starts the browser.
 
         Args:
             flags: of its command line, besides those that it needs here.
+            reach: host that pages can reach; no host at all if empty, addresses included.
 
         Raises:
             BundleError: none is installed, or it does not start.
@@ -101,11 +100,19 @@ class Browser:
         commands_out, commands_in = os.pipe()
         answers_out, answers_in = os.pipe()
         self._write, self._read = commands_in, answers_out
+        hosts = "MAP * ~NOTFOUND" + (f", EXCLUDE {reach}" if reach else "")
         sandbox = () if can_contain() else ("--no-sandbox",)
         self._log = (Path(self._profile.name) / "log").open("w+b")
         # Out of the way of 3 and 4, where Chromium expects them.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands_out, answers_in)]
-        command = [path, *FLAGS, *sandbox, *flags, f"--user-data-dir={self._profile.name}/profile"]
+        command = [
+            path,
+            *FLAGS,
+            *sandbox,
+            *flags,
+            f"--host-resolver-rules={hosts}",
+            f"--user-data-dir={self._profile.name}/profile",
+        ]
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", LAUNCH, *map(str, ends), *command, "about:blank"],
             pass_fds=ends,

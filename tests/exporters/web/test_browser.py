@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from mobile_nelf.devices import read_measurement
+from mobile_nelf.errors import BundleError
 from mobile_nelf.export.reference import Reference
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
+from mobile_nelf.viewing import Server, Shown
 from mobile_nelf_exporters.web.browser import Browser
 from mobile_nelf_exporters.web.exporter import WebExporter
 from mobile_nelf_exporters.web.options import Options
@@ -319,3 +321,12 @@ def test_a_thousand_frames_take_no_more_memory(browser, page):
         sizes.append(browser.command("Runtime.getHeapUsage")["usedSize"])
     assert browser.evaluate("mnelf.viewer.frames") > 1000
     assert sizes[2] - sizes[1] < 100_000
+
+
+def test_no_host_can_be_reached():
+    """Whatever a page asks for, an address of this machine included."""
+    with Server(Shown("thing", {"index.html": b"<title>reached"})) as server, Browser() as alone:
+        server.start()
+        for host in ("localhost", "127.0.0.1"):
+            with pytest.raises(BundleError, match="ERR_NAME_NOT_RESOLVED"):
+                alone.open(server.url.replace("localhost", host))
