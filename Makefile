@@ -22,8 +22,10 @@ demo: $(VENV)/.node
 	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24 --force
 	$(BIN)/mnelf preview out/mic-lens --output out/mic-lens.gif --force
 	$(BIN)/mnelf preview out/mic-room --output out/mic-room.gif --force
+	$(BIN)/mnelf bundle examples/mic.pt --target web --output out/mic-web --force
 	@echo
-	@echo "Open this first:          out/mic-lens/report.html"
+	@echo "Open this first:          out/mic-web/index.html"
+	@echo "What was checked:         out/mic-lens/report.html"
 	@echo "A lens in use:            out/mic-lens.gif, in the room out/mic-room.gif"
 	@echo "Its Lens Studio project:  out/mic-lens/lens_project"
 	@echo "The iPad app:             out/mic-coreml/ios_harness/mic-coreml.swiftpm"
