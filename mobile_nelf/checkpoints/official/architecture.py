@@ -13,6 +13,9 @@ from mobile_nelf.errors import CheckpointError
 
 __all__ = ["infer_architecture"]
 
+#: The first layer of a residual block, of both networks.
+_FIRST_OF_BLOCK = re.compile(r"((?:body|tail)\.\d{1,9})\.(?:conv_block|body)\.0\.weight")
+
 
 def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
     """Returns the fields of `StudentConfig` that the shapes of an official state dict tell.
@@ -27,13 +30,30 @@ def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]
         names = listed(weights)
         raise CheckpointError(
             f"{path}: has no first layer head.0.weight with 2 or 4 dimensions, found {names}; "
-            "expected the network of MobileR2L or R2L"
+            "expected the network of MobileR2L or R2L, other architectures are not supported"
         )
+    _refuse_pruned(weights, path)
     width, channels = head.shape[:2]
     fields = {"channels": channels, "width": width}
     if head.dim() == 2:
         return fields | _r2l_fields(weights, path)
     return fields | _mobiler2l_fields(weights, path)
+
+
+def _refuse_pruned(weights: dict[str, Tensor], path: Path) -> None:
+    """Refuses blocks with fewer channels between their two layers than around them."""
+    inner = {}
+    for name, value in weights.items():
+        match = _FIRST_OF_BLOCK.fullmatch(name)
+        if match and value.dim() in (2, 4) and value.shape[0] != value.shape[1]:
+            inner[match[1]] = f"{value.shape[0]} of {value.shape[1]}"
+    if inner:
+        block, widths = next(iter(inner.items()))
+        raise CheckpointError(
+            f"{path}: was pruned by channels: {len(inner)} of its blocks have another inner width, "
+            f"{block} {widths}; structured pruning is not supported yet, give the checkpoint from "
+            "before it"
+        )
 
 
 def _r2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
