@@ -47,13 +47,14 @@ def pack_network(network: Network, weights: PageWeights) -> Packed:
     slots, count = network.slots()
     steps, parts, biases = [], [], []
     numbers = bias_numbers = 0
-    for index, layer in enumerate(network.layers):
+    for layer in network.layers:
         packed, bias = _packed_weight(layer), _padded(layer.bias, 0)
         largest = float(np.abs(packed).max())
         if weights == "fp16" and not largest <= FP16_LIMIT:
             raise DeployError(
-                f"layer {index} has a weight of {largest:.3g}, which fp16 does not hold; add "
-                "--page-weights fp32"
+                f"layer {layer.name} has a weight of {largest:.3g}, and fp16 ends at "
+                f"{FP16_LIMIT:g}; fine-tune with weight decay, or store the weights of the page as "
+                "fp32 (--page-weights fp32)"
             )
         steps.append(
             {

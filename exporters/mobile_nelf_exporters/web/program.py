@@ -41,6 +41,7 @@ class Layer:
         value: number of its result; 0 is the encoded rays.
         src: number of the value that it reads.
         adds: numbers of the values that are added after the activation.
+        name: of the layer in the deploy form.
     """
 
     taps: tuple[tuple[Tap, ...], ...]
@@ -52,6 +53,7 @@ class Layer:
     value: int
     src: int
     adds: tuple[int, ...]
+    name: str
 
     @property
     def macs_a_ray(self) -> int:
@@ -104,6 +106,7 @@ def trace_network(network: nn.Module, channels: int, height: int, width: int) ->
     for node in program.graph.nodes:
         if node.op == "placeholder" and node.name in names:
             lowering.weights[node] = program.state_dict[names[node.name]].detach().numpy()
+            lowering.names[node] = names[node.name]
         elif node.op == "placeholder":
             lowering.values[node] = 0
         elif node.op == "call_function":
@@ -119,6 +122,7 @@ class _Lowering:
         self.layers: list[Layer] = []
         self.values: dict[fx.Node, int] = {}
         self.weights: dict[fx.Node, Any] = {}
+        self.names: dict[fx.Node, str] = {}
 
     def lower(self, node: fx.Node) -> None:
         """Adds a layer, or extends the one that made the node's operand.
@@ -168,6 +172,7 @@ class _Lowering:
                 value,
                 self.values[source],
                 (),
+                self.names[call["weight"]].removesuffix(".weight"),
             )
         )
         self.values[node] = value
