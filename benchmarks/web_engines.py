@@ -83,9 +83,7 @@ def main() -> None:
             MODEL: onnx,
         }.items():
             (folder / path).write_bytes(content)
-        print(
-            "engine                      worst dB   first frame s   fastest ms   median ms      MB"
-        )
+        print(f"{'engine':26} worst dB   first frame s   fastest ms   median ms      MB")
         with Browser(reach="localhost") as browser:
             for title, file in (("fp16", "page.html"), ("fp32", "exact.html")):
                 for engine in ("webgpu", "webgl2"):

@@ -24,6 +24,7 @@ __all__ = [
     "LossName",
     "OptimizerName",
     "OutputForm",
+    "PageWeights",
     "Precision",
     "PresetName",
     "Processor",
@@ -70,6 +71,9 @@ GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
 WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
+
+#: How a page stores its weights.
+PageWeights = Literal["fp16", "fp32"]
 
 #: What an artefact returns: numbers, or a picture of the platform.
 OutputForm = Literal["tensor", "image"]

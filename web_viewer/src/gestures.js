@@ -152,7 +152,7 @@ export function listen(stage, viewer, onTouch) {
     running = requestAnimationFrame(step);
   }
 
-  /** What goes on by itself: the turn, what a flick left, and the way back from beyond a limit. */
+  /** What moves by itself: the turn, what a flick left, and the way back from beyond a limit. */
   function step() {
     running = 0;
     const now = performance.now();

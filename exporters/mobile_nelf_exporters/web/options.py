@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from mobile_nelf.export.options import option
-from mobile_nelf.vocabulary import ActivationForm
+from mobile_nelf.vocabulary import ActivationForm, PageWeights
 
-__all__ = ["Options", "PageWeights"]
-
-#: How a page stores its weights.
-PageWeights = Literal["fp16", "fp32"]
+__all__ = ["Options"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mobile_nelf.deploy.tolerances import FP16_LIMIT
 from mobile_nelf.errors import BundleError, DeployError
-from mobile_nelf_exporters.web.options import PageWeights
+from mobile_nelf.vocabulary import PageWeights
 from mobile_nelf_exporters.web.program import Layer, Network
 
 __all__ = ["Packed", "pack_network", "unpack_weights"]

@@ -27,7 +27,7 @@ Tap = tuple[int, int]
 _FloatArray = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One layer.
 
@@ -61,7 +61,7 @@ class Layer:
         return int(self.scale**2 * self.weight.size)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """The layers of a student in the order in which they run; the last makes the picture."""
 
