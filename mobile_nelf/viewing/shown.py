@@ -101,14 +101,15 @@ def shown_path(
 
 def _bundle(path: Path) -> Shown:
     """The page of a bundle, or its report where the target has none."""
-    manifest, files, problems = read_bundle(path)
-    if problems:
-        raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
+    contents = read_bundle(path)
+    if contents.problems:
+        raise BundleError(f"{path}: {'; '.join(contents.problems)}; bundle it again")
+    files = contents.files
     if INDEX not in files:
         if REPORT_NAME not in files:
             raise BundleError(f"{path / MANIFEST_NAME}: lists no {REPORT_NAME}; bundle it again")
         files = {**files, INDEX: files[REPORT_NAME]}
-    return Shown(manifest.name, files)
+    return Shown(contents.manifest.name, files)
 
 
 def _fitted(lens: Intrinsics) -> Intrinsics:

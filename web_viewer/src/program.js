@@ -5,7 +5,7 @@ export function slotSizes(program, channels) {
   const sizes = new Array(program.slots).fill(0);
   sizes[program.input] = Math.ceil(channels / 4);
   for (const step of program.steps) {
-    sizes[step.dst] = Math.max(sizes[step.dst], Math.ceil(step.out / 4) * (step.scale * step.up) ** 2);
+    sizes[step.dst] = Math.max(sizes[step.dst], Math.ceil(step.outputs / 4) * (step.scale * step.up) ** 2);
   }
   return sizes;
 }

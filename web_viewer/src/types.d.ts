@@ -3,8 +3,8 @@
 /** A layer: a 1×1 convolution, or a transposed one as a convolution for each output parity. */
 interface Step {
   /** Channels in and out, before they are padded to groups of four. */
-  in: number;
-  out: number;
+  inputs: number;
+  outputs: number;
   /** Pixels a ray along each axis, of the input. */
   scale: number;
   /** Output pixels an input pixel along each axis. */

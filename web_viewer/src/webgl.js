@@ -131,7 +131,7 @@ export function createWebGL2(scene, weights, canvas, half) {
     program.steps.forEach((step, index) => {
       const names = ["x", "w", "b", ...step.adds.map((_, k) => `r${k}`)];
       const [columns, rows] = [width * step.scale, height * step.scale];
-      const [groupsIn, groupsOut] = [Math.ceil(step.in / 4), Math.ceil(step.out / 4)];
+      const [groupsIn, groupsOut] = [Math.ceil(step.inputs / 4), Math.ceil(step.outputs / 4)];
       const values = [columns, rows, band * step.scale, groupsIn, groupsOut, step.weights, step.bias];
       draws.push({
         shader: use(codes[index], LAYER_SIZES, names),

@@ -81,7 +81,7 @@ export async function createWebGPU(scene, weights, canvas) {
     plan(program).map(async (steps) => {
       const [step, last] = [steps[0], steps[steps.length - 1]];
       const block = steps.length === 2;
-      const wide = block ? 0 : Math.min(8, Math.max(2, nextPower(Math.ceil(step.out / 4))));
+      const wide = block ? 0 : Math.min(8, Math.max(2, nextPower(Math.ceil(step.outputs / 4))));
       const code = block ? blockShader(step, last.adds.length - 1, halves) : layerShader(step, halves, wide);
       return /** @type {Pass} */ ({ pipeline: await compute(code), step, last, wide, sizes: [] });
     }),
@@ -135,7 +135,7 @@ export async function createWebGPU(scene, weights, canvas) {
     ];
     for (const [index, { pipeline, step, last, wide }] of passes.entries()) {
       const [w, h] = [width * step.scale, height * step.scale];
-      const [groupsIn, groupsOut] = [Math.ceil(step.in / 4), Math.ceil(step.out / 4)];
+      const [groupsIn, groupsOut] = [Math.ceil(step.inputs / 4), Math.ceil(step.outputs / 4)];
       const values = [w, h, groupsIn, groupsOut, step.weights, step.bias, last.weights, last.bias];
       const adds = step === last ? step.adds : withoutOne(last.adds, step.src);
       const entries = [uniform(index + 1, values), slots[step.src], weightBuffer, biasBuffer, slots[last.dst], ...adds.map((slot) => slots[slot])];
@@ -243,7 +243,7 @@ function plan(program) {
 
 /** @param {Step} first @param {Step} second */
 function isBlock(first, second) {
-  const narrow = Math.ceil(first.in / 4) <= NARROW && first.in === first.out && first.in === second.out && second.in === first.out;
+  const narrow = Math.ceil(first.inputs / 4) <= NARROW && first.inputs === first.outputs && first.inputs === second.outputs && second.inputs === first.outputs;
   const inside = second.src === first.dst && second.adds.includes(first.src) && first.adds.length === 0;
   return narrow && inside && first.up === 1 && second.up === 1 && second.act === "none";
 }

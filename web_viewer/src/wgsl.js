@@ -123,7 +123,7 @@ ${acc((i) => `  store(p0 + first + ${i}u, o0 + own, group.z, a${i});`)}
  * @param {Step} first @param {number} adds beside x @param {boolean} halves
  */
 export function blockShader(first, adds, halves) {
-  const groups = Math.ceil(first.in / 4);
+  const groups = Math.ceil(first.inputs / 4);
   const matrix = groups * groups * 4;
   const each = (/** @type {(g: number) => string} */ line) => Array.from({ length: groups }, (_, g) => line(g)).join("\n");
   const product = (/** @type {string} */ to, /** @type {string} */ from, /** @type {number} */ start) =>

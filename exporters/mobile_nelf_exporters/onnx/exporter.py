@@ -98,7 +98,11 @@ class OnnxExporter(Exporter[Options]):
             raise BundleError(f"{MODEL}: carries another contract than the manifest")
         return (
             Runtime(
-                "ONNX Runtime", MODEL, "", frame_function(model, contract), contract.min_psnr_db
+                "ONNX Runtime",
+                MODEL,
+                "",
+                frame_function(model, contract, MODEL),
+                contract.min_psnr_db,
             ),
         )
 

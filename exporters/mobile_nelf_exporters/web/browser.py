@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from mobile_nelf.errors import BundleError
+from mobile_nelf.parsing import parse_json
 
 __all__ = ["Browser", "browser_path", "can_contain"]
 
@@ -245,7 +246,7 @@ class Browser:
             raise BundleError(f"the browser ended: {self._last_words()}")
         *whole, self._rest = (self._rest + data).split(b"\0")
         for part in whole:
-            message = json.loads(part)
+            message = parse_json(part, finite=False)
             if "id" in message:
                 self._answers[message["id"]] = message
             else:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
@@ -24,11 +23,12 @@ from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import render_readme
 from mobile_nelf_exporters.web.browser import browser_path, can_contain
 from mobile_nelf_exporters.web.options import Options
-from mobile_nelf_exporters.web.packing import VECTOR, pack_network
+from mobile_nelf_exporters.web.packing import pack_network
 from mobile_nelf_exporters.web.page import PAGE, WEIGHTS, Page, read_page, render_page
 from mobile_nelf_exporters.web.program import trace_network
 from mobile_nelf_exporters.web.runtime import PageSession, layers_function
 from mobile_nelf_exporters.web.scene import live_scene_data, poster_uri, scene_data
+from mobile_nelf_exporters.web.steps import VECTOR, Program, Step
 
 __all__ = ["WebExporter"]
 
@@ -89,7 +89,7 @@ class WebExporter(Exporter[Options]):
             gflop=gflop,
             size=sum(map(len, files.values())),
             inside=WEIGHTS not in files,
-            precision=packed.program["precision"],
+            precision=packed.program.precision,
         )
         not_measured: tuple[str, ...] = (NOT_MEASURED,)
         if browser_path() is None:
@@ -100,15 +100,14 @@ class WebExporter(Exporter[Options]):
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`."""
         page = read_page(files)
-        scene = page.scene
-        try:
-            cost, gflop = _cost(scene), float(scene["gflop"])
-            precision, digest = scene["program"]["precision"], scene["artefact_sha256"]
-            tables = (_stages(scene),)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise BundleError(f"{PAGE}: cannot be read ({error}); bundle it again") from error
+        contract, program = _contract(page), page.program
+        width, height = contract.student.ray_width, contract.student.ray_height
+        cost = _cost(program, width * height)
+        gflop = 2.0 * cost.macs / 1e9
         size = len(files[PAGE]) + len(files.get(WEIGHTS, b""))
-        record = ModelRecord(precision, digest, size, weights_file=PAGE)
+        record = ModelRecord(
+            program.precision, page.scene["artefact_sha256"], size, weights_file=PAGE
+        )
         findings: tuple[Finding, ...] = ()
         if gflop > HEAVY_GFLOP:
             findings = (
@@ -120,7 +119,7 @@ class WebExporter(Exporter[Options]):
                     "train a smaller preset for the web, such as --preset small",
                 ),
             )
-        return Inspection(cost, {PAGE: record}, tables, findings)
+        return Inspection(cost, {PAGE: record}, (_stages(program, width, height),), findings)
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`.
@@ -129,15 +128,13 @@ class WebExporter(Exporter[Options]):
         other script is its sender's.
         """
         page = read_page(files)
-        try:
-            own = from_dict(Contract, page.scene["contract"], "contract")
-        except (KeyError, ConfigError, ValueError) as error:
-            raise BundleError(f"{PAGE}: has no contract that can be read ({error})") from error
-        if own != contract:
+        if _contract(page) != contract:
             raise BundleError(f"{PAGE}: carries another contract than the manifest")
         shipped = {name: files[name] for name in (PAGE, WEIGHTS) if name in files}
         foreign = render_page(page) != shipped
-        gflop = float(page.scene["gflop"])
+        student = contract.student
+        macs = _cost(page.program, student.ray_width * student.ray_height).macs
+        gflop = 2.0 * macs / 1e9
         runtimes = [
             Runtime(
                 "layers and weights of the page",
@@ -183,45 +180,34 @@ class WebExporter(Exporter[Options]):
         return f"open {bundle / PAGE} in a browser, or send it to a phone"
 
 
-def _cost(scene: dict[str, Any]) -> Cost:
+def _contract(page: Page) -> Contract:
+    """The contract in a page.
+
+    Raises:
+        BundleError: there is none.
+    """
+    try:
+        return from_dict(Contract, page.scene.get("contract"), "scene.contract")
+    except ConfigError as error:
+        raise BundleError(f"{PAGE}: cannot be read ({error}); bundle it again") from error
+
+
+def _cost(program: Program, rays: int) -> Cost:
     """Work, and the memory that the page allocates for activations."""
-    program, (width, height) = scene["program"], scene["grid"]
-    macs = sum(
-        step["scale"] ** 2
-        * math.prod((len(step["taps"]), len(step["taps"][0])))
-        * step["in"]
-        * step["out"]
-        for step in program["steps"]
-    )
-    encoder = scene["encoder"]
-    channels = 3 * encoder["samples"] * (2 * encoder["frequencies"] + 1)
-    vectors = {program["input"]: -(-channels // VECTOR)}
-    for step in program["steps"]:
-        needed = -(-step["out"] // VECTOR) * (step["scale"] * step["up"]) ** 2
-        vectors[step["dst"]] = max(vectors.get(step["dst"], 0), needed)
-    return Cost(macs * width * height, 16 * width * height * sum(vectors.values()))
+    macs = sum(step.macs_a_ray for step in program.steps)
+    return Cost(macs * rays, 4 * VECTOR * rays * sum(program.vectors_a_ray()))
 
 
-def _stages(scene: dict[str, Any]) -> Table:
+def _stages(program: Program, width: int, height: int) -> Table:
     """What is computed at each size of the picture."""
-    program, (width, height) = scene["program"], scene["grid"]
-    stages: dict[int, list[dict[str, Any]]] = {}
-    for step in program["steps"]:
-        stages.setdefault(step["scale"] * step["up"], []).append(step)
+    stages: dict[int, list[Step]] = {}
+    for step in program.steps:
+        stages.setdefault(step.scale * step.up, []).append(step)
     rows = []
     for scale, steps in stages.items():
-        macs = sum(
-            s["scale"] ** 2 * len(s["taps"]) * len(s["taps"][0]) * s["in"] * s["out"] for s in steps
-        )
-        widths = sorted({s["out"] for s in steps}, reverse=True)
-        rows.append(
-            TableRow(
-                (
-                    f"{width * scale}×{height * scale}",
-                    ", ".join(map(str, widths)),
-                    str(len(steps)),
-                    f"{2 * macs * width * height / 1e9:.3f}",
-                )
-            )
-        )
+        gflop = 2 * width * height * sum(step.macs_a_ray for step in steps) / 1e9
+        widths = sorted({step.outputs for step in steps}, reverse=True)
+        size = f"{width * scale}×{height * scale}"
+        channels = ", ".join(map(str, widths))
+        rows.append(TableRow((size, channels, str(len(steps)), f"{gflop:.3f}")))
     return Table("Layers of the page", ("pixels", "channels", "layers", "GFLOP"), tuple(rows), 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +12,11 @@ from mobile_nelf.deploy.tolerances import FP16_LIMIT
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.vocabulary import PageWeights
 from mobile_nelf_exporters.web.program import Layer, Network
+from mobile_nelf_exporters.web.steps import VECTOR, Program, Step
 
 __all__ = ["Packed", "pack_network", "unpack_weights"]
 
 Array = npt.NDArray[np.float32]
-
-#: Channels that a kernel handles as one vector.
-VECTOR = 4
 
 _TYPES: dict[str, type[np.float16] | type[np.float32]] = {"fp16": np.float16, "fp32": np.float32}
 
@@ -29,11 +26,11 @@ class Packed:
     """A network as a page holds it.
 
     Attributes:
-        program: the layers as plain data for JSON (`Program` in web_viewer/src/types.d.ts).
+        program: the layers, and where each finds its weights.
         content: the weights in the program's precision, then the biases in float32.
     """
 
-    program: dict[str, Any]
+    program: Program
     content: bytes
 
 
@@ -57,63 +54,58 @@ def pack_network(network: Network, weights: PageWeights) -> Packed:
                 "fp32 (--page-weights fp32)"
             )
         steps.append(
-            {
-                "in": layer.weight.shape[2],
-                "out": layer.weight.shape[3],
-                "scale": layer.scale,
-                "up": layer.up,
-                "taps": [[list(tap) for tap in taps] for taps in layer.taps],
-                "weights": numbers // VECTOR,
-                "bias": bias_numbers // VECTOR,
-                "act": layer.act,
-                "src": slots[layer.src],
-                "dst": slots[layer.value],
-                "adds": [slots[value] for value in layer.adds],
-            }
+            Step(
+                layer.weight.shape[2],
+                layer.weight.shape[3],
+                layer.scale,
+                layer.up,
+                layer.taps,
+                numbers // VECTOR,
+                bias_numbers // VECTOR,
+                layer.act,
+                slots[layer.src],
+                slots[layer.value],
+                tuple(slots[value] for value in layer.adds),
+            )
         )
         parts.append(packed.astype(dtype))
         biases.append(bias)
         numbers += packed.size
         bias_numbers += bias.size
-    program = {
-        "precision": weights,
-        "weights": numbers,
-        "biases": bias_numbers,
-        "slots": count,
-        "input": slots[0],
-        "output": slots[network.layers[-1].value],
-        "steps": steps,
-    }
+    program = Program(
+        weights,
+        numbers,
+        bias_numbers,
+        count,
+        slots[0],
+        slots[network.layers[-1].value],
+        tuple(steps),
+    )
     content = b"".join(part.astype(part.dtype.newbyteorder("<")).tobytes() for part in parts)
     content += b"".join(bias.astype("<f4").tobytes() for bias in biases)
     return Packed(program, content)
 
 
-def unpack_weights(program: dict[str, Any], content: bytes) -> list[tuple[Array, Array]]:
+def unpack_weights(program: Program, content: bytes) -> list[tuple[Array, Array]]:
     """Returns weight [classes, taps, in, out] and bias [out] of each layer, padded to vectors.
 
     Raises:
         BundleError: the bytes are not those of the program.
     """
-    try:
-        dtype = np.dtype(_TYPES[program["precision"]]).newbyteorder("<")
-        count, biases = program["weights"], program["biases"]
-        if len(content) != dtype.itemsize * count + 4 * biases:
-            raise ValueError(f"{len(content)} bytes of weights do not fit the layers")
-        numbers = np.frombuffer(content, dtype, count).astype(np.float32)
-        shifts = np.frombuffer(content, "<f4", biases, dtype.itemsize * count)
-        layers = []
-        for step in program["steps"]:
-            inputs, outputs = (-(-step[name] // VECTOR) for name in ("in", "out"))
-            shape = (len(step["taps"]), len(step["taps"][0]), inputs, outputs, VECTOR, VECTOR)
-            blocks = numbers[VECTOR * step["weights"] :][: math.prod(shape)].reshape(shape)
-            weight = blocks.transpose(0, 1, 2, 4, 3, 5).reshape(
-                *shape[:2], VECTOR * inputs, VECTOR * outputs
-            )
-            bias = shifts[VECTOR * step["bias"] :][: VECTOR * outputs]
-            layers.append((weight, bias))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BundleError(f"the layers cannot be read ({error}); bundle it again") from error
+    dtype = np.dtype(_TYPES[program.precision]).newbyteorder("<")
+    if len(content) != dtype.itemsize * program.weights + 4 * program.biases:
+        raise BundleError(f"{len(content)} bytes of weights do not fit the layers of the page")
+    numbers = np.frombuffer(content, dtype, program.weights).astype(np.float32)
+    shifts = np.frombuffer(content, "<f4", program.biases, dtype.itemsize * program.weights)
+    layers = []
+    for step in program.steps:
+        parities, taps, inputs, outputs = step.blocks
+        shape = (parities, taps, inputs, outputs, VECTOR, VECTOR)
+        blocks = numbers[VECTOR * step.weights :][: math.prod(shape)].reshape(shape)
+        weight = blocks.transpose(0, 1, 2, 4, 3, 5).reshape(
+            parities, taps, VECTOR * inputs, VECTOR * outputs
+        )
+        layers.append((weight, shifts[VECTOR * step.bias :][: VECTOR * outputs]))
     return layers
 
 

@@ -10,9 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from mobile_nelf.errors import BundleError
+from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.parsing import parse_json
+from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.templates import template_environment
 from mobile_nelf_exporters.web.script import page_script, page_style
+from mobile_nelf_exporters.web.steps import Program
 
 __all__ = ["PAGE", "WEIGHTS", "Page", "read_page", "render_page"]
 
@@ -44,6 +47,18 @@ class Page:
     scene: dict[str, Any]
     weights: bytes
     poster: str
+
+    @property
+    def program(self) -> Program:
+        """The layers.
+
+        Raises:
+            BundleError: they are none of a student.
+        """
+        try:
+            return from_dict(Program, self.scene.get("program"), "scene.program")
+        except ConfigError as error:
+            raise BundleError(f"{PAGE}: cannot be read ({error}); bundle it again") from error
 
 
 def render_page(page: Page) -> dict[str, bytes]:
@@ -94,7 +109,7 @@ def read_page(files: dict[str, bytes]) -> Page:
     try:
         text = files[PAGE].decode()
         scene, inside, poster = (_only(pattern, text) for pattern in (_SCENE, _INSIDE, _POSTER))
-        data = json.loads(scene)
+        data = parse_json(scene)
         url = data["weights_url"]
         weights = files[WEIGHTS] if url == WEIGHTS else base64.b64decode(inside, validate=True)
     except (ValueError, KeyError, TypeError) as error:

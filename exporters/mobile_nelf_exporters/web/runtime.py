@@ -22,8 +22,9 @@ from mobile_nelf.errors import BundleError
 from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.plain import to_dict
 from mobile_nelf_exporters.web.browser import Browser
-from mobile_nelf_exporters.web.packing import VECTOR, unpack_weights
+from mobile_nelf_exporters.web.packing import unpack_weights
 from mobile_nelf_exporters.web.page import PAGE, Page
+from mobile_nelf_exporters.web.steps import VECTOR, Program, Step
 
 __all__ = ["PageSession", "layers_function"]
 
@@ -97,7 +98,8 @@ def layers_function(page: Page, contract: Contract) -> FrameFunction:
     Raises:
         BundleError: they do not fit each other.
     """
-    program = page.scene["program"]
+    program = page.program
+    _check_picture(program, contract)
     layers = [
         (torch.from_numpy(weight), torch.from_numpy(np.array(bias)))
         for weight, bias in unpack_weights(program, page.weights)
@@ -108,18 +110,25 @@ def layers_function(page: Page, contract: Contract) -> FrameFunction:
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         uploads = layout.host(camera, student.encoder).values()
         encoded = encoder(*(torch.from_numpy(array).float() for array in uploads))[0]
-        slots: dict[int, Tensor] = {program["input"]: _vectors(encoded.permute(1, 2, 0))}
-        for step, (weight, bias) in zip(program["steps"], layers, strict=True):
-            result = _ACTS[step["act"]](_run(step, slots[step["src"]], weight) + bias)
-            for slot in step["adds"]:
+        slots: dict[int, Tensor] = {program.input: _vectors(encoded.permute(1, 2, 0))}
+        for step, (weight, bias) in zip(program.steps, layers, strict=True):
+            result = _ACTS[step.act](_run(step, slots[step.src], weight) + bias)
+            for slot in step.adds:
                 result = result + slots[slot]
-            slots[step["dst"]] = result
-        image = slots[program["output"]].numpy()
-        if image.shape[:2] != (student.image_height, student.image_width):
-            raise BundleError(f"{PAGE}: its layers make a picture of {image.shape[:2]}")
+            slots[step.dst] = result
+        image = slots[program.output].numpy()
         return np.ascontiguousarray(image[..., : student.out_channels])
 
     return frame
+
+
+def _check_picture(program: Program, contract: Contract) -> None:
+    """Refuses layers that do not make the contract's picture of its rays."""
+    student, last = contract.student, program.steps[-1]
+    found = (program.steps[0].inputs, last.outputs, last.scale * last.up, last.dst)
+    expected = (student.encoder.channels, student.out_channels, student.scale, program.output)
+    if found != expected:
+        raise BundleError(f"{PAGE}: its layers make another picture than the contract says")
 
 
 def _vectors(image: Tensor) -> Tensor:
@@ -127,13 +136,13 @@ def _vectors(image: Tensor) -> Tensor:
     return torch.nn.functional.pad(image, (0, -image.shape[2] % VECTOR))
 
 
-def _run(step: dict[str, Any], source: Tensor, weight: Tensor) -> Tensor:
+def _run(step: Step, source: Tensor, weight: Tensor) -> Tensor:
     """The sums of a layer: [up·h, up·w, out] of [h, w, in]."""
     height, width, _ = source.shape
-    up = step["up"]
+    up = step.up
     result = torch.zeros(height * up, width * up, weight.shape[3])
     bordered = torch.nn.functional.pad(source, (0, 0, 1, 1, 1, 1))
-    for parity, taps in enumerate(step["taps"]):
+    for parity, taps in enumerate(step.taps):
         total = torch.zeros(height, width, weight.shape[3])
         for (dx, dy), matrix in zip(taps, weight[parity], strict=True):
             total += bordered[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] @ matrix

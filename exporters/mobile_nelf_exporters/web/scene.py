@@ -61,7 +61,7 @@ def scene_data(
         "weights_sha256": contract.weights_sha256,
         "artefact_sha256": hashlib.sha256(packed.content).hexdigest(),
         "gflop": gflop,
-        "program": packed.program,
+        "program": to_dict(packed.program),
         "encoder": to_dict(student.encoder),
         "grid": [student.ray_width, student.ray_height],
         "channels": student.out_channels,
