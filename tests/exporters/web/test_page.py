@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from dataclasses import replace
 
@@ -125,3 +126,43 @@ def test_a_strange_script_is_marked_and_needs_the_browsers_sandbox(exported, mon
     assert [runtime.runs_scripts for runtime in marked] == [False, True, True, True]
     monkeypatch.setattr(exporter, "can_contain", lambda: False)
     assert len(WebExporter().runtimes(files, exported.contract)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda p: p.pop("steps"), "key 'steps' is missing"),
+        (lambda p: p["steps"].clear(), "0 layers"),
+        (lambda p: p.update(slots=10**9), "slots"),
+        (lambda p: p["steps"][2].update(src=99), "layer 2 reads a result of another shape"),
+        (lambda p: p["steps"][2].update(dst=99), "reads a result of another shape"),
+        (lambda p: p["steps"][0].update(inputs=10**7), "inputs is 10000000"),
+        (lambda p: p["steps"][0].update(scale=1000), "expected 64 at most"),
+        (lambda p: p["steps"][0].update(weights=10**6), "layer 0 reads weights that are not"),
+        (lambda p: p["steps"][0].update(bias=-1), "layer 0 reads weights that are not"),
+        (lambda p: p["steps"][0].update(taps=[[[0, 5]]]), "a neighbour"),
+        (lambda p: p["steps"][0].update(act="tan"), "expected one of"),
+        (lambda p: p.update(weights=4), "layer 0 reads weights that are not"),
+    ],
+)
+def test_layers_that_make_no_sense_are_refused(exported, change, expected):
+    scene = json.loads(json.dumps(read_page(exported.files).scene))
+    change(scene["program"])
+    files = render_page(replace(read_page(exported.files), scene=scene))
+    for use in (WebExporter().inspect, lambda f: WebExporter().runtimes(f, exported.contract)):
+        with pytest.raises(BundleError) as caught:
+            use(files)
+        assert expected in str(caught.value)
+
+
+def test_layers_of_another_picture_are_refused(exported):
+    other = WebExporter().export(random_checkpoint(sr_widths=(8, 8)), "thing", Options())
+    mixed = replace(
+        read_page(other.files),
+        scene={
+            **read_page(other.files).scene,
+            "contract": read_page(exported.files).scene["contract"],
+        },
+    )
+    with pytest.raises(BundleError, match="another picture"):
+        WebExporter().runtimes(render_page(mixed), exported.contract)
