@@ -33,6 +33,11 @@ __all__ = ["PageSession", "layers_function"]
 OPEN_SECONDS = 300.0
 SECONDS_A_GFLOP = 120.0
 
+#: Bytes of activations and floating-point operations of a frame, several times those of D60-SR3,
+#: beyond which a page of somebody else is not run.
+MAX_MEMORY = 4 << 30
+MAX_WORK = 2_000_000_000_000
+
 
 class PageSession:
     """A page in a headless browser, opened when the first frame is asked for.
@@ -129,6 +134,14 @@ def _check_picture(program: Program, contract: Contract) -> None:
     expected = (student.encoder.channels, student.out_channels, student.scale, program.output)
     if found != expected:
         raise BundleError(f"{PAGE}: its layers make another picture than the contract says")
+    rays = student.ray_width * student.ray_height
+    memory = 4 * VECTOR * rays * sum(program.vectors_a_ray())
+    work = 2 * rays * sum(step.macs_a_ray for step in program.steps)
+    if memory > MAX_MEMORY or work > MAX_WORK:
+        raise BundleError(
+            f"{PAGE}: a frame takes {memory / 1e9:.3g} GB and {work / 1e9:.3g} GFLOP, more than "
+            "any student"
+        )
 
 
 def _vectors(image: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from dataclasses import replace
 import pytest
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
+from mobile_nelf.bundles.measured import import_measurement
+from mobile_nelf.comparison import compare
 from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf_exporters.web import exporter, page
 from mobile_nelf_exporters.web.exporter import WebExporter
@@ -166,3 +168,47 @@ def test_layers_of_another_picture_are_refused(exported):
     )
     with pytest.raises(BundleError, match="another picture"):
         WebExporter().runtimes(render_page(mixed), exported.contract)
+
+
+def test_what_a_browser_measured_is_imported(tmp_path, without_browser):
+    path = tmp_path / "thing"
+    manifest = create_bundle(random_checkpoint(sr_widths=(8,)), target="web", output=path).manifest
+    latency = {"count": 2, "mean": 9, "p50": 9, "p90": 9, "p99": 9, "min": 9, "max": 9}
+    run = {
+        "model": PAGE,
+        "weights_sha256": manifest.inspection.models[PAGE].sha256,
+        "compute_units": "webgpu",
+        "cold_load_ms": 3.0,
+        "first_frame_ms": 4.0,
+        "warm_up_frames": 1,
+        "latency_ms": latency,
+        "self_check": {"frames": 1, "psnr_db": [70.0], "worst_psnr_db": 70.0, "passed": True},
+    }
+    result = {
+        "schema": 1,
+        "device": {
+            "model": "Made up 7",
+            "os": "Android 16",
+            "app_version": "mnelf 0.1.0",
+            "low_power": False,
+            "adapter": "made up",
+            "user_agent": "none",
+        },
+        "date": "2026-11-27T18:00:00.123Z",
+        "bundle": {"name": manifest.name, "weights_sha256": manifest.contract.weights_sha256},
+        "runs": [run],
+    }
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(result), encoding="utf-8")
+    import_measurement(file, path)
+    assert verify_bundle(path).passed
+    (row,) = compare(path)
+    assert (row.target, row.figures.device, row.figures.compute_units) == (
+        "web",
+        "Made up 7",
+        "webgpu",
+    )
+    run["weights_sha256"] = "0" * 64
+    file.write_text(json.dumps(result), encoding="utf-8")
+    with pytest.raises(InputError, match="weights_sha256 is 000000000000"):
+        import_measurement(file, path)
