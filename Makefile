@@ -67,11 +67,14 @@ $(VENV)/.node: $(VENV)/.ready
 	command -v node >/dev/null || { $(APT) nodejs npm; } || true
 	touch $@
 
-# TypeScript checks the scripts of lenses, a browser opens reports.
-$(VENV)/.tools: $(VENV)/.node tests/exporters/lens/package-lock.json
+# TypeScript checks the scripts of lenses and pages, a browser opens pages and reports.
+$(VENV)/.tools: $(VENV)/.node tests/exporters/lens/package-lock.json tests/exporters/web/package-lock.json
 	command -v chromium >/dev/null || { $(APT) chromium; } || true
-	npm ci --silent --ignore-scripts --prefix tests/exporters/lens || echo "no TypeScript: npm ci failed"
+	for target in lens web; do \
+		npm ci --silent --ignore-scripts --prefix tests/exporters/$$target \
+			|| echo "no TypeScript for $$target: npm ci failed"; \
+	done
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-lock out dist build tests/exporters/lens/node_modules
+	rm -rf $(VENV) $(VENV)-lock out dist build tests/exporters/*/node_modules

@@ -111,9 +111,7 @@ async function main() {
   start.firstFrameMs = performance.now() - begun;
   if (!document.documentElement.classList.contains("failed")) say("");
 
-  let wasTouched = false;
   const gestures = listen(stage, viewer, () => {
-    wasTouched = true;
     part("turn").setAttribute("aria-pressed", "false");
   });
   const fromOptions = ["azimuth", "elevation", "radius", "zoom"].filter((name) => Number.isFinite(parseFloat(options.get(name) ?? "")));
@@ -188,7 +186,6 @@ async function main() {
     if (event.source !== parent || parent === window || !event.data || typeof event.data.mnelf !== "object") return;
     const { azimuth, elevation, radius, zoom, reset, turn: turned } = event.data.mnelf;
     const numbers = Object.entries({ azimuth, elevation, radius, zoom }).filter(([, value]) => Number.isFinite(value));
-    wasTouched = true;
     if (reset) gestures.reset();
     if (numbers.length) viewer.setView(Object.fromEntries(numbers));
     if (typeof turned === "boolean") turn(turned);
@@ -201,7 +198,7 @@ async function main() {
 
   /** @type {{ check?: object, bench?: object }} */
   const results = {};
-  Object.assign(window, { mnelf: { scene, viewer, weights, results, start, touched: () => wasTouched } });
+  Object.assign(window, { mnelf: { scene, viewer, weights, results, start } });
   if (options.has("check") || options.has("bench")) {
     panel.showModal();
     describe(viewer.engine());

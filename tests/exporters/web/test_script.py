@@ -15,7 +15,7 @@ from tests.helpers import ROOT
 from tests.helpers.node import needs_node
 
 SOURCES = ROOT / "web_viewer"
-TSC = ROOT / "tests" / "exporters" / "lens" / "node_modules" / "typescript" / "bin" / "tsc"
+TSC = Path(__file__).parent / "node_modules" / "typescript" / "bin" / "tsc"
 
 MODULES = {
     "main.js": (
@@ -78,7 +78,7 @@ def test_every_module_is_in_the_script():
 
 @pytest.mark.skipif(
     shutil.which("node") is None or not TSC.is_file(),
-    reason="TypeScript is not installed; `npm ci --prefix tests/exporters/lens` brings it",
+    reason="TypeScript is not installed; `npm ci --prefix tests/exporters/web` brings it",
 )
 def test_modules_have_sound_types():
     done = subprocess.run(["node", TSC, "-p", SOURCES], capture_output=True, text=True, check=False)
