@@ -22,8 +22,10 @@ demo: $(VENV)/.node
 	$(BIN)/mnelf render examples/mic.pt --output out/mic.gif --frames 24 --force
 	$(BIN)/mnelf preview out/mic-lens --output out/mic-lens.gif --force
 	$(BIN)/mnelf preview out/mic-room --output out/mic-room.gif --force
+	$(BIN)/mnelf bundle examples/mic.pt --target web --output out/mic-web --force
 	@echo
-	@echo "Open this first:          out/mic-lens/report.html"
+	@echo "Open this first:          out/mic-web/index.html"
+	@echo "What was checked:         out/mic-lens/report.html"
 	@echo "A lens in use:            out/mic-lens.gif, in the room out/mic-room.gif"
 	@echo "Its Lens Studio project:  out/mic-lens/lens_project"
 	@echo "The iPad app:             out/mic-coreml/ios_harness/mic-coreml.swiftpm"
@@ -65,11 +67,14 @@ $(VENV)/.node: $(VENV)/.ready
 	command -v node >/dev/null || { $(APT) nodejs npm; } || true
 	touch $@
 
-# TypeScript checks the scripts of lenses, a browser opens reports.
-$(VENV)/.tools: $(VENV)/.node tests/exporters/lens/package-lock.json
+# TypeScript checks the scripts of lenses and pages, a browser opens pages and reports.
+$(VENV)/.tools: $(VENV)/.node tests/exporters/lens/package-lock.json tests/exporters/web/package-lock.json
 	command -v chromium >/dev/null || { $(APT) chromium; } || true
-	npm ci --silent --ignore-scripts --prefix tests/exporters/lens || echo "no TypeScript: npm ci failed"
+	for target in lens web; do \
+		npm ci --silent --ignore-scripts --prefix tests/exporters/$$target \
+			|| echo "no TypeScript for $$target: npm ci failed"; \
+	done
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-lock out dist build tests/exporters/lens/node_modules
+	rm -rf $(VENV) $(VENV)-lock out dist build tests/exporters/*/node_modules

@@ -25,6 +25,7 @@ __all__ = [
     "LossName",
     "OptimizerName",
     "OutputForm",
+    "PageWeights",
     "Precision",
     "PresetName",
     "Processor",
@@ -75,14 +76,19 @@ WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
 #: Type of the numbers that go into an artefact and come out of it.
 BorderType = Literal["fp16", "fp32"]
 
+#: How a page stores its weights.
+PageWeights = Literal["fp16", "fp32"]
+
 #: What an artefact returns: numbers, or a picture of the platform.
 OutputForm = Literal["tensor", "image"]
 
 #: What people do with a lens: turn the object under the finger, or walk round it in the room.
 Experience = Literal["orbit", "world"]
 
-#: Processors that a device was told to use, as Core ML names them.
-ComputeUnits = Literal["cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all"]
+#: Processors that a device was told to use, as Core ML names them, or the engine of a page.
+ComputeUnits = Literal[
+    "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all", "webgpu", "webgl2", "webgl2Half"
+]
 
 #: Where a device said that an operation runs.
 Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]

@@ -245,7 +245,7 @@ def _artefact_legs(
     for runtime in (*executed, *exported.opinions):
         short = runtime.emulates or runtime.min_psnr_db is None or runtime in exported.opinions
         reference, frames = references[runtime.reference]
-        count = SHORT_LEG_FRAMES if short else len(frames)
+        count = min(SHORT_LEG_FRAMES if short else len(frames), runtime.frames or len(frames))
         cameras = counted(f"run {runtime.name}", reference.ray_cameras(scale)[:count], on_progress)
         rendered = [in_window(runtime.frame(camera), runtime.window) for camera in cameras]
         frames = [in_window(frame, runtime.window) for frame in frames]

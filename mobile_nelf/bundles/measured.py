@@ -222,15 +222,24 @@ def _mismatch(measurement: Measurement, manifest: Manifest) -> str:
                 f"{where}.model is {run.model!r}, expected one of "
                 f"{', '.join(models) or 'the models that a device measures, of which it has none'}"
             )
-        record = manifest.files.get(manifest.inspection.models[run.model].weights_file)
-        if record is None:
+        expected = _weights_sha256(manifest, run.model)
+        if expected is None:
             return f"{where}.model is {run.model!r}, of which the manifest lists no weights"
-        if run.weights_sha256 != record.sha256:
+        if run.weights_sha256 != expected:
             return (
                 f"{where}.weights_sha256 is {run.weights_sha256[:12]}…, expected that of "
-                f"{run.model}, {record.sha256[:12]}…; measure again with the app from this bundle"
+                f"{run.model}, {expected[:12]}…; measure again with the app from this bundle"
             )
     return ""
+
+
+def _weights_sha256(manifest: Manifest, model: str) -> str | None:
+    """Returns the SHA-256 of a model's weights, as a device reports it; None if not listed."""
+    found = manifest.inspection.models[model]
+    if found.weights_file == model:
+        return found.sha256
+    record = manifest.files.get(found.weights_file)
+    return record.sha256 if record else None
 
 
 def _bundle_text(name: str, weights_sha256: str) -> str:

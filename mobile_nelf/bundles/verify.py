@@ -264,7 +264,8 @@ def _replay(
         if runtime.min_psnr_db is None:
             continue
         reference = Reference.from_files(files, runtime.reference)
-        cameras = reference.ray_cameras(scale)
+        count = runtime.frames or len(reference.frames)
+        cameras = reference.ray_cameras(scale)[:count]
         rendered = [
             runtime.frame(camera) for camera in counted(f"run {runtime.name}", cameras, on_progress)
         ]
@@ -275,7 +276,7 @@ def _replay(
             compare_frames(
                 f"{runtime.name}, float pixels",
                 [take_pixels(frame)[None, kept] for frame in rendered],
-                list(reference.pixels[:, None, kept]),
+                list(reference.pixels[:count, None, kept]),
                 min_psnr_db=runtime.min_psnr_db,
                 note=runtime.assumes,
                 largest_activation=runtime.largest_activation and runtime.largest_activation(),
@@ -284,7 +285,10 @@ def _replay(
             compare_frames(
                 f"{runtime.name}, whole frames at 8 bits",
                 [in_window(_at_8_bits(frame), runtime.window) for frame in rendered],
-                [from_uint8(in_window(frame, runtime.window)) for frame in reference.frames],
+                [
+                    from_uint8(in_window(frame, runtime.window))
+                    for frame in reference.frames[:count]
+                ],
                 min_psnr_db=min(
                     EIGHT_BIT_MIN_PSNR_DB, runtime.min_psnr_db - EIGHT_BIT_ALLOWANCE_DB
                 ),

@@ -33,6 +33,7 @@ COMMANDS = {
     "student": "Train a student on the views of a teacher, or on photos only.",
     "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
+    "view": "Show a checkpoint, a teacher or a bundle in the browser.",
     "bench": "Import device benchmark results into their bundle.",
     "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
     "inspect": "Show what a checkpoint or a scene contains.",

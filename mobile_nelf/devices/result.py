@@ -38,14 +38,17 @@ SCHEMA_VERSION = 1
 #: What every run without an error has. The rest depends on the system and on what was asked for.
 _MEASURED_ALWAYS = (
     "cold_load_ms",
-    "warm_load_ms",
     "first_frame_ms",
     "warm_up_frames",
     "latency_ms",
-    "memory",
-    "thermal",
     "self_check",
 )
+
+#: What an app measures as well; a page is told neither its footprint nor the heat.
+_MEASURED_BY_APPS = ("warm_load_ms", "memory", "thermal")
+
+#: Engines of a page.
+_IN_A_BROWSER = ("webgpu", "webgl2", "webgl2Half")
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class Device:
     """What measured.
 
     Attributes:
-        model: Apple's identifier, such as `iPad13,8`.
+        model: Apple's identifier, such as `iPad13,8`; what a browser tells of the device.
         os: system and version, such as `iPadOS 18.2`.
-        app_version: of the benchmark app; ends in `-debug` for a debug build, whose own code is
-            slower, which the display rate shows.
+        app_version: of the benchmark app, or of the mnelf that wrote the page; ends in `-debug` for
+            a debug build, whose own code is slower, which the display rate shows.
         low_power: whether Low Power Mode was on, which slows every processor.
         memory: bytes that it has; None in files of older apps.
+        adapter: the graphics processor, as a browser names it; empty for an app.
+        user_agent: of the browser; empty for an app.
     """
 
     model: str
@@ -66,6 +71,8 @@ class Device:
     app_version: str
     low_power: bool
     memory: int | None = None
+    adapter: str = ""
+    user_agent: str = ""
 
     def __post_init__(self) -> None:
         """Refuses empty names."""
@@ -102,8 +109,8 @@ class Run:
 
     Attributes:
         model: its path inside the bundle.
-        weights_sha256: of the `weight.bin` inside it.
-        compute_units: which processors Core ML was allowed to use.
+        weights_sha256: of the weights inside it (see `ModelRecord`).
+        compute_units: which processors Core ML was allowed to use, or the engine of a page.
         error: why the run failed; None if it did not.
         compile_ms: from package to compiled model; None if the app carried a compiled one.
         cold_load_ms: first load, which may make the plan for the Neural Engine.
@@ -114,7 +121,8 @@ class Run:
         display_fps: frames a second on the screen; None if that was not measured.
         display_hz: the most that the display can show.
         sustained: runs without a pause.
-        memory: footprint of the app.
+        memory: footprint of the app; of a page, its objects without what the graphics processor
+            holds.
         thermal: heat at start and end.
         placement: operations by processor; None where the system does not tell.
         placement_by_operation: the same for each kind of operation.
@@ -169,7 +177,8 @@ class Run:
         if self.error is not None:
             check_filled(self, "error")
             return
-        for name in _MEASURED_ALWAYS:
+        by_apps = () if self.compute_units in _IN_A_BROWSER else _MEASURED_BY_APPS
+        for name in (*_MEASURED_ALWAYS, *by_apps):
             if getattr(self, name) is None:
                 raise ValueError(f"key {name!r} is missing, although the run has no error")
 

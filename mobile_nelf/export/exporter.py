@@ -17,6 +17,7 @@ from mobile_nelf.deploy.tolerances import required_psnr_db
 from mobile_nelf.devices import Measurement
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
+from mobile_nelf.export.live import LiveView
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.export.targets import exporter_point, exporter_targets
@@ -59,10 +60,12 @@ class Exporter(ABC, Generic[OptionsT]):
     Attributes:
         target: name on the command line.
         options: frozen dataclass of what a user may choose, see `export.options`.
+        has_page: whether `page` and `live_page` return something that a browser shows.
     """
 
     target: ClassVar[str]
     options: type[OptionsT]
+    has_page: ClassVar[bool] = False
 
     @abstractmethod
     def export(self, checkpoint: Checkpoint, name: str, options: OptionsT) -> Exported:
@@ -110,6 +113,30 @@ class Exporter(ABC, Generic[OptionsT]):
             name: of the project.
         """
         return ""
+
+    def page(self, checkpoint: Checkpoint, name: str) -> dict[str, bytes]:
+        """Returns a page that shows a student, by address; `index.html` is what is opened.
+
+        Args:
+            checkpoint: the trained student.
+            name: for people.
+
+        Raises:
+            InputError: the target has no pages.
+            DeployError: the student does not fit.
+        """
+        raise InputError(f"target {self.target} has no pages")
+
+    def live_page(self, live: LiveView) -> dict[str, bytes]:
+        """Returns a page that asks its server for frames, by address.
+
+        It gets them from `frame.jpg?pose=…&width=…&height=…`: twelve numbers of cam_to_world row by
+        row, columns and rows.
+
+        Raises:
+            InputError: the target has no pages.
+        """
+        raise InputError(f"target {self.target} has no pages")
 
     def required_psnr_db(self, contract: Contract) -> float:
         """Returns what each frame must reach at least, whatever the contract of a bundle says."""

@@ -46,7 +46,8 @@ class ModelRecord:
         budget: what all models of the bundle together may take on the device; None if there is no
             limit.
         weights_file: bundle-relative path of the file whose SHA-256 a device reports with its
-            measurements; empty if none measures this model.
+            measurements; that of the model itself if the device reports `sha256`, empty if none
+            measures this model.
     """
 
     weights: str

@@ -39,6 +39,8 @@ class Runtime:
         emulates: whether this replays a device's arithmetic. Every pose exercises the same, so that
             a few frames do when the bundle is made; verifying runs all.
         runs_scripts: whether it runs scripts of the bundle, which may be anybody's.
+        frames: how many of the reference frames are rendered at most, where one takes minutes; None
+            for all.
         largest_activation: after frames were rendered, name and magnitude of the largest result in
             fp16 of any of them; None where nothing is computed in fp16.
     """
@@ -53,4 +55,5 @@ class Runtime:
     film: Callable[[int, tuple[int, int]], Iterator[ByteImage]] | None = None
     emulates: bool = False
     runs_scripts: bool = False
+    frames: int | None = None
     largest_activation: Callable[[], tuple[str, float]] | None = None

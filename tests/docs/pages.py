@@ -25,7 +25,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 #: What the SDK is made of, as in a clone.
-SDK = ("mobile_nelf", "exporters", "templates", "lens_project", "ios_harness")
+SDK = ("mobile_nelf", "exporters", "templates", "lens_project", "ios_harness", "web_viewer")
 INSTALL = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation")
 
 #: Stands for output that is left out.

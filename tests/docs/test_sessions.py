@@ -135,7 +135,7 @@ def test_every_file_that_is_linked_exists() -> None:
     """Links between pages are checked when the site is built; these lead out of it."""
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8")):
         assert (ROOT / target).exists(), target
-    named = r"`((?:benchmarks|docs|examples|tests|ios_harness|templates)/[\w./-]+\.\w+)"
+    named = r"`((?:benchmarks|docs|examples|tests|ios_harness|templates|web_viewer)/[\w./-]+\.\w+)"
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(named, page.read_text(encoding="utf-8")):
             assert (ROOT / target).exists(), (page, target)

@@ -140,6 +140,8 @@ def synthetic_result(manifest: Manifest, *runs: dict[str, Any], **changes: Any) 
             "app_version": "0.1.0",
             "low_power": False,
             "memory": 8_000_000_000,
+            "adapter": "Synthetic GPU",
+            "user_agent": "Synthetic/1.0",
         },
         "date": "2026-11-23T10:00:00Z",
         "bundle": {

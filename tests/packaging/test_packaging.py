@@ -61,7 +61,7 @@ def test_the_wheel_holds_packages_and_assets_and_nothing_else(built):
         "mobile_nelf",
         "mobile_nelf_exporters",
     }
-    for asset in ("templates", "lens_project", "ios_harness"):
+    for asset in ("templates", "lens_project", "ios_harness", "web_viewer"):
         tracked = _run("git", "ls-files", asset, cwd=ROOT).splitlines()
         assert tracked
         assert {f"mobile_nelf/_data/{name}" for name in tracked} <= set(names)

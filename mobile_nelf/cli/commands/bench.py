@@ -40,7 +40,8 @@ def command(ctx: click.Context) -> None:
     """Import device benchmark results into their bundle.
 
     The measuring itself is done by the app in a bundle for Core ML: open its folder `ios_harness`
-    on an iPad, run the benchmark, and share the result as a JSON file.
+    on an iPad, run the benchmark, and share the result as a JSON file. A web page measures by
+    itself: open its information panel on the phone.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -10,7 +10,7 @@ from tests.helpers.students import random_checkpoint
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("target", ["lens", "coreml"])
+@pytest.mark.parametrize("target", ["lens", "coreml", "web"])
 def test_a_bundle_names_the_layer_and_what_to_do(tmp_path, target):
     checkpoint = random_checkpoint(depth=6, width=8, sr_widths=(8,))
     # The picture itself is fine: what one layer multiplies by the next divides by.

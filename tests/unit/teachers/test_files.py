@@ -22,15 +22,13 @@ from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import CheckpointError, InputError, MissingExtraError, OutputError
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
-from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher, save_teacher
-from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
-from mobile_nelf.teachers.ngp import NgpTeacher, build_field
-from mobile_nelf.teachers.spaces import BoxSpace, Space
+from mobile_nelf.teachers.marching import CELLS
+from mobile_nelf.teachers.spaces import BoxSpace
 from tests.helpers.ball import SPACES
+from tests.helpers.teachers import CONFIG, teacher_of
 
 CPU = torch.device("cpu")
-CONFIG = TeacherConfig(resolutions=(3, 5), channels=2, march_steps=96, steps=9, seed=3)
 CAMERA = Camera(look_at((0.3, -4.0, 0.2), (0.0, 0.0, 0.1)), Intrinsics.centred(16, 12, 40.0))
 METRICS = {"test_psnr_db": 31.25}
 PROVENANCE = {"scene": "ball", "version": "0"}
@@ -39,15 +37,6 @@ PROVENANCE = {"scene": "ball", "version": "0"}
 SECONDS = 2.0
 #: Memory that a refusal may take. The grids that the files below claim are of gigabytes.
 MEGABYTES = 200.0
-
-
-def teacher_of(space: Space = SPACES["box"], seed: int = 0) -> NgpTeacher:
-    """Untrained, and for that more telling: no weight is near zero."""
-    torch.manual_seed(seed)
-    field = build_field(CONFIG, space, CPU)
-    rng = torch.Generator().manual_seed(seed)
-    grid = OccupancyGrid(torch.rand(CELLS**3, generator=rng) < 0.3)
-    return NgpTeacher(CONFIG, space, field, grid).rounded()
 
 
 @pytest.fixture

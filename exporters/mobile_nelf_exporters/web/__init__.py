@@ -1,0 +1,1 @@
+"""Target `web`: a page that computes the light field by itself."""

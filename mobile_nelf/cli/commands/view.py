@@ -1,0 +1,90 @@
+"""`mnelf view`."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mobile_nelf.cli._options import (
+    camera_options,
+    choice,
+    common_options,
+    examples,
+    lens_options,
+    path_type,
+)
+from mobile_nelf.cli._printing import print_fields, print_json
+from mobile_nelf.vocabulary import DeviceName
+
+__all__ = ["command"]
+
+
+@click.command(
+    "view",
+    epilog=examples(
+        "mnelf view mic.pt",
+        "mnelf view mic.pt --host 0.0.0.0",
+        "mnelf view teacher.pt --scene examples/mic",
+        "mnelf view mic-web",
+    ),
+)
+@click.argument("shown", type=path_type)
+@click.option("--scene", type=path_type, help="Scene whose cameras a teacher is seen from.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; 0.0.0.0 lets phones on the same network open the page.",
+)
+@click.option("--port", type=int, default=0, help="Port to listen at. Default: any free one.")
+@click.option("--open/--no-open", "opens", default=True, help="Open the browser.")
+@click.option("--device", type=choice(DeviceName), default="auto", help="Where a teacher renders.")
+@lens_options
+@common_options
+def command(
+    shown: Path,
+    scene: Path | None,
+    host: str,
+    port: int,
+    opens: bool,
+    device: DeviceName,
+    camera: tuple[float, ...] | None,
+    trained_activation: Any,
+    as_json: bool,
+) -> None:
+    """Show a checkpoint, a teacher or a bundle in the browser.
+
+    A student is computed in the page; a teacher is rendered here, picture by picture. Of a bundle
+    its page is shown, or its report where the target has none. Ctrl-C ends it.
+    """
+    from mobile_nelf.viewing import Server, shown_path
+    from mobile_nelf.viewing.qr import qr_text
+
+    found = shown_path(
+        shown,
+        scene=scene,
+        camera=camera_options(camera),
+        trained_activation=trained_activation,
+        device=device,
+    )
+    with Server(found, host, port) as server:
+        if as_json:
+            print_json({"url": server.url, "lan_url": server.lan_url or None})
+        else:
+            fields = {"open": server.url}
+            if server.lan_url:
+                fields["on a phone"] = (
+                    f"{server.lan_url} (WebGL2; browsers allow WebGPU to https and localhost only)"
+                )
+            print_fields({**fields, "end": "Ctrl-C"})
+            if server.lan_url:
+                click.echo(f"\n{qr_text(server.lan_url)}")
+        if opens:
+            webbrowser.open(server.url)
+        try:
+            server.serve()
+        except KeyboardInterrupt:
+            click.echo()

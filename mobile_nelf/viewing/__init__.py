@@ -1,0 +1,8 @@
+"""The live viewer: a page on this machine, for browsers on this machine or near it."""
+
+from __future__ import annotations
+
+from mobile_nelf.viewing.server import Server
+from mobile_nelf.viewing.shown import Shown, shown_path
+
+__all__ = ["Server", "Shown", "shown_path"]

@@ -1,0 +1,41 @@
+// Pictures that the process rendered which serves this page, such as those of a teacher.
+
+/** @param {Scene} scene @param {HTMLCanvasElement} canvas @returns {Engine} */
+export function createRemote(scene, canvas) {
+  const draw = canvas.getContext("2d");
+  if (!draw) throw new Error("this browser cannot draw");
+  /** @type {Promise<void>} */
+  let pending = Promise.resolve();
+
+  /** @param {number[]} pose */
+  async function fetchFrame(pose) {
+    const [width, height] = engine.grid;
+    const response = await fetch(`frame.jpg?width=${width}&height=${height}&pose=${pose.join()}`).catch(() => null);
+    if (!response || !response.ok) throw new Error("mnelf view no longer answers; start it again");
+    const picture = await createImageBitmap(await response.blob());
+    [canvas.width, canvas.height] = [picture.width, picture.height];
+    draw?.drawImage(picture, 0, 0);
+    picture.close();
+  }
+
+  /** @type {Engine} */
+  const engine = {
+    name: "server",
+    adapter: "this page shows pictures of the process that serves it",
+    half: false,
+    grid: scene.grid,
+    setGrid(width, height) {
+      engine.grid = [width, height];
+    },
+    // The server knows the lens, and fits it to the grid.
+    render(pose) {
+      pending = fetchFrame(pose);
+    },
+    show() {},
+    read: () => Promise.reject(new Error("a picture of the server has no numbers to compare")),
+    finish: () => pending,
+    dispose() {},
+    onLost: () => {},
+  };
+  return engine;
+}
