@@ -88,7 +88,13 @@ def checked_weights(
 
 def _expected_tensors(student: StudentConfig, count: int, path: Path) -> dict[str, Tensor]:
     """Shape and type of every tensor of the network, without memory for the values."""
-    widths = (student.width, student.encoder.channels, *student.sr_widths)
+    widths = (
+        student.width,
+        student.encoder.channels,
+        *student.sr_widths,
+        *student.inner_widths,
+        student.head_width or 1,
+    )
     blocks = student.blocks + len(student.sr_widths) * student.sr_blocks
     if max(widths) > MAX_CHANNELS or blocks > count:
         raise CheckpointError(

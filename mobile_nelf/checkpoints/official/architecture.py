@@ -13,6 +13,10 @@ from mobile_nelf.errors import CheckpointError
 
 __all__ = ["infer_architecture"]
 
+#: Names of the first weight of a residual block.
+_R2L_BLOCK = r"(?P<block>(?P<part>body)\.(?P<number>\d{1,9}))\.body\.0\.weight"
+_MOBILER2L_BLOCK = r"(?P<block>(?P<part>body|tail)\.(?P<number>\d{1,9}))\.conv_block\.0\.weight"
+
 
 def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
     """Returns the fields of `StudentConfig` that the shapes of an official state dict tell.
@@ -30,10 +34,33 @@ def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]
             "expected the network of MobileR2L or R2L"
         )
     width, channels = head.shape[:2]
-    fields = {"channels": channels, "width": width}
+    fields: dict[str, Any] = {"channels": channels, "width": width}
+    narrowed = weights.get("head.2.weight")
+    if narrowed is not None and narrowed.dim() == head.dim():
+        fields |= {"width": narrowed.shape[0], "head_width": width}
     if head.dim() == 2:
         return fields | _r2l_fields(weights, path)
     return fields | _mobiler2l_fields(weights, path)
+
+
+def _inner_widths(weights: dict[str, Tensor], first: str, last: str) -> tuple[int, ...]:
+    """The inner width of each residual block; empty if all are as wide inside as outside.
+
+    Args:
+        weights: the state dict.
+        first: pattern of the name of a block's first weight.
+        last: what follows the name of a block in the name of its last weight.
+    """
+    blocks = []
+    for name, value in weights.items():
+        match = re.fullmatch(first, name)
+        outer = weights.get(f"{match['block']}{last}") if match else None
+        if match and outer is not None and min(value.dim(), outer.dim()) >= 2:
+            blocks.append((match["part"], int(match["number"]), value.shape[0], outer.shape[0]))
+    blocks.sort()
+    if all(inner == outer for _, _, inner, outer in blocks):
+        return ()
+    return tuple(inner for _, _, inner, _ in blocks)
 
 
 def _r2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
@@ -46,6 +73,7 @@ def _r2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "architecture": "r2l",
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.body\."),
         "sr_widths": (),
+        "inner_widths": _inner_widths(weights, _R2L_BLOCK, ".body.2.weight"),
         "out_channels": _tail_layers(weights, path)[-1].shape[0],
     }
 
@@ -57,6 +85,7 @@ def _mobiler2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "architecture": "mobiler2l",
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.conv_block\."),
         "sr_widths": tuple(stage.shape[1] for stage in stages),
+        "inner_widths": _inner_widths(weights, _MOBILER2L_BLOCK, ".conv_block.3.weight"),
         "out_channels": layers[-1].shape[0],
         "batchnorm": any(re.match(r"body\.\d+\.conv_block\.1\.", name) for name in weights),
     }
