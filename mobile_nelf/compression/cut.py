@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.layers import Anatomy, Block, Layer, Section, anatomy
+from mobile_nelf.compression.layers import (
+    Anatomy,
+    Block,
+    Layer,
+    Section,
+    anatomy,
+    with_network,
+    working_network,
+)
 from mobile_nelf.compression.scores import Removal, removal_order, stream_losses
 from mobile_nelf.compression.statistics import Statistics
 from mobile_nelf.compression.widths import Widths
@@ -113,16 +121,16 @@ def cut(
         refit: what layers are fitted to.
     """
     student = checkpoint.student
-    network = checkpoint.network().requires_grad_(False)
+    network = working_network(checkpoint).requires_grad_(False)
     whole = anatomy(network, student)
     narrow = replace(checkpoint, student=widths.student(student), weights={})
-    with torch.device("cpu"), seeded():
-        small = build_student(narrow.student).eval().requires_grad_(False)
+    with seeded():
+        small = build_student(narrow.student).as_conv().eval().requires_grad_(False)
     cutter = _Cutter(whole, anatomy(small, narrow.student), Widths.of(student), widths, knowledge)
     cutter.copy()
     if refit != "none":
         cutter.refit(rays, refit)
-    return replace(narrow, weights={n: value.clone() for n, value in small.state_dict().items()})
+    return with_network(narrow, small)
 
 
 class _Cutter:

@@ -16,12 +16,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.errors import InputError
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
 from mobile_nelf.students.rewrite import fold_batchnorm
 
-__all__ = ["Anatomy", "Block", "Layer", "Section", "anatomy", "folded", "pixels", "side_by_side"]
+__all__ = [
+    "Anatomy",
+    "Block",
+    "Layer",
+    "Section",
+    "anatomy",
+    "folded",
+    "pixels",
+    "side_by_side",
+    "with_network",
+    "working_network",
+]
 
 #: Of a ConvTranspose with kernel 4, stride 2 and padding 1: the tap that leads from the earlier and
 #: the later of two neighbouring pixels to each of the two output pixels between their centres.
@@ -29,24 +39,29 @@ _TAPS = ((2, 0), (3, 1))
 
 
 def folded(checkpoint: Checkpoint) -> Checkpoint:
-    """Returns the same function without BatchNorm.
-
-    Raises:
-        InputError: the student is of an architecture that cannot be compressed.
-    """
+    """Returns the same function without BatchNorm."""
     student = checkpoint.student
-    if student.architecture != "mobiler2l":
-        raise InputError(
-            f"the student is a {student.architecture}, expected mobiler2l; others cannot be "
-            "compressed"
-        )
-    if not student.batchnorm:
+    if not student.batchnorm or student.architecture == "r2l":
         return checkpoint
     plain = replace(student, batchnorm=False)
     with torch.device("meta"):
         names = list(build_student(plain).state_dict())
     weights = fold_batchnorm(checkpoint.network()).state_dict()
     return replace(checkpoint, student=plain, weights={name: weights[name] for name in names})
+
+
+def working_network(checkpoint: Checkpoint) -> HeadBodyTail:
+    """Returns the network of a student as convs alone, in evaluation mode."""
+    return checkpoint.network().as_conv()
+
+
+def with_network(checkpoint: Checkpoint, network: HeadBodyTail) -> Checkpoint:
+    """Returns a student with the weights of a network that `working_network` returned, changed."""
+    with torch.device("meta"):
+        shapes = build_student(checkpoint.student).state_dict()
+    found = network.state_dict()
+    weights = {name: found[name].reshape(like.shape).clone() for name, like in shapes.items()}
+    return replace(checkpoint, weights=weights)
 
 
 class Layer:
@@ -222,8 +237,8 @@ def side_by_side(
 
 
 def anatomy(network: HeadBodyTail, student: StudentConfig) -> Anatomy:
-    """Returns the parts of a network without BatchNorm; they are the network's own modules."""
-    if student.batchnorm:
+    """Returns the parts of a network of convs without BatchNorm; they are its own modules."""
+    if student.batchnorm and student.architecture == "mobiler2l":
         raise ValueError("fold BatchNorm first")
     head = list(network.head)  # type: ignore[call-overload]  # a Sequential
     projection = Layer("head.2", head[2]) if student.head_width is not None else None
@@ -246,9 +261,15 @@ def anatomy(network: HeadBodyTail, student: StudentConfig) -> Anatomy:
 
 
 def _block(name: str, module: nn.Module) -> Block:
-    first, _, act, last, _ = cast(ConvBlock, module).conv_block
+    kind = "conv_block" if isinstance(module, ConvBlock) else "body"
+    layers = [(n, m) for n, m in module.get_submodule(kind).named_children() if _does_work(m)]
+    (first_name, first), (_, act), (last_name, last) = layers
     return Block(
-        Layer(f"{name}.conv_block.0", cast(nn.Conv2d, first)),
-        Layer(f"{name}.conv_block.3", cast(nn.Conv2d, last)),
+        Layer(f"{name}.{kind}.{first_name}", cast(nn.Conv2d, first)),
+        Layer(f"{name}.{kind}.{last_name}", cast(nn.Conv2d, last)),
         act,
     )
+
+
+def _does_work(module: nn.Module) -> bool:
+    return not isinstance(module, nn.Identity)

@@ -7,21 +7,40 @@ layers before. No training and no photo, and the file format of a palette stays 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.calibration import calibration_rays
-from mobile_nelf.compression.layers import Layer, anatomy, folded, side_by_side
+from mobile_nelf.compression.layers import (
+    Layer,
+    anatomy,
+    folded,
+    side_by_side,
+    with_network,
+    working_network,
+)
 from mobile_nelf.compression.statistics import Moments, Statistics, measure
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.vocabulary import WeightForm
 
-__all__ = ["BITS", "MIXED_BITS", "large_layers", "mixed_bits", "palettized"]
+__all__ = [
+    "BITS",
+    "MIXED_BITS",
+    "large_layers",
+    "mixed_bits",
+    "palettized",
+    "round_columns",
+    "rounded_for",
+]
 
 #: Sizes of a table that every version of the format has.
 BITS = (8, 6, 4)
+
+#: The largest table of a layer in each form that has tables, in bits.
+PALETTES: dict[WeightForm, int] = {"palette6": 6, "palette4": 4, "palette-mixed": 8}
 
 #: Bits a weight, on average, of what is rounded with mixed bits if nothing else is asked for.
 MIXED_BITS = 4.75
@@ -45,9 +64,48 @@ MAX_ROUNDS = 100
 def large_layers(checkpoint: Checkpoint) -> dict[str, int]:
     """Returns how many weights each layer has that is large enough to be rounded, by its name."""
     plain = folded(checkpoint)
-    layers = anatomy(plain.network(), plain.student).layers()
+    layers = anatomy(working_network(plain), plain.student).layers()
     counts = {layer.name: layer.conv.weight.numel() for layer in layers}
     return {name: count for name, count in counts.items() if count > LARGE}
+
+
+def rounded_for(
+    checkpoint: Checkpoint, forms: Sequence[WeightForm], on_progress: Progress = silent
+) -> dict[WeightForm, Checkpoint]:
+    """Returns the student whose weights each form stores, in the order of `forms`.
+
+    For a palette they are rounded here, before any writer sees them, unless they have few enough
+    values already; other forms store the student as it is.
+
+    Args:
+        checkpoint: the student.
+        forms: how weights are stored.
+        on_progress: called with the name of a step, parts done and parts in all.
+    """
+    found: dict[WeightForm, Checkpoint] = {}
+    statistics: Statistics | None = None
+    plain = folded(checkpoint)
+    counts = large_layers(plain)
+    for form in forms:
+        found[form] = checkpoint
+        if form not in PALETTES or _values(plain, counts) <= 1 << PALETTES[form]:
+            continue
+        if statistics is None:
+            rays, network = calibration_rays(plain), working_network(plain)
+            statistics = measure(network, plain.student, rays, on_progress=on_progress)
+        bits = dict.fromkeys(counts, PALETTES[form])
+        if form == "palette-mixed":
+            bits = mixed_bits(plain, statistics, on_progress=on_progress)
+        found[form] = palettized(plain, bits, statistics=statistics, on_progress=on_progress)
+    return found
+
+
+def _values(checkpoint: Checkpoint, names: Collection[str]) -> int:
+    """Returns how many different values the layer with most of them has; all must be fp16."""
+    weights = [checkpoint.weights[f"{name}.weight"] for name in names]
+    if any(not torch.equal(weight, weight.half().float()) for weight in weights):
+        return 1 << 30
+    return max((len(torch.unique(weight)) for weight in weights), default=0)
 
 
 def palettized(
@@ -66,16 +124,13 @@ def palettized(
         bits: of each layer by its name; the others stay as they are.
         statistics: of the folded student with the standard rays, if they are known.
         on_progress: called with the name of this step, layers done and layers in all.
-
-    Raises:
-        InputError: the student is of an architecture that cannot be compressed.
     """
     plain = folded(checkpoint)
     rays = calibration_rays(plain)
-    exact = plain.network()
+    exact = working_network(plain)
     if statistics is None:
         statistics = measure(exact, plain.student, rays, on_progress=on_progress)
-    rounded = plain.network().requires_grad_(False)
+    rounded = working_network(plain).requires_grad_(False)
     whole, parts = anatomy(exact, plain.student), anatomy(rounded, plain.student)
     done = 0
     with torch.no_grad():
@@ -87,8 +142,7 @@ def palettized(
                 if done == len(bits):
                     break
     on_progress("round weights", done, len(bits))
-    weights = {name: value.clone() for name, value in rounded.state_dict().items()}
-    return Checkpoint(**{**vars(plain), "weights": weights})
+    return with_network(plain, rounded)
 
 
 def _round(old: Layer, new: Layer, x: Tensor, y: Tensor, rows: Tensor, bits: int) -> None:
@@ -183,7 +237,7 @@ def mixed_bits(
         on_progress: called with the name of this step, layers done and layers in all.
     """
     counts = large_layers(checkpoint)
-    layers = anatomy(checkpoint.network(), checkpoint.student).layers()
+    layers = anatomy(working_network(checkpoint), checkpoint.student).layers()
     large = [layer for layer in layers if layer.name in counts]
     losses: dict[str, dict[int, float]] = {}
     for index, layer in enumerate(large):

@@ -143,13 +143,16 @@ def _at(losses: Tensor, gone: int) -> float:
     return float(losses[gone])
 
 
-def tried_factors(checkpoint: Checkpoint, knowledge: Knowledge, rays: Tensor) -> Factors:
+def tried_factors(
+    checkpoint: Checkpoint, knowledge: Knowledge, rays: Tensor, others: Tensor
+) -> Factors:
     """Cuts one kind of width at a time, and returns how the losses compare with the predictions.
 
     Args:
         checkpoint: without BatchNorm.
         knowledge: of it.
         rays: the ones that `knowledge` was taken from.
+        others: of other poses, on which the loss is measured.
     """
     whole = Widths.of(checkpoint.student)
     narrow = Widths(
@@ -168,7 +171,7 @@ def tried_factors(checkpoint: Checkpoint, knowledge: Knowledge, rays: Tensor) ->
         predicted = _predicted(whole, widths, knowledge, Factors())
         if predicted > 0.0:
             tried = cut(checkpoint, widths, knowledge, rays)
-            found[kind] = mean_error(tried, checkpoint, rays) / predicted
+            found[kind] = mean_error(tried, checkpoint, others) / predicted
     return Factors(**found)
 
 

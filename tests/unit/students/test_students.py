@@ -255,5 +255,5 @@ def test_r2l_can_have_them_too_and_keeps_its_function_as_convs() -> None:
     "change", [{"inner_widths": (5, 16)}, {"inner_widths": (5, 16, 3, 8, 4, 0)}, {"head_width": 0}]
 )
 def test_widths_that_cannot_be_built(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="widths|an inner width for each of 6"):
+    with pytest.raises(ValueError, match=r"widths|an inner width for each of 6"):
         StudentConfig(ENCODER, **{**NARROW, **change})
