@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.encoding import encode
+from mobile_nelf.errors import CheckpointError
 from mobile_nelf.pictures import FloatImage
 from mobile_nelf.rays import ray_grid, sample_depths, sample_points
 from mobile_nelf.students import EncoderConfig
@@ -43,12 +44,43 @@ def render_frame(network: nn.Module, encoder: EncoderConfig, camera: Camera) -> 
         network: takes the official encoding.
         encoder: how rays are sampled and encoded.
         camera: on the ray grid, h rows and w columns.
+
+    Raises:
+        CheckpointError: the picture holds NaN or infinite pixels.
     """
     device = next(network.parameters()).device
     encoded = encoded_rays(camera, encoder, device).float()
+    encoded = encoded.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        image: Tensor = network(encoded.contiguous(memory_format=torch.channels_last))[0]
+        image: Tensor = network(encoded)[0]
+        if not bool(torch.isfinite(image).all()):
+            wrong = int((~torch.isfinite(image)).sum())
+            raise CheckpointError(
+                f"the network renders {wrong} of {image.numel()} values as NaN (not a number) or "
+                f"infinite; its first layer with such results is "
+                f"{_first_broken_layer(network, encoded)}; training diverged, use an earlier "
+                "checkpoint"
+            )
     return np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
+
+
+def _first_broken_layer(network: nn.Module, encoded: Tensor) -> str:
+    """Runs a network again and returns the name of the first layer whose result is not finite."""
+    broken: list[str] = []
+
+    def look(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(_: nn.Module, __: tuple[Tensor, ...], result: Tensor) -> None:
+            if not bool(torch.isfinite(result).all()):
+                broken.append(name)
+
+        return hook
+
+    layers = [(n, layer) for n, layer in network.named_modules() if not list(layer.children())]
+    handles = [layer.register_forward_hook(look(name)) for name, layer in layers]
+    network(encoded)
+    for handle in handles:
+        handle.remove()
+    return broken[0] if broken else "not known"
 
 
 def student_frame_function(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import pickle
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ __all__ = [
     "config_path",
     "differing_names",
     "load_state",
-    "make_run_folder",
+    "open_run_folder",
     "run_folder",
     "save_state",
     "write_settings",
@@ -58,12 +59,16 @@ def check_output(output: Path, force: bool) -> None:
         ) from error
 
 
-def make_run_folder(folder: Path) -> None:
-    """Makes the folder of a run unless it is there.
+@contextmanager
+def open_run_folder(output: Path) -> Iterator[Path]:
+    """Yields the folder of a run that writes `output`, made if it is not there.
+
+    A run that failed or was refused before it wrote anything leaves no folder.
 
     Raises:
         OutputError: it cannot be made.
     """
+    folder = run_folder(output)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -72,6 +77,11 @@ def make_run_folder(folder: Path) -> None:
             "choose another output",
             arguments=["output"],
         ) from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def write_settings(settings: dict[str, Any], path: Path) -> None:

@@ -106,7 +106,7 @@ def inspect_path(
     """Says what a checkpoint file or a scene folder holds.
 
     Args:
-        path: a file is read as a checkpoint, a folder as a scene.
+        path: a folder or a JSON file is read as a scene, any other file as a checkpoint.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
         picture: PNG file to write with the cameras of a scene.
@@ -119,7 +119,7 @@ def inspect_path(
     """
     path = as_path(path)
     picture = None if picture is None else as_path(picture)
-    if path.is_dir():
+    if path.is_dir() or path.suffix.lower() == ".json":
         if picture is not None and picture.exists() and not force:
             raise OutputError(
                 f"{picture}: exists already; choose another picture or set force",

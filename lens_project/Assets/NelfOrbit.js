@@ -1,5 +1,5 @@
 // Where the viewer is: azimuth and elevation in degrees, distance in world units, within what the
-// photos showed. Drags turn the object, let go it keeps turning, left alone it turns by itself.
+// photos showed. Drags turn the object, a flick spins it, after four idle seconds it rotates.
 "use strict";
 const clamp = require("./NelfMath").clamp;
 

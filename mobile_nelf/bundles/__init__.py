@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from mobile_nelf.bundles.create import Bundle, create_bundle
+from mobile_nelf.bundles.create import Bundle, create_bundle, create_bundles
 from mobile_nelf.bundles.keywords import bundle
 from mobile_nelf.bundles.manifest import Manifest
+from mobile_nelf.bundles.plan import BundlePlan, plan_bundle, plan_bundles
 from mobile_nelf.bundles.verify import Verification, verify_bundle
 
-__all__ = ["Bundle", "Manifest", "Verification", "bundle", "create_bundle", "verify_bundle"]
+__all__ = [
+    "Bundle",
+    "BundlePlan",
+    "Manifest",
+    "Verification",
+    "bundle",
+    "create_bundle",
+    "create_bundles",
+    "plan_bundle",
+    "plan_bundles",
+    "verify_bundle",
+]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf._version import __version__
-from mobile_nelf.atomic import refuse_existing, written_beside
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
-from mobile_nelf.bundles.measured import MEASUREMENTS_FOLDER, stored_names
 from mobile_nelf.bundles.origin import remember
+from mobile_nelf.bundles.plan import BundlePlan, plan_bundle
 from mobile_nelf.bundles.report.page import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
@@ -25,8 +23,8 @@ from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_n
 from mobile_nelf.deploy.tolerances import DEPLOY_MAX_ERROR
 from mobile_nelf.errors import DeployError, OutputError, ParityError
 from mobile_nelf.export.check import NO_CHOICES
-from mobile_nelf.export.exporter import Exported, Exporter, find_exporter
-from mobile_nelf.export.options import make_options
+from mobile_nelf.export.exporter import Exported, Exporter
+from mobile_nelf.export.inspection import Inspection
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
 from mobile_nelf.export.reference import REFERENCE, Reference, in_window
 from mobile_nelf.pictures import FloatImage, from_uint8
@@ -34,7 +32,7 @@ from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.vocabulary import ActivationForm
 
-__all__ = ["Bundle", "create_bundle"]
+__all__ = ["Bundle", "create_bundle", "create_bundles"]
 
 #: Reference frames a bundle; a turn in steps of 45 degrees sees every side.
 REFERENCE_FRAMES = 8
@@ -91,17 +89,67 @@ def create_bundle(
         ParityError: the artefact does not reproduce the trained network; nothing is written.
         MissingExtraError: the target's optional dependencies are not installed.
     """
-    exporter = find_exporter(target)
-    chosen = make_options(target, exporter.options, options)
-    name = name or _project_name(output.absolute().name)
-    _check_output(output, force)
-    on_progress("export", 0, 1)
-    exported = exporter.export(checkpoint, name, chosen)
-    inspection = exporter.inspect(exported.files)
-    on_progress("export", 1, 1)
+    plan = plan_bundle(target, output, name=name, options=options, force=force)
+    (bundle,) = create_bundles(checkpoint, [plan], on_progress)
+    return bundle
+
+
+def create_bundles(
+    checkpoint: Checkpoint, plans: Sequence[BundlePlan], on_progress: Progress = silent
+) -> list[Bundle]:
+    """Exports a student for each plan, proves every artefact, and then writes the bundles.
+
+    All are exported before the first one runs, so that most refusals come within seconds.
+
+    Args:
+        checkpoint: the trained student.
+        plans: the bundles to make.
+        on_progress: called with a stage's name, steps done and steps in all.
+
+    Raises:
+        InputError: a name that the target does not have, or a student that it cannot take.
+        OutputError: an output cannot be written.
+        ParityError: an artefact does not reproduce the trained network; nothing is written.
+        MissingExtraError: a target's optional dependencies are not installed.
+    """
+    exports = [_export(checkpoint, plan, on_progress) for plan in plans]
+    proven = [
+        _prove(checkpoint, plan, *export, on_progress)
+        for plan, export in zip(plans, exports, strict=True)
+    ]
+    bundles = []
+    for plan, (manifest, files) in zip(plans, proven, strict=True):
+        _write(plan.output, files, plan.force)
+        remember(manifest)
+        next_step = plan.exporter.next_step(plan.output, plan.name)
+        bundles.append(Bundle(plan.output, manifest, next_step))
+    return bundles
+
+
+def _export(
+    checkpoint: Checkpoint, plan: BundlePlan, on_progress: Progress
+) -> tuple[Exported, Inspection]:
+    """Returns the artefact and what is said of it without running it."""
+    target = plan.exporter.target
+    on_progress(f"export {target}", 0, 1)
+    exported = plan.exporter.export(checkpoint, plan.name, plan.options)
+    inspection = plan.exporter.inspect(exported.files)
+    on_progress(f"export {target}", 1, 1)
     if not inspection.passed:
         reasons = "; ".join(inspection.problems)
         raise DeployError(f"target {target} cannot take this student: {reasons}")
+    return exported, inspection
+
+
+def _prove(
+    checkpoint: Checkpoint,
+    plan: BundlePlan,
+    exported: Exported,
+    inspection: Inspection,
+    on_progress: Progress,
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Compares an artefact with the student; returns manifest and files of its bundle."""
+    exporter, name = plan.exporter, plan.name
     references = {
         folder: _render_reference(checkpoint, contract, on_progress)
         for folder, contract in {REFERENCE: exported.contract, **exported.references}.items()
@@ -121,7 +169,7 @@ def create_bundle(
     files |= exporter.companions(files, exported.contract, name)
     manifest = Manifest(
         name=name,
-        target=target,
+        target=exporter.target,
         mnelf_version=__version__,
         contract=exported.contract,
         layout_reason=exported.layout_reason,
@@ -136,15 +184,7 @@ def create_bundle(
     files[REPORT_NAME] = render_report(manifest, *shown)
     listed = {**manifest.files, REPORT_NAME: FileRecord.of(files[REPORT_NAME])}
     manifest = replace(manifest, files=listed)
-    _write(output, {**files, MANIFEST_NAME: manifest.to_bytes()}, force)
-    remember(manifest)
-    return Bundle(output, manifest, exporter.next_step(output, name))
-
-
-def _project_name(folder: str) -> str:
-    """Returns a name that every target takes, from that of the output folder."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-")[:64]
-    return name if name[:1].isalpha() else f"nelf-{name}"[:64]
+    return manifest, {**files, MANIFEST_NAME: manifest.to_bytes()}
 
 
 def _render_reference(
@@ -255,28 +295,6 @@ def _enlarged(frame: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArra
         for channel in np.moveaxis(frame, 2, 0)
     ]
     return np.stack(channels, axis=2)
-
-
-def _check_output(output: Path, force: bool) -> None:
-    """Refuses a destination early, before minutes of work."""
-    refuse_existing(output, force)
-    if output.exists() and not (output / MANIFEST_NAME).is_file():
-        raise OutputError(
-            f"{output}: is not a bundle, so force does not replace it", arguments=["force"]
-        )
-    if stored_names(output):
-        raise OutputError(
-            f"{output}: holds what a device measured, which force would delete; choose another "
-            f"output, or move {output / MEASUREMENTS_FOLDER} elsewhere",
-            arguments=["output"],
-        )
-    parent = output.absolute().parent
-    existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise OutputError(
-            f"{existing}: is not a folder that can be written; choose another output",
-            arguments=["output"],
-        )
 
 
 def _write(output: Path, files: dict[str, bytes], force: bool) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mobile_nelf.bundles.manifest import Manifest
 from mobile_nelf.bundles.verify import allowed_runtimes, read_bundle
 from mobile_nelf.cameras import Camera
-from mobile_nelf.errors import BundleError, InputError
+from mobile_nelf.errors import BundleError, InputError, ParityError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.runtime import FILM_FPS, Runtime
 from mobile_nelf.film import TURN_SECONDS, write_film
@@ -101,7 +103,13 @@ def _turn(
     student = contract.student
     for pose in counted("render", contract.orbit.sweep(frames), on_progress):
         camera = Camera(pose, contract.intrinsics)
-        yield to_uint8(runtime.frame(camera.resized(student.ray_width, student.ray_height)))
+        frame = runtime.frame(camera.resized(student.ray_width, student.ray_height))
+        if not np.isfinite(frame).all():
+            raise ParityError(
+                f"{runtime.name}: renders NaN (not a number) or infinite pixels; run verify, and "
+                "bundle an earlier checkpoint"
+            )
+        yield to_uint8(frame)
 
 
 def _counted(

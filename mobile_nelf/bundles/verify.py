@@ -17,7 +17,7 @@ from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, prove
 from mobile_nelf.export.reference import Reference, in_window, take_pixels
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.paths import AnyPath, as_path
-from mobile_nelf.pictures import from_uint8, to_uint8
+from mobile_nelf.pictures import FloatImage, from_uint8, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.text import text_table
 
@@ -61,9 +61,7 @@ class Verification:
     def __repr__(self) -> str:
         """Returns the verdict, what does not hold, and the legs as a table."""
         verdict = "passed" if self.passed else "FAILED"
-        rows = [
-            (leg.name, "ok" if leg.passed else "FAILED", f"{leg.psnr_db:.1f}") for leg in self.legs
-        ]
+        rows = [(leg.name, "ok" if leg.passed else "FAILED", leg.worst_text) for leg in self.legs]
         return "\n".join(
             [
                 f"{self.path}: {verdict}",
@@ -211,7 +209,7 @@ def _replay(
             ),
             compare_frames(
                 f"{runtime.name}, whole frames at 8 bits",
-                [from_uint8(in_window(to_uint8(frame), runtime.window)) for frame in rendered],
+                [in_window(_at_8_bits(frame), runtime.window) for frame in rendered],
                 [from_uint8(in_window(frame, runtime.window)) for frame in reference.frames],
                 min_psnr_db=min(
                     EIGHT_BIT_MIN_PSNR_DB, runtime.min_psnr_db - EIGHT_BIT_ALLOWANCE_DB
@@ -221,3 +219,8 @@ def _replay(
             ),
         ]
     return legs
+
+
+def _at_8_bits(frame: FloatImage) -> FloatImage:
+    """Rounds a frame as a PNG file does; one that is not finite stays so, to be called that."""
+    return from_uint8(to_uint8(frame)) if np.isfinite(frame).all() else frame

@@ -58,12 +58,18 @@ def state_dict(found: Any, path: Path, key: str) -> dict[str, Tensor]:
 
 
 def checked_weights(
-    weights: dict[str, Tensor], student: StudentConfig, path: Path
+    weights: dict[str, Tensor], student: StudentConfig, path: Path, hint: str = ""
 ) -> dict[str, Tensor]:
     """Returns `weights` in the order of the network, floating ones as float32 copies.
 
     `num_batches_tracked`, which PyTorch before 0.4.1 did not save and no inference reads, may be
     missing and is then 0.
+
+    Args:
+        weights: a state dict.
+        student: the network that they should fit.
+        path: of the file, for messages.
+        hint: what else is known about a network that they do not fit.
 
     Raises:
         CheckpointError: a name is missing or unknown, a shape or type is wrong, a value is NaN or
@@ -81,7 +87,7 @@ def checked_weights(
         lists = ((missing, "missing"), (unknown, "not part of it"))
         found = " and ".join(f"{listed(names)} {state}" for names, state in lists if names)
         raise CheckpointError(
-            f"{path}: does not hold a {student.architecture} {student.name}: found {found}"
+            f"{path}: does not hold a {student.architecture} {student.name}: found {found}{hint}"
         )
     return {name: _checked(name, complete[name], like, path) for name, like in expected.items()}
 

@@ -39,7 +39,9 @@ CAMERA_FORM = "W,H,FOCAL,NEAR,FAR[,RADIUS]"
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Print the traceback of an error."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for machines, with a schema number."
+)
 force_option = click.option("--force", is_flag=True, help="Replace an existing output.")
 run_scripts_option = click.option(
     "--run-scripts",

@@ -1,4 +1,4 @@
-"""What commands print: lines and tables or JSON to stdout, one progress bar to stderr."""
+"""What commands print: lines and tables or JSON to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mobile_nelf.export.tables import Table
 
 __all__ = [
+    "JSON_SCHEMA",
     "inspection_fields",
     "orbit_text",
     "parity_table",
@@ -34,6 +35,9 @@ __all__ = [
 
 PIPE_WIDTH = 100
 
+#: Stands in every JSON output; raised when a field is renamed, removed or changes its meaning.
+JSON_SCHEMA = 1
+
 
 def plain(text: str) -> str:
     """Returns one line without control characters; names in files may hold anything."""
@@ -41,8 +45,8 @@ def plain(text: str) -> str:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """Prints the answer for machines."""
-    click.echo(json.dumps(data, indent=1, allow_nan=False))
+    """Prints the output for machines, with the number of its schema."""
+    click.echo(json.dumps({"schema": JSON_SCHEMA, **data}, indent=1, allow_nan=False))
 
 
 def print_fields(fields: dict[str, str]) -> None:
@@ -137,11 +141,11 @@ def parity_table(legs: Sequence[ParityLeg]) -> None:
         [
             (
                 leg.name,
-                ("ok" if leg.passed else "FAILED") if leg.tolerance else "reported",
+                ("ok" if leg.tolerance else "reported") if leg.passed else "FAILED",
                 leg.tolerance or "-",
                 str(leg.frames),
-                "identical" if leg.max_error == 0.0 else f"{leg.psnr_db:.1f}",
-                f"{leg.max_error:.1e}",
+                leg.worst_text,
+                "NaN" if leg.broken_frames else f"{leg.max_error:.1e}",
             )
             for leg in legs
         ],
@@ -175,8 +179,16 @@ class Report(Protocol):
 
 @contextmanager
 def progress_bar() -> Iterator[Report]:
-    """Yields a callback that moves a bar with time left on stderr; silent without a terminal."""
+    """Yields a callback that moves a bar on stderr; without a terminal, lines report progress."""
     from rich.console import Console
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    if not console.is_terminal:
+        from mobile_nelf.cli._progress_lines import ProgressLines
+
+        with ProgressLines() as lines:
+            yield lines.report
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -186,7 +198,6 @@ def progress_bar() -> Iterator[Report]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True, markup=False, highlight=False)
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -195,7 +206,6 @@ def progress_bar() -> Iterator[Report]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     )
     tasks: dict[str, Any] = {}
 

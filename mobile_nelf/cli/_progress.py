@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mobile_nelf.training.student.stage import FitProgress
     from mobile_nelf.training.teacher.fit import TeacherProgress
 
-__all__ = ["RunReport", "run_report", "student_fields", "student_stages"]
+__all__ = ["RunReport", "run_report", "student_data", "student_fields", "student_stages"]
 
 
 def student_stages(plan: StudentPlan) -> dict[str, str]:
@@ -104,6 +104,23 @@ def run_report(
             yield report(show, [*opening, f"if interrupted, {again}"], stages)
     except KeyboardInterrupt:
         raise click.exceptions.Abort(again if folder.exists() else "") from None
+
+
+def student_data(trained: TrainedStudent, plan: StudentPlan) -> dict[str, Any]:
+    """Returns what a finished student is, for `print_json`."""
+    from mobile_nelf.plain import to_dict
+
+    stages = {"train": trained.train, "photos": trained.photos}
+    names = ("steps", "views", "start_psnr_db", "photo_psnr_db")
+    return {
+        **to_dict(plan),
+        "stages": {
+            stage: {name: getattr(result, name) for name in names}
+            for stage, result in stages.items()
+            if result is not None
+        },
+        "evaluation": trained.evaluation and to_dict(trained.evaluation),
+    }
 
 
 def student_fields(trained: TrainedStudent) -> dict[str, str]:

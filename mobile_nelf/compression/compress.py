@@ -24,7 +24,7 @@ from mobile_nelf.evaluation import PROTOCOL, evaluate, require_metrics
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
 from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.vocabulary import CompressionMethod, DeviceName, RoundingBits, TrainedPart
 
@@ -126,9 +126,7 @@ def compress(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         else:
             check_output(path, force)
-            folder = run_folder(path)
-            if goals.asked or bits != "none":
-                make_run_folder(folder)
+            folder = stack.enter_context(open_run_folder(path))
         run = CompressionRun(given, photos, folder, seed, device, train_only, on_progress)
         if method == "magnitude":
             report, small = run.by_magnitude(goals, steps or STEPS)

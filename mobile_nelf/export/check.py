@@ -15,6 +15,7 @@ from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.inspection import Inspection
 from mobile_nelf.export.options import is_chosen, make_options
 from mobile_nelf.extras import import_extra
+from mobile_nelf.file_kinds import HEAD_BYTES, wrong_kind
 from mobile_nelf.vocabulary import Activation
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def refuse_choices(path: Path, kind: str, chosen: Mapping[str, object]) -> None:
 def _read_onnx(path: Path) -> ModelProto | None:
     """Returns the model in an ONNX file, and None for a file of another kind."""
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(HEAD_BYTES)
+    if kind := wrong_kind(head, path.name):
+        raise InputError(f"{path}: {kind}")
     if head.startswith((b"PK\x03\x04", b"\x80")):  # what torch writes, now and before 1.6
         return None
     onnx = import_extra("onnx", "lens")

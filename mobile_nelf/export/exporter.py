@@ -129,6 +129,17 @@ class Exporter(ABC, Generic[OptionsT]):
             "checkpoint"
         )
 
+    def find_project(self, path: Path) -> Path | None:
+        """Returns the folder of the project that a path stands for; None for any other file.
+
+        Args:
+            path: what a user wants to have checked; a file may stand for the folder it is in.
+
+        Raises:
+            InputError: it is a project that cannot be read.
+        """
+        return path if path.is_dir() else None
+
     def check_project(self, folder: Path) -> ProjectCheck:
         """Checks a project of the target's tool, also one that mnelf did not write.
 

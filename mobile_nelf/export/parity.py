@@ -21,6 +21,12 @@ __all__ = ["IDENTICAL_DB", "ParityLeg", "compare_frames", "leg_name", "proves_ar
 #: Stands for an infinite PSNR (identical frames) in JSON, which has no infinity.
 IDENTICAL_DB = 999.0
 
+#: What makes a network fit into fp16.
+SMALLER = (
+    "fine-tune with weight decay until the layer's results are smaller, or use a target that "
+    "computes in float32"
+)
+
 #: Stands for infinite pixels and activations, for the same reason.
 ABSURD = 1e9
 
@@ -40,6 +46,8 @@ class ParityLeg:
         largest_activation: magnitude of the largest result in fp16; None where there is none.
         artefact: bundle-relative path of what was executed; empty for legs that run none of its
             files.
+        broken_frames: frames with pixels that are NaN or infinite; their PSNR and error say
+            nothing.
     """
 
     name: str
@@ -51,16 +59,32 @@ class ParityLeg:
     note: str = ""
     largest_activation: float | None = None
     artefact: str = ""
+    broken_frames: int = 0
+
+    @property
+    def worst_text(self) -> str:
+        """PSNR of the worst frame in words; NaN where pixels are not numbers."""
+        if self.broken_frames:
+            return "NaN"
+        return "identical" if self.max_error == 0.0 else f"{self.psnr_db:.1f}"
 
     @property
     def summary(self) -> str:
         """What was measured against what was demanded, in one line."""
         peak = self.largest_activation
-        return (
-            f"{self.name}: {self.psnr_db:.1f} dB, largest error {self.max_error:.2g}, "
-            + (f"largest activation {peak:.3g}, " if peak is not None else "")
-            + f"demanded {self.tolerance}"
-        )
+        measured = f"{self.psnr_db:.1f} dB, largest error {self.max_error:.2g}"
+        if self.broken_frames:
+            measured = (
+                f"{self.broken_frames} of {self.frames} frames hold NaN (not a number) or infinite "
+                "pixels"
+            )
+        activation = ""
+        if peak is not None:
+            activation = f", largest activation {peak:.3g}"
+            if peak > FP16_LIMIT:
+                activation = f" ({self.note}; fp16 ends at {FP16_LIMIT:g}: {SMALLER})"
+        demanded = self.tolerance or "finite pixels"
+        return f"{self.name}: {measured}{activation}, demanded {demanded}"
 
 
 def proves_artefact(leg: ParityLeg) -> bool:
@@ -100,11 +124,11 @@ def compare_frames(
         ValueError: the numbers or shapes of frames differ.
     """
     worst_error, worst_db = 0.0, IDENTICAL_DB
-    passed = True
+    passed, broken = True, 0
     for frame, reference in zip(frames, references, strict=True):
         if not np.isfinite(frame).all():
             # NaN compares as neither larger nor smaller, and JSON has no infinity.
-            frame, passed = np.full_like(frame, ABSURD), False
+            frame, passed, broken = np.full_like(frame, ABSURD), False, broken + 1
         worst_db = min(worst_db, psnr_db(frame, reference))
         worst_error = max(worst_error, float(np.abs(frame - reference).max()))
     demands = []
@@ -120,7 +144,17 @@ def compare_frames(
         peak = min(magnitude, ABSURD)
         demands.append("finite in fp16")
         passed = passed and peak <= FP16_LIMIT
-        note = "; ".join(filter(None, (note, f"largest activation {peak:.3g}, result of {where}")))
+        size = f"{peak:.3g}" if magnitude <= ABSURD else "infinite"
+        note = "; ".join(filter(None, (note, f"largest activation {size}, result of {where}")))
     return ParityLeg(
-        name, len(frames), worst_error, worst_db, ", ".join(demands), passed, note, peak, artefact
+        name,
+        len(frames),
+        worst_error,
+        worst_db,
+        ", ".join(demands),
+        passed,
+        note,
+        peak,
+        artefact,
+        broken,
     )

@@ -12,6 +12,14 @@ import numpy as np
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, nearest_to_axes
 from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.scenes.photo_files import MASKS, masks_of, what_lies_at
+from mobile_nelf.scenes.photos import Turn, same_aspect
+from mobile_nelf.scenes.plausibility import (
+    blender_world_notices,
+    check_lens,
+    lens_notices,
+    pose_notices,
+)
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.view import View
 from mobile_nelf.scenes.world import common_up, faces_forward, world_similarity
@@ -20,8 +28,6 @@ __all__ = ["Frame", "normalised_scene", "scene_as_given"]
 
 #: Formats without a test split keep every so many frames for testing, the first among them.
 HOLD_OUT = 8
-#: Sizes whose aspects differ by less are the same picture at two scales; scaling rounds sides.
-ASPECT_TOLERANCE = 0.01
 #: Files that a notice names.
 NAMES_SHOWN = 5
 UP_GUESSED = (
@@ -38,13 +44,17 @@ class Frame:
         name: of the photo, as the file has it.
         photo: its path; None if it does not exist.
         cam_to_world: [3, 4] in the file's world.
-        lens: over the photo's pixels; None without a photo.
+        lens: over the photo's pixels, after turning; None without a photo.
+        turn: how the photo's stored pixels are turned; None leaves them.
+        mask: file whose white is the object; None if there is none.
     """
 
     name: str
     photo: Path | None
     cam_to_world: FloatArray
     lens: Intrinsics | DistortedLens | None
+    turn: Turn | None = None
+    mask: Path | None = None
 
 
 def normalised_scene(
@@ -52,10 +62,12 @@ def normalised_scene(
     source: Path,
     frames: Sequence[Frame],
     *,
+    test: Sequence[Frame] | None = None,
     depths: tuple[float, float] | None = None,
     notices: Sequence[str] = (),
+    own_axes: bool = False,
 ) -> Scene:
-    """Makes a scene of frames in a world of any place, turn and scale; every eighth is for testing.
+    """Makes a scene of frames in a world of any place, turn and scale.
 
     The world is normalised by all frames, with and without a photo, so a copy that lacks some keeps
     its world.
@@ -63,9 +75,11 @@ def normalised_scene(
     Args:
         path: the folder.
         source: the camera file, for messages.
-        frames: in the order of their names.
+        frames: in the order of their names, to train on.
+        test: frames to test with; every eighth of `frames` if None.
         depths: nearest and farthest depth where something is, in units of the file, if known.
         notices: what the reader has to say.
+        own_axes: whether poses are in the file as they are here, see `pose_notices`.
 
     Raises:
         SceneError: there is no training photo, a photo or pose is there twice, a photo cannot be
@@ -73,8 +87,10 @@ def normalised_scene(
     """
     if not frames:
         raise SceneError(f"{source}: has no frames")
-    _refuse_duplicates(source, frames)
-    poses = np.stack([frame.cam_to_world for frame in frames])
+    everything = [*frames, *(test or ())]
+    _refuse_duplicates(source, everything)
+    poses = np.stack([frame.cam_to_world for frame in everything])
+    found = pose_notices(poses, str(source), own_axes=own_axes, depths_known=depths is not None)
     forward = faces_forward(poses)
     try:
         if forward and depths:
@@ -84,17 +100,23 @@ def normalised_scene(
             target = poses[:, :, 3].mean(0) + focus * ahead / np.linalg.norm(ahead)
         else:
             target = nearest_to_axes(poses)
-        up = common_up(poses[:, :, :3])
+        up = common_up(np.stack([_shown_axes(frame) for frame in everything]))
         similarity = world_similarity(poses, target, up.direction)
     except ValueError as error:
         raise SceneError(f"{source}: {error}") from error
-    moved = [replace(frame, cam_to_world=similarity.pose(frame.cam_to_world)) for frame in frames]
+    moved = [
+        replace(frame, cam_to_world=similarity.pose(frame.cam_to_world)) for frame in everything
+    ]
+    split = (
+        ([f for i, f in enumerate(moved) if i % HOLD_OUT], moved[::HOLD_OUT])
+        if test is None
+        else (moved[: len(frames)], moved[len(frames) :])
+    )
     return _scene(
         path,
         source,
-        [frame for index, frame in enumerate(moved) if index % HOLD_OUT],
-        moved[::HOLD_OUT],
-        (*notices, *(() if up.known else (UP_GUESSED,))),
+        *split,
+        (*notices, *found, *(() if up.known else (UP_GUESSED,))),
         target=np.zeros(3),
         forward=forward,
         depths=(similarity.scale * depths[0], similarity.scale * depths[1]) if depths else None,
@@ -102,7 +124,11 @@ def normalised_scene(
 
 
 def scene_as_given(
-    path: Path, source: Path, train: Sequence[Frame], test: Sequence[Frame]
+    path: Path,
+    source: Path,
+    train: Sequence[Frame],
+    test: Sequence[Frame],
+    notices: Sequence[str] = (),
 ) -> Scene:
     """Makes a scene of frames whose world is used as it is.
 
@@ -112,7 +138,29 @@ def scene_as_given(
     """
     _refuse_duplicates(source, train)
     _refuse_duplicates(source, test)
-    return _scene(path, source, train, test, ())
+    found: list[str] = []
+    if train:
+        poses = np.stack([frame.cam_to_world for frame in train])
+        found += pose_notices(poses, str(source), own_axes=True)
+        found += blender_world_notices(poses)
+    return _scene(path, source, train, test, (*notices, *found))
+
+
+def _shown_axes(frame: Frame) -> FloatArray:
+    """The camera axes [3, 3] of the picture as EXIF says it is to be shown.
+
+    Where pixels are not turned, the camera is on its side with them, and so would be its up.
+    """
+    axes = frame.cam_to_world[:, :3]
+    orientation = frame.turn.ignored if frame.turn else 1
+    right, up, back = axes[:, 0], axes[:, 1], axes[:, 2]
+    if orientation in (3, 4):
+        return np.stack([-right, -up, back], 1)
+    if orientation in (5, 6):  # shown after a turn clockwise: the left side is up
+        return np.stack([up, -right, back], 1)
+    if orientation in (7, 8):
+        return np.stack([-up, right, back], 1)
+    return axes
 
 
 def _scene(
@@ -126,32 +174,93 @@ def _scene(
     forward: bool = False,
     depths: tuple[float, float] | None = None,
 ) -> Scene:
-    train_views, test_views = _views(train), _views(test)
+    frames = _masked(path, [*train, *test])
+    train, test = frames[: len(train)], frames[len(train) :]
+    train_views, test_views = _views(source, train), _views(source, test)
     if not train_views:
-        raise SceneError(f"{source}: none of the {len(train)} training images exists")
+        first = path / train[0].name if train else path
+        # Of an absolute path on another machine, nothing is here.
+        near = first if first.is_relative_to(path) else path / first.name
+        raise SceneError(
+            f"{source}: none of the {len(train)} training images exists; looked for {first} first; "
+            f"{what_lies_at(near)}"
+        )
+    lenses = [(view.path.name, view.camera.intrinsics) for view in (*train_views, *test_views)]
+    found = [*_turn_notices(frames), *_mask_notices(path, frames), *lens_notices(lenses)]
     train_views, test_views, resized = _of_one_size(train_views, test_views)
     return Scene.from_views(
         path,
         train_views,
         test_views,
-        [frame.name for frame in (*train, *test) if frame.photo is None],
+        [frame.name for frame in frames if frame.photo is None],
         target=target,
         forward=forward,
         depths=depths,
-        notices=(*notices, *resized),
+        notices=(*notices, *found, *resized),
     )
 
 
-def _views(frames: Sequence[Frame]) -> list[View]:
+def _masked(path: Path, frames: Sequence[Frame]) -> list[Frame]:
+    """Gives frames the masks of the folder `masks`, where the camera file names none."""
+    found = masks_of(path, [frame.photo for frame in frames])
+    return [replace(f, mask=f.mask or mask) for f, mask in zip(frames, found, strict=True)]
+
+
+def _mask_notices(path: Path, frames: Sequence[Frame]) -> list[str]:
+    there = [frame for frame in frames if frame.photo is not None]
+    without = [frame.name for frame in there if frame.mask is None]
+    count = len(there) - len(without)
+    if not count:
+        return [f"{path / MASKS} holds no mask of any photo"] if (path / MASKS).is_dir() else []
+    said = f"alpha comes from the masks of {count} photos"
+    return [f"{said}; {len(without)} have none: {_listed(without)}" if without else said]
+
+
+def _turn_notices(frames: Sequence[Frame]) -> list[str]:
+    turns = [(f.name, f.turn) for f in frames if f.turn is not None]
+    applied = [name for name, turn in turns if turn.applied != 1]
+    ignored = [name for name, turn in turns if turn.ignored != 1]
+    notices = []
+    if applied:
+        notices.append(
+            f"{len(applied)} photos are turned as their EXIF orientation says, since their cameras "
+            f"are for the turned picture: {_listed(applied)}"
+        )
+    if ignored:
+        notices.append(
+            f"{len(ignored)} photos are not turned as their EXIF orientation says, since their "
+            f"cameras are for the pixels as stored: {_listed(ignored)}"
+        )
+    return notices
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"{', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _views(source: Path, frames: Sequence[Frame]) -> list[View]:
     views = []
     for frame in frames:
         if frame.photo is None or frame.lens is None:
             continue
-        if isinstance(frame.lens, DistortedLens):
-            camera = Camera(frame.cam_to_world, frame.lens.pinhole())
-            views.append(View(frame.photo, camera, frame.lens))
-        else:
-            views.append(View(frame.photo, Camera(frame.cam_to_world, frame.lens)))
+        bent = frame.lens if isinstance(frame.lens, DistortedLens) else None
+        where = f"{source}: {frame.name}"
+        try:
+            pinhole = bent.pinhole() if bent else frame.lens
+        except SceneError as error:
+            raise SceneError(f"{where}: {error}") from error
+        assert isinstance(pinhole, Intrinsics)
+        check_lens(pinhole, where)
+        views.append(
+            View(
+                frame.photo,
+                Camera(frame.cam_to_world, pinhole),
+                bent,
+                orientation=frame.turn.applied if frame.turn else 1,
+                mask=frame.mask,
+            )
+        )
     return views
 
 
@@ -190,24 +299,16 @@ def _of_one_size(
     for size, names in groups.items():
         what = (
             f"are resized to {common[0]}×{common[1]}, the most common size"
-            if _same_aspect(size, common)
+            if same_aspect(size, common)
             else f"are left out: most are {common[0]}×{common[1]}, of another aspect"
         )
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        notices.append(
-            f"{len(names)} photos of {size[0]}×{size[1]} {what}: "
-            f"{', '.join(names[:NAMES_SHOWN])}{more}"
-        )
+        notices.append(f"{len(names)} photos of {size[0]}×{size[1]} {what}: {_listed(names)}")
     fitted = [
         [
             view if view.size == common else view.resized(*common)
             for view in views
-            if _same_aspect(view.size, common)
+            if same_aspect(view.size, common)
         ]
         for views in (train, test)
     ]
     return fitted[0], fitted[1], notices
-
-
-def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    return abs(size[0] * other[1] / (size[1] * other[0]) - 1.0) < ASPECT_TOLERANCE

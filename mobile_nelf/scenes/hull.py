@@ -17,6 +17,9 @@ __all__ = ["Hull", "visual_hull"]
 CELLS = 64
 #: Masks are shrunk to about so many pixels along the longer side; a cell is wider than one.
 MASK_PIXELS = 200
+#: An object that was cut out of its photo leaves more of it transparent than this share; less is
+#: stray pixels.
+CUT_OUT = 0.01
 
 
 class Hull(NamedTuple):
@@ -26,11 +29,13 @@ class Hull(NamedTuple):
         box: around all cells that are left, padded by a cell.
         near: smallest depth of a cell in any view, world units.
         far: largest depth of a cell in any view, world units.
+        opaque: names of the photos with hardly a transparent pixel, which carved nothing.
     """
 
     box: Box
     near: float
     far: float
+    opaque: tuple[str, ...] = ()
 
 
 class _Mask(NamedTuple):
@@ -54,17 +59,22 @@ def visual_hull(views: Sequence[View], centre: FloatArray, half: float) -> Hull 
         half: its half side, world units.
 
     Returns:
-        None if a photo is opaque everywhere, or if nothing is left.
+        None if half of the photos are opaque, or if nothing is left. A few opaque ones among many
+        with alpha, such as close-ups, carve nothing.
 
     Raises:
         SceneError: a photo cannot be read.
     """
-    masks = []
+    masks: list[_Mask] = []
+    opaque: list[str] = []
     for view in views:
-        alpha = view.rgba()[..., 3]
-        if alpha.min() > 0:
+        solid = view.rgba()[..., 3] > 0 if view.may_have_alpha else None
+        if solid is None or solid.mean() > 1.0 - CUT_OUT:
+            opaque.append(view.path.name)
+        else:
+            masks.append(_mask(view.camera, solid))
+        if 2 * len(opaque) >= len(views):
             return None
-        masks.append(_mask(view.camera, alpha > 0))
     lower, upper = centre - half, centre + half
     for _ in range(2):
         cells = _carved(masks, lower, upper)
@@ -78,6 +88,7 @@ def visual_hull(views: Sequence[View], centre: FloatArray, half: float) -> Hull 
         Box(_triple(lower), _triple(upper)),
         min(float(depth.min()) for depth in depths) - reach,
         max(float(depth.max()) for depth in depths) + reach,
+        tuple(opaque),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,16 +17,23 @@ from mobile_nelf.cameras import FloatArray, Intrinsics
 from mobile_nelf.errors import SceneError
 from mobile_nelf.extras import import_extra
 
-__all__ = ["DistortedLens"]
+__all__ = ["BROWN_R8", "DistortedLens"]
+
+#: Brown's model with a radial polynomial up to r⁸, nerfstudio's OPENCV with k4. COLMAP has none
+#: like it. Parameters: fx, fy, cx, cy, k1, k2, p1, p2, k3, k4.
+BROWN_R8 = "BROWN_R8"
 
 #: The pinhole is zoomed in until it shows nothing outside of the photo, by at most so much.
 ZOOM_STEP = 1.005
 LARGEST_ZOOM = 2.0
+#: Rays by which a lens is tested: steps outwards in tangents of the angle, and directions.
+FOLD_STEPS = np.linspace(0.0, 4.0, 801)
+FOLD_DIRECTIONS = 64
 
 
 @dataclass(frozen=True)
 class DistortedLens:
-    """A lens of one of COLMAP's camera models, such as `OPENCV`.
+    """A lens of one of COLMAP's camera models, such as `OPENCV`, or of `BROWN_R8`.
 
     Attributes:
         model: name of the model.
@@ -41,6 +49,10 @@ class DistortedLens:
 
     def resized(self, width: int, height: int) -> DistortedLens:
         """Returns the same lens over another pixel grid."""
+        if self.model == BROWN_R8:
+            x, y = width / self.width, height / self.height
+            fx, fy, cx, cy, *bends = self.params
+            return DistortedLens(BROWN_R8, width, height, (x * fx, y * fy, x * cx, y * cy, *bends))
         camera = self._camera()
         camera.rescale(width, height)
         return DistortedLens(self.model, width, height, tuple(map(float, camera.params)))
@@ -49,7 +61,8 @@ class DistortedLens:
         """Returns the pinhole of the same size, zoomed in just enough to have no blank border.
 
         Raises:
-            SceneError: the distortion is too strong for a pinhole, or the lens makes no sense.
+            SceneError: the distortion is too strong for a pinhole, its polynomial folds inside the
+                photo, or the lens makes no sense.
         """
         return _pinhole(self)
 
@@ -64,6 +77,28 @@ class DistortedLens:
         straight = torch.cat([mixed[:3] * (255.0 / alpha.clamp_min(0.5)), alpha])
         rounded = straight.round().clamp(0.0, 255.0).to(torch.uint8)
         return np.ascontiguousarray(rounded.permute(1, 2, 0).numpy())
+
+    def _projection(self) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+        """Returns fx, fy, cx, cy, and what takes points [N, 2] at depth 1 to pixels."""
+        if self.model == BROWN_R8:
+            return np.array(self.params[:4]), self._brown
+        camera = self._camera()
+
+        def project(rays: FloatArray) -> FloatArray:
+            points = np.concatenate([rays, np.ones((len(rays), 1))], 1)
+            return np.asarray(camera.img_from_cam(points), np.float64)
+
+        focal = camera.focal_length_x, camera.focal_length_y
+        return np.array([*focal, camera.principal_point_x, camera.principal_point_y]), project
+
+    def _brown(self, rays: FloatArray) -> FloatArray:
+        fx, fy, cx, cy, k1, k2, p1, p2, k3, k4 = self.params
+        x, y = rays[:, 0], rays[:, 1]
+        r2 = x * x + y * y
+        radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * (k3 + r2 * k4)))
+        bent_x = x * radial + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x)
+        bent_y = y * radial + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y
+        return np.stack([fx * bent_x + cx, fy * bent_y + cy], 1)
 
     def _camera(self) -> Any:
         pycolmap = import_extra("pycolmap", "train")
@@ -84,14 +119,16 @@ class DistortedLens:
 
 @lru_cache(maxsize=256)
 def _pinhole(lens: DistortedLens) -> Intrinsics:
-    camera = lens._camera()
-    focal = camera.focal_length_x, camera.focal_length_y
-    centre = camera.principal_point_x, camera.principal_point_y
+    values, project = lens._projection()
+    focal, centre = values[:2], values[2:]
     rim = _rim(lens.width, lens.height)
+    if min(focal) > 0.0:
+        _refuse_fold(lens, values, project)
     zoom = 1.0
     while zoom < LARGEST_ZOOM and min(focal) > 0.0:
-        pinhole = Intrinsics(lens.width, lens.height, zoom * focal[0], zoom * focal[1], *centre)
-        places = _in_photo(camera, pinhole, rim)
+        fx, fy = map(float, zoom * focal)
+        pinhole = Intrinsics(lens.width, lens.height, fx, fy, float(centre[0]), float(centre[1]))
+        places = project(_rays(pinhole, rim))
         if places.min() >= 0.0 and (places <= (lens.width, lens.height)).all():
             return pinhole
         zoom *= ZOOM_STEP
@@ -101,22 +138,51 @@ def _pinhole(lens: DistortedLens) -> Intrinsics:
     )
 
 
+def _refuse_fold(
+    lens: DistortedLens, values: FloatArray, project: Callable[[FloatArray], FloatArray]
+) -> None:
+    """Refuses a lens that turns back before it reaches the rim: two rays would share a pixel.
+
+    Polynomials are fitted to what the middle of photos shows and are often wrong at their corners.
+    """
+    fx, fy, cx, cy = values
+    angles = np.arange(FOLD_DIRECTIONS) / FOLD_DIRECTIONS * 2.0 * np.pi
+    corners = np.arctan2([-cy, lens.height - cy] * 2, [-cx, -cx, lens.width - cx, lens.width - cx])
+    angles = np.concatenate([angles, corners])
+    ways = np.stack([np.cos(angles) / fx, np.sin(angles) / fy], 1)
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    rays = FOLD_STEPS[:, None, None] * ways  # [S, D, 2]
+    with np.errstate(all="ignore"):
+        places = project(rays.reshape(-1, 2)).reshape(rays.shape)
+    inside = ((places >= 0.0) & (places <= (lens.width, lens.height))).all(2)
+    reach = np.linalg.norm(places - (cx, cy), axis=2)
+    # Only what lies before a ray leaves the photo for the first time counts.
+    before = np.logical_and.accumulate(inside, 0)
+    folds = before[1:] & (np.diff(reach, axis=0) <= 0.0)
+    if folds.any():
+        step, way = (int(index[0]) for index in np.nonzero(folds))
+        corner = np.hypot(max(cx, lens.width - cx), max(cy, lens.height - cy))
+        raise SceneError(
+            f"a lens of model {lens.model} with parameters {list(lens.params)} folds inside the "
+            f"photo, {reach[step, way] / corner:.0%} of the way from the principal point to the "
+            "farthest corner; calibrate it again, with a model that fits, or undistort the photos"
+        )
+
+
 #: Photos of a scene mostly share a lens, and looking up its places takes as long as sampling.
 @lru_cache(maxsize=1)
 def _places(lens: DistortedLens) -> Tensor:
     """Where in the photo each pixel of the pinhole picture lies, [1, H, W, 2] in −1 to 1."""
     columns, rows = np.meshgrid(np.arange(lens.width) + 0.5, np.arange(lens.height) + 0.5)
     pixels = np.stack([columns.ravel(), rows.ravel()], 1)
-    places = _in_photo(lens._camera(), lens.pinhole(), pixels)
+    places = lens._projection()[1](_rays(lens.pinhole(), pixels))
     scaled = 2.0 * places / (lens.width, lens.height) - 1.0
     return torch.from_numpy(scaled).float().view(1, lens.height, lens.width, 2)
 
 
-def _in_photo(camera: Any, pinhole: Intrinsics, pixels: FloatArray) -> FloatArray:
-    """Where in the photo that `camera` took the pixels [N, 2] of a pinhole picture lie."""
-    rays = (pixels - [pinhole.cx, pinhole.cy]) / [pinhole.fx, pinhole.fy]
-    points = np.concatenate([rays, np.ones((len(rays), 1))], 1)
-    return np.asarray(camera.img_from_cam(points), np.float64)
+def _rays(pinhole: Intrinsics, pixels: FloatArray) -> FloatArray:
+    """Points at depth 1 of the pixels [N, 2] of a pinhole picture."""
+    return np.asarray((pixels - [pinhole.cx, pinhole.cy]) / [pinhole.fx, pinhole.fy], np.float64)
 
 
 def _rim(width: int, height: int) -> FloatArray:

@@ -28,6 +28,8 @@ FARTHEST_FRACTION = 3.0
 NEAREST_FRACTION = 0.1
 #: Half side of the cube of an unbounded scene that is not contracted, relative to the distance.
 UNBOUNDED_FRACTION = 0.5
+#: Photos that a notice names.
+NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +111,8 @@ class Scene:
             extent: Extent = "bounded"
             box = hull.box
             near, far = max(hull.near, NEAREST_FRACTION * orbit.radius[0]), hull.far
+            if hull.opaque:
+                notices = (*notices, _opaque_notice(hull.opaque))
         else:
             near, far = depths or (NEAR_FRACTION * orbit.radius[0], FAR_FRACTION * orbit.radius[1])
             far = min(far, FARTHEST_FRACTION * radius)
@@ -183,6 +187,14 @@ class Scene:
         if not views:
             raise SceneError(f"{self.path}: has no {split} views")
         return views
+
+
+def _opaque_notice(names: Sequence[str]) -> str:
+    more = " and others" if len(names) > NAMES_SHOWN else ""
+    return (
+        f"{len(names)} photos are opaque where the others are transparent around the object: "
+        f"{', '.join(names[:NAMES_SHOWN])}{more}; cut the object out of them too, or remove them"
+    )
 
 
 def _seen_box(cameras: Sequence[Camera], near: float, far: float) -> Box:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics
 from mobile_nelf.scenes.lens import DistortedLens
-from mobile_nelf.scenes.photos import decoded
+from mobile_nelf.scenes.photos import decoded, decoded_mask, may_have_alpha
 
 __all__ = ["Box", "View"]
 
@@ -46,14 +46,17 @@ class Box:
 class View:
     """One posed image.
 
-    When it is read, the file is undistorted, then resized, then cropped; most need none of it.
+    When it is read, the file is turned, masked, undistorted, resized and cropped, in this order;
+    most need none of it.
 
     Attributes:
         path: the image file.
         camera: a pinhole on the pixel grid that `rgba` returns.
         lens: that took the photo, if it was no pinhole.
         whole: pinhole of the whole photo, if the view is only a part of it.
-        stored: width and height of the file, if the photo is resized.
+        stored: width and height of the file after turning, if the photo is resized.
+        orientation: EXIF orientation by which the file is turned; 1 leaves it.
+        mask: file whose white becomes alpha.
     """
 
     path: Path
@@ -61,6 +64,8 @@ class View:
     lens: DistortedLens | None = None
     whole: Intrinsics | None = None
     stored: tuple[int, int] | None = None
+    orientation: int = 1
+    mask: Path | None = None
 
     def __repr__(self) -> str:
         """Returns file and size."""
@@ -70,6 +75,11 @@ class View:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.camera.intrinsics.width, self.camera.intrinsics.height
+
+    @property
+    def may_have_alpha(self) -> bool:
+        """Whether some pixels may be transparent, without decoding the file."""
+        return self.mask is not None or may_have_alpha(self.path)
 
     def rgba(self) -> npt.NDArray[np.uint8]:
         """Returns the image as [height, width, 4] with straight alpha.
@@ -93,13 +103,19 @@ class View:
         return pixels[top : top + own.height, left : left + own.width]
 
     def file_pixels(self) -> npt.NDArray[np.uint8]:
-        """Returns the file as it is, [height, width, 4].
+        """Returns the file, turned and masked, [height, width, 4].
 
         Raises:
-            SceneError: the file is not an image or has another size than when the scene was read.
+            SceneError: the file or its mask is not an image, or has another size than when the
+                scene was read.
         """
         whole = self.whole or self.camera.intrinsics
-        return decoded(self.path, self.stored or (whole.width, whole.height))
+        size = self.stored or (whole.width, whole.height)
+        pixels = decoded(self.path, size, self.orientation)
+        if self.mask is None:
+            return pixels
+        alpha = np.minimum(pixels[..., 3], decoded_mask(self.mask, size, self.orientation))
+        return np.dstack([pixels[..., :3], alpha])
 
     def resized(self, width: int, height: int) -> View:
         """Returns a view of a whole photo on another pixel grid."""

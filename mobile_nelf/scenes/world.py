@@ -39,6 +39,8 @@ FROM_OPENCV = np.diag([1.0, -1.0, -1.0])
 
 #: Largest deviation of a rotation from an orthogonal matrix; files have six digits or so.
 ROTATION_TOLERANCE = 1e-3
+#: Of a 4×4 pose.
+LAST_ROW = np.array([0.0, 0.0, 0.0, 1.0])
 #: Cameras that look within this angle of their mean direction see one side of something.
 FORWARD_DEG = 35.0
 
@@ -135,12 +137,12 @@ def checked_pose(matrix: npt.ArrayLike | None, where: str) -> FloatArray:
         where: file and frame, for messages.
 
     Raises:
-        SceneError: another shape, numbers that are not finite, or no rotation: depths are measured
-            along camera axes, so scaled or mirrored axes would bend every ray.
+        SceneError: another shape, numbers that are not finite, or not a rotation: depths are
+            measured along camera axes, so scaled or mirrored axes would bend every ray.
     """
     try:
         pose = np.asarray([] if matrix is None else matrix, np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise SceneError(f"{where}: expected a pose of 3×4 or 4×4 numbers ({error})") from error
     if pose.shape not in ((3, 4), (4, 4)):
         raise SceneError(
@@ -148,11 +150,36 @@ def checked_pose(matrix: npt.ArrayLike | None, where: str) -> FloatArray:
         )
     if not np.isfinite(pose).all():
         raise SceneError(f"{where}: its pose has numbers that are not finite")
+    off = np.abs(pose[3] - LAST_ROW).max() if len(pose) == 4 else 0.0
+    if off > ROTATION_TOLERANCE and np.abs(pose[:, 3] - LAST_ROW).max() <= ROTATION_TOLERANCE:
+        raise SceneError(
+            f"{where}: its pose is transposed (column-major): its last column, not its last row, "
+            "is 0, 0, 0, 1; transpose the matrix of each frame"
+        )
     rotation = pose[:3, :3]
-    deviation = np.abs(rotation.T @ rotation - np.eye(3)).max()
-    if deviation > ROTATION_TOLERANCE or np.linalg.det(rotation) < 0.0:
-        raise SceneError(f"{where}: its pose is not a rotation: {rotation.round(4).tolist()}")
-    return pose[:3]
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = rotation.T @ rotation
+        deviation = float(np.abs(product - np.eye(3)).max())
+    if deviation <= ROTATION_TOLERANCE and np.linalg.det(rotation) > 0.0:
+        if off > ROTATION_TOLERANCE:
+            raise SceneError(
+                f"{where}: the last row of its pose is {pose[3].round(4).tolist()}, expected "
+                "0, 0, 0, 1"
+            )
+        return pose[:3]
+    scale = float(np.sqrt(np.trace(product) / 3.0))
+    why = ""
+    if np.isfinite(scale) and scale > 0.0:
+        uniform = bool(np.abs(product / scale**2 - np.eye(3)).max() <= ROTATION_TOLERANCE)
+        mirrored = bool(np.linalg.det(rotation / scale) < 0.0)
+        if uniform and mirrored:
+            why = "; its axes are left-handed (mirrored)"
+        elif uniform:
+            why = (
+                f"; its axes are scaled by {scale:.4g}: divide the first three columns of each "
+                "pose by that"
+            )
+    raise SceneError(f"{where}: its pose is not a rotation: {rotation.round(4).tolist()}{why}")
 
 
 def faces_forward(poses: FloatArray) -> bool:

@@ -1,4 +1,4 @@
-"""What a run tells while it runs, for a person or a plot: `log.jsonl`, sample frames, TensorBoard.
+"""What a run writes while it runs, for a person or a plot: `log.jsonl`, samples, TensorBoard.
 
 A line of the log is {"stage", "step", "seconds", "psnr_db"} and, where photos were measured,
 "photo_psnr_db". After a resume no step stands there twice.
@@ -39,15 +39,17 @@ class RunLog:
         self._samples = folder / "samples"
         self._stage = stage
         try:
-            self._path.touch()
-            kept = _lines_up_to(self._path, stage, step)
-            replace_file(self._path, "".join(f"{line}\n" for line in kept).encode())
+            if self._path.exists():
+                kept = _lines_up_to(self._path, stage, step)
+                replace_file(self._path, "".join(f"{line}\n" for line in kept).encode())
             for sample in self._samples.glob(f"{stage}_*.png"):
                 if int(sample.stem.rpartition("_")[2]) > step:
                     sample.unlink()
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
-        self._board = _tensorboard(folder / "tensorboard" / stage, step)
+        # Opened with the first line, so that a run that fails before it leaves no folder.
+        self._board_folder, self._first = folder / "tensorboard" / stage, step
+        self._board: Any = None
 
     def write(self, step: int, seconds: float, **numbers: float) -> None:
         """Adds a line.
@@ -67,6 +69,8 @@ class RunLog:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        if self._board is None:
+            self._board = _tensorboard(self._board_folder, self._first)
         if self._board is not None:
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, step)

@@ -13,7 +13,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import Evaluation, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, differing_names, make_run_folder, run_folder
+from mobile_nelf.runs import check_output, differing_names, open_run_folder, run_folder
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
@@ -127,18 +127,19 @@ def train_scene(
     with launched(device) as ranks:
         made = None
         if ranks.main:
-            make_run_folder(run_folder(output))
-            if not _is_there(path, scene, config, ranks.device, force):
-                made = make_teacher(
-                    scene,
-                    config,
-                    path,
-                    command=COMMAND,
-                    device=device,
-                    force=True,
-                    on_step=on_step,
-                    on_progress=on_progress,
-                )
+            with open_run_folder(output) as folder:
+                if not _is_there(path, scene, config, ranks.device, force):
+                    made = make_teacher(
+                        scene,
+                        config,
+                        path,
+                        folder=folder,
+                        command=COMMAND,
+                        device=device,
+                        force=True,
+                        on_step=on_step,
+                        on_progress=on_progress,
+                    )
         ranks.from_main(None)  # the others wait here
         # From the file, so that a resumed run learns from the very same views.
         trained = load_teacher(path, ranks.device)

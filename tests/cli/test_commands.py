@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.doctor import EXTRAS
-from tests.helpers.cli import fits, read_json
+from tests.helpers.cli import fits, read_json, said
 from tests.helpers.students import random_checkpoint
 
 
@@ -36,9 +36,11 @@ def test_bundle_says_what_it_proved_and_what_comes_next(mnelf, student, tmp_path
         "open thing-lens/lens_project/thing-lens.esproj in Lens Studio",
     ):
         assert text in out
-    assert result.stderr == ""
+    assert said(result.stderr) == []
     again = mnelf("bundle", student, "--target", "lens", "--force", "--json")
-    manifest = read_json(again)["manifest"]
+    (report,) = read_json(again)["bundles"]
+    assert report["path"] == "thing-lens"
+    manifest = report["manifest"]
     assert manifest == json.loads((tmp_path / "thing-lens" / "manifest.json").read_text()) | {
         "digest": manifest["digest"]
     }

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.cli import cli
+from mobile_nelf.cli import _progress_lines, cli
 from mobile_nelf.cli._progress import RunReport
 from mobile_nelf.evaluation import PROTOCOL
 from mobile_nelf.plain import from_dict
@@ -23,7 +24,7 @@ from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training import presets
 from mobile_nelf.training.presets import Preset
 from mobile_nelf.training.student.make import StudentPlan
-from tests.helpers.cli import fits, read_json
+from tests.helpers.cli import PROGRESS_LINE, fits, read_json, said
 from tests.helpers.sphere import (
     FIT,
     PHOTO_STAGE,
@@ -115,7 +116,7 @@ def unbroken(ball, tmp_path_factory) -> Path:
 
 def test_train_says_what_it_does_and_what_came_of_it(unbroken):
     folder = unbroken.parent
-    errors = (folder / "stderr.0").read_text().splitlines()
+    errors = said((folder / "stderr.0").read_text())
     assert "a teacher (torch), then student D4-SR1" in errors[0]
     assert errors[1] == "if interrupted, repeat the command to resume from ball.pt.run"
     assert errors[2] == "1/3 teacher: 5 steps on 8 photos"
@@ -186,7 +187,9 @@ def test_train_under_torchrun(unbroken, ball, tmp_path):
 
 
 def test_the_parts_do_what_train_does(mnelf, ball, tmp_path, tiny, unbroken):
-    result = mnelf("teacher", ball, "-o", "t.pt", *tiny)
+    made = read_json(mnelf("teacher", ball, "-o", "t.pt", *tiny, "--json"))
+    assert made["view_seconds"] > 0.0
+    result = mnelf("teacher", ball, "-o", "t.pt", *tiny, "--force")
     assert result.exit_code == 0, result.output
     out = " ".join(fits(result).split())  # the path of the scene may be too long for a line
     for text in ("back-end torch", "s a view of 12×12", "-o student.pt --teacher t.pt", PROTOCOL):
@@ -219,6 +222,10 @@ def test_a_student_learns_from_views_on_disk(mnelf, ball, tmp_path, tiny, unbrok
     report = read_json(mnelf(*line, "--alpha", "--photo-steps", "3", "--json"))
     assert report["student"]["out_channels"] == 4
     assert report["photo_stage"]["fit"]["steps"] == 3
+    stages = report["stages"]
+    assert (stages["train"]["steps"], stages["train"]["views"]) == (10, 12)
+    assert stages["train"]["photo_psnr_db"] is None
+    assert stages["photos"]["photo_psnr_db"] >= stages["photos"]["start_psnr_db"] > 0.0
     assert load_checkpoint(tmp_path / "s.pt").provenance["views_seen"] == "12"
 
     tail = ("--initial", "s.pt", "--train-only", "tail", "--no-photo-stage", "--half")
@@ -241,7 +248,7 @@ def test_a_student_of_photos_alone(mnelf, ball, tmp_path, tiny):
     result = mnelf("student", ball, "-o", "a.pt", *tiny)
     assert result.exit_code == 0, result.output
     assert PROTOCOL in fits(result)
-    assert result.stderr.splitlines() == [
+    assert said(result.stderr) == [
         f"{ball}: student D4-SR1 on the photos",
         "if interrupted, repeat the command to resume from a.pt.run",
         "student: 10 steps",
@@ -285,6 +292,48 @@ def test_an_interruption_says_how_to_go_on(mnelf, ball, tmp_path, tiny, monkeypa
     resumed = mnelf(command, ball, "-o", "a.pt", *tiny)
     assert resumed.exit_code == 0, resumed.output
     assert ", resumed after step 4\n" in resumed.stderr
+
+
+@pytest.mark.parametrize("command", ["teacher", "train"])
+def test_an_interruption_before_anything_is_saved_leaves_nothing(
+    mnelf, ball, tmp_path, tiny, monkeypatch, command
+):
+    def step(self, stage, done, *rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunReport, "_step", step)
+    result = mnelf(command, ball, "-o", "a.pt", *tiny)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "mnelf: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_terminal_long_work_says_how_far_it_is(mnelf, ball, tiny, monkeypatch):
+    """The real commands, with slow steps and a line every 0.03 s instead of 30."""
+    monkeypatch.setattr(_progress_lines, "EVERY_SECONDS", 0.03)
+    for method in ("_step", "on_progress"):
+        whole = getattr(RunReport, method)
+
+        def slow(self, *rest, whole=whole):
+            whole(self, *rest)
+            time.sleep(0.05)
+
+        monkeypatch.setattr(RunReport, method, slow)
+
+    def lines(*arguments):
+        result = mnelf(*arguments)
+        assert result.exit_code == 0, result.output
+        found = [PROGRESS_LINE.fullmatch(line) for line in result.stderr.splitlines()]
+        return [match for match in found if match]
+
+    found = lines("train", ball, "-o", "ball.pt", *tiny)
+    assert {"teacher", "evaluate", "views", "train", "photos"} <= {line["stage"] for line in found}
+    for stage in ("teacher", "train", "photos"):
+        of_stage = [line for line in found if line["stage"] == stage]
+        assert any(line["rate"] and line["eta"] for line in of_stage)
+        assert all(line["psnr"] for line in of_stage)
+    line = ("ball.pt.run/teacher.pt", ball, "-o", "views", "--views", "3", "--device", "cpu")
+    assert {line["stage"] for line in lines("distill", *line)} == {"views"}
 
 
 def test_an_interrupted_set_goes_on(mnelf, ball, tmp_path, unbroken, monkeypatch):

@@ -27,6 +27,7 @@ from tests.docs.pages import (
     words,
 )
 from tests.helpers import ROOT
+from tests.helpers.cli import said
 
 #: `mnelf train` in seconds: what it says does not depend on how long it runs.
 SHORT = ("--teacher-steps", "20", "--steps", "5", "--photo-steps", "5")
@@ -84,9 +85,10 @@ def test_records_have_the_words_of_a_short_run(small_workplace: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    printed = "\n".join([*said(done.stderr), done.stdout])
     for line, output in shown:
         assert shlex.split(line) == command
-        assert agrees(output, done.stderr + done.stdout), (output, done.stderr, done.stdout)
+        assert agrees(output, printed), (output, printed)
 
 
 def test_the_readme_is_short_and_shows_the_output_of_four_commands() -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from mobile_nelf._version import __version__
 from mobile_nelf.cameras import Camera
@@ -22,6 +23,7 @@ from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.tolerances import (
     COMPRESSED_MIN_PSNR_DB,
     EMULATED_MIN_PSNR_DB,
+    FP16_LIMIT,
     required_psnr_db,
 )
 from mobile_nelf.devices import Measurement
@@ -113,6 +115,7 @@ class CoremlExporter(Exporter[Options]):
         contract = make_contract(checkpoint, layout, activation, output_form)
         contract = replace(contract, min_psnr_db=self.required_psnr_db(contract))
         form = deploy_form(checkpoint, layout, activation, expand=False)
+        _refuse_large_weights(form)
         # First, since it fails at once where the runtime is not installed.
         opinions = (_second_opinion(form, contract),) if options.second_opinion else ()
         converted = {id(checkpoint): convert(form, contract, ios)}
@@ -182,6 +185,18 @@ class CoremlExporter(Exporter[Options]):
             check_package(package, contract)
             runtimes += [_runtime(package, contract, emulated) for emulated in (False, True)]
         return tuple(runtimes)
+
+
+def _refuse_large_weights(form: nn.Module) -> None:
+    """Refuses weights that are infinite in fp16, in which packages store and compute."""
+    for name, value in form.state_dict().items():
+        largest = float(value.abs().max()) if value.is_floating_point() and value.numel() else 0.0
+        if largest > FP16_LIMIT:
+            raise DeployError(
+                f"layer {name} has values up to {largest:.3g}, and fp16, in which packages store "
+                f"them, ends at {FP16_LIMIT:g}; fine-tune with weight decay until they are "
+                "smaller, or use a target that computes in float32"
+            )
 
 
 def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:

@@ -106,7 +106,7 @@ def placement_table(report: PlacementReport) -> Table:
             for row in report.rows
         ),
         numbers=1,
-        notes=("Rules that others measured; only a device knows.", *report.notes),
+        notes=("Based on published third-party measurements. Confirm on a device.", *report.notes),
     )
 
 

@@ -19,7 +19,11 @@ from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm, Experience
-from mobile_nelf_exporters.lens.lint.check import check_lens_folder, lint_lens_project
+from mobile_nelf_exporters.lens.lint.check import (
+    check_lens_folder,
+    lint_lens_project,
+    refuse_old_project,
+)
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import (
     MODEL_PATH,
@@ -143,7 +147,14 @@ class LensStudioExporter(Exporter[Options]):
 
     def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
         """See `Exporter.check_onnx`."""
-        return inspect_onnx(model, path.name)
+        return inspect_onnx(model, path)
+
+    def find_project(self, path: Path) -> Path | None:
+        """See `Exporter.find_project`; the project file stands for its folder."""
+        if path.suffix == PROJECT_SUFFIX and path.is_file():
+            return path.parent
+        refuse_old_project(path)
+        return super().find_project(path)
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""

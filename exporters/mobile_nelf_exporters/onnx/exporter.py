@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,10 +15,21 @@ from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
 from mobile_nelf.export.runtime import Runtime
-from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.onnx.build import build_onnx
+from mobile_nelf_exporters.onnx.contradictions import (
+    contradictions,
+    listed_names,
+    unknown_operators,
+)
 from mobile_nelf_exporters.onnx.options import Options
-from mobile_nelf_exporters.onnx.runtime import frame_function, parse_model, read_contract
+from mobile_nelf_exporters.onnx.outside import load_outside
+from mobile_nelf_exporters.onnx.runtime import (
+    frame_function,
+    load_problems,
+    parse_model,
+    read_contract,
+)
+from mobile_nelf_exporters.onnx.values import nan_problem
 from mobile_nelf_exporters.templates import render_readme
 
 if TYPE_CHECKING:
@@ -59,18 +71,24 @@ class OnnxExporter(Exporter[Options]):
 
     def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
         """See `Exporter.check_onnx`."""
-        onnx = import_extra("onnx", "lens")
-        findings = []
-        try:
-            onnx.checker.check_model(model)
-        except onnx.checker.ValidationError as error:
-            findings.append(Finding(path.name, "error", str(error).partition("\n")[0]))
+        content = model.SerializeToString(deterministic=True)
+        outside = load_outside(model, path.parent)
+        problems = [*contradictions(model), *_operator_problems(model), *_value_problems(model)]
+        if outside.missing:
+            name, location = next(iter(outside.missing.items()))
+            problems.append(
+                f"{len(outside.missing)} weight(s) lie in another file, which is not beside the "
+                f"model or does not hold them: {name!r} in {location!r}; put it there, or save the "
+                "model with its weights inside"
+            )
+        if not problems:
+            problems = [*load_problems(model)]
+        findings = [Finding(path.name, "error", text) for text in problems]
         cost = None
         try:
-            cost = model_cost(model)
+            cost = None if problems else model_cost(model)
         except DeployError as error:
             findings.append(Finding(path.name, "warning", str(error)))
-        content = model.SerializeToString(deterministic=True)
         return Inspection(cost, {path.name: _record(content)}, findings=tuple(findings))
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
@@ -83,6 +101,16 @@ class OnnxExporter(Exporter[Options]):
                 "ONNX Runtime", MODEL, "", frame_function(model, contract), contract.min_psnr_db
             ),
         )
+
+
+def _operator_problems(model: ModelProto) -> Iterator[str]:
+    for op, labels in unknown_operators(model).items():
+        yield f"No Op registered for {op}, which is not an operator of ONNX: {listed_names(labels)}"
+
+
+def _value_problems(model: ModelProto) -> Iterator[str]:
+    for tensor in model.graph.initializer:
+        yield from filter(None, [nan_problem(f"Weight {tensor.name!r}", tensor)])
 
 
 def _record(content: bytes, weights_file: str = "") -> ModelRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,19 @@ from mobile_nelf_exporters.onnx.picture import student_picture
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["frame_function", "open_session", "parse_model", "read_contract", "with_fp16_weights"]
+__all__ = [
+    "frame_function",
+    "load_problems",
+    "open_session",
+    "parse_model",
+    "read_contract",
+    "with_fp16_weights",
+]
+
+#: ONNX Runtime's level of log messages that end the process.
+FATAL = 4
+#: Characters of a message of ONNX Runtime that are shown.
+MAX_REASON = 300
 
 
 def parse_model(data: bytes, name: str) -> ModelProto:
@@ -58,6 +71,22 @@ def open_session(model: ModelProto) -> Any:
     return onnxruntime.InferenceSession(
         _runnable(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def load_problems(model: ModelProto) -> Iterator[str]:
+    """Says why ONNX Runtime does not load a model, which may be anybody's; nothing is run."""
+    onnxruntime = import_extra("onnxruntime", "lens")
+    options = onnxruntime.SessionOptions()
+    # Only loading is asked for: optimizing would compute constants, however large.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = FATAL
+    try:
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its classes have no base of their own
+        reason = " ".join(str(error).split())
+        yield f"ONNX Runtime does not load it: {reason[:MAX_REASON]}"
 
 
 def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
@@ -122,6 +151,7 @@ def with_fp16_weights(model: ModelProto) -> ModelProto:
     }
     for tensor in rounded.graph.initializer:
         if tensor.name in weights:
-            array = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
+            with np.errstate(over="ignore"):  # the operator report names those
+                array = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     return rounded

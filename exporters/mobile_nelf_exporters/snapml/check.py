@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from mobile_nelf.deploy.cost import Cost, model_cost, tensor_shapes
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
+from mobile_nelf_exporters.onnx.contradictions import node_label
 from mobile_nelf_exporters.snapml.problems import problems_of
 from mobile_nelf_exporters.snapml.rules import (
     GraphView,
     attribute,
     bites,
-    node_label,
     node_row,
     view_graph,
 )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
 from mobile_nelf.export.tables import Table, TableRow
+from mobile_nelf_exporters.onnx.contradictions import listed_names
+from mobile_nelf_exporters.onnx.outside import load_outside
 from mobile_nelf_exporters.snapml.check import LayerRow, SnapmlReport, check_snapml
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES, BACKENDS
 
@@ -40,11 +44,25 @@ def model_record(report: SnapmlReport, content: bytes) -> ModelRecord:
     )
 
 
-def inspect_onnx(model: ModelProto, path: str) -> Inspection:
-    """Returns the inspection of any ONNX model."""
-    report = check_snapml(model, output_scaled=_makes_images(model))
+def inspect_onnx(model: ModelProto, path: Path) -> Inspection:
+    """Returns the inspection of any ONNX model.
+
+    Args:
+        model: the graph; weights that lie beside its file are put into it.
+        path: of its file.
+    """
     content = model.SerializeToString(deterministic=True)
-    return inspection_of(report, {path: model_record(report, content)}, path)
+    outside = load_outside(model, path.parent)
+    report = check_snapml(model, output_scaled=_makes_images(model))
+    if outside.found:
+        files = listed_names(sorted(set(outside.found.values())))
+        inside = (
+            f"{len(outside.found)} weight(s) lie in {files} beside the model; a Lens Studio asset "
+            "is one file, save the model with its weights inside, with "
+            "onnx.save(onnx.load(path), path)"
+        )
+        report = replace(report, problems=(*report.problems, inside), passed=False)
+    return inspection_of(report, {path.name: model_record(report, content)}, path.name)
 
 
 def _makes_images(model: ModelProto) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.snapml.rules import GraphView, attribute, node_label, node_row
+from mobile_nelf_exporters.onnx.contradictions import contradictions, listed_names, node_label
+from mobile_nelf_exporters.onnx.values import fp16_problem, nan_problem
+from mobile_nelf_exporters.snapml.rules import GraphView, attribute, node_row
 from mobile_nelf_exporters.snapml.table import MAX_OPSET, MIN_OPSET, operator
 
 if TYPE_CHECKING:
@@ -18,6 +20,15 @@ __all__ = ["problems_of"]
 #: four sizes a tensor.
 RANKS = (1, 2, 4)
 
+#: How to get a file of an old opset from a new PyTorch, whose own exporter begins at 18.
+EXPORT = (
+    f"export it with torch.onnx.export(…, dynamo=False, opset_version={MAX_OPSET}), or give the "
+    "checkpoint of a student, which needs no exporter"
+)
+
+#: Position of the bias of a recurrent layer.
+LAST_WEIGHT = 3
+
 #: The newest file format that is known to be imported.
 MAX_IR_VERSION = 8
 
@@ -25,27 +36,21 @@ MAX_IR_VERSION = 8
 def problems_of(model: ModelProto, view: GraphView, opset: int) -> tuple[list[str], list[str]]:
     """Returns the problems that stop the import, and the warnings, each as a sentence."""
     problems = [
+        *contradictions(model),
         *_opset_problems(opset),
         *_operator_problems(model),
         *_border_problems(model, view),
         *_rank_problems(model, view),
+        *_setting_problems(model, view),
+        *_value_problems(model, view),
         *_file_problems(model),
     ]
     return problems, list(_warnings(model, view, opset))
 
 
-def _named(names: Sequence[str]) -> str:
-    """The first names of a list, so that a long one stays one line."""
-    shown = ", ".join(repr(name) for name in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
 def _opset_problems(opset: int) -> Iterator[str]:
     if opset > MAX_OPSET:
-        yield (
-            f"Opset {opset}: nothing above {MAX_OPSET} is known to be imported; export with "
-            f"opset {MAX_OPSET}"
-        )
+        yield (f"Opset {opset}: nothing above {MAX_OPSET} is known to be imported; {EXPORT}")
 
 
 def _operator_problems(model: ModelProto) -> Iterator[str]:
@@ -56,11 +61,11 @@ def _operator_problems(model: ModelProto) -> Iterator[str]:
     for (domain, op), labels in nodes.items():
         row = operator(op)
         if domain:
-            yield f"Operator {domain}.{op} is not of ONNX itself: nodes {_named(labels)}"
+            yield f"Operator {domain}.{op} is not of ONNX itself: nodes {listed_names(labels)}"
         elif row is None:
-            yield f"Operator {op} is unknown to the operator table: nodes {_named(labels)}"
+            yield f"Operator {op} is unknown to the operator table: nodes {listed_names(labels)}"
         elif row.layer is None:
-            yield f"Operator {op} has no SnapML layer: {row.advice}. Nodes {_named(labels)}"
+            yield f"Operator {op} has no SnapML layer: {row.advice}. Nodes {listed_names(labels)}"
 
 
 def _border_problems(model: ModelProto, view: GraphView) -> Iterator[str]:
@@ -80,15 +85,25 @@ def _border_problems(model: ModelProto, view: GraphView) -> Iterator[str]:
         if shape is None:
             yield f"{role} {info.name!r} has no known rank; export it with a fixed shape"
             continue
-        dynamic = [str(axis) for axis, size in enumerate(shape) if size is None]
+        dynamic = [str(axis) for axis in _open_axes(role, info, shape)]
         if dynamic:
             yield (
                 f"{role} {info.name!r} is dynamic along axis {', '.join(dynamic)}; only the batch "
-                "axis may be, export the others with fixed sizes"
+                "axis may be, export the others with fixed sizes (without dynamic_axes or "
+                "dynamic_shapes)"
             )
         batch = shape[0] if len(shape) > 1 else 1
         if batch is not None and batch > 1:
             yield f"{role} {info.name!r} has a batch of {batch}; Lens Studio has no batch, use 1"
+
+
+def _open_axes(role: str, info: ValueInfoProto, shape: Sequence[int | None]) -> Iterator[int]:
+    """Axes without a size. The importer reads what an output states and infers nothing."""
+    stated = info.type.tensor_type.shape.dim
+    for axis, size in enumerate(shape):
+        by_name = role == "Output" and axis > 0 and axis < len(stated)
+        if size is None or (by_name and not stated[axis].HasField("dim_value")):
+            yield axis
 
 
 def _border(model: ModelProto) -> Iterator[tuple[str, ValueInfoProto]]:
@@ -122,13 +137,62 @@ def _rank_problems(model: ModelProto, view: GraphView) -> Iterator[str]:
             wrong.setdefault(len(shape), []).append(name)
     for rank, names in wrong.items():
         yield (
-            f"{len(names)} tensor(s) of rank {rank}, expected rank 4 (or 1 and 2): {_named(names)}"
+            f"{len(names)} tensor(s) of rank {rank}, expected rank 4 (or 1 and 2): "
+            f"{listed_names(names)}"
         )
 
 
 def _rank_shape(name: str, view: GraphView) -> Sequence[int | None] | None:
     constant = view.constants.get(name)
     return view.shapes.get(name) if constant is None else tuple(constant.dims)
+
+
+def _setting_problems(model: ModelProto, view: GraphView) -> Iterator[str]:
+    """Finds settings that are computed while the graph runs; a layer has them as constants."""
+    for node in model.graph.node:
+        row = node_row(node)
+        if row is None or row.layer is None:
+            continue
+        judged = {
+            position
+            for restriction in row.restrictions
+            if restriction.rule == "constant"
+            for position in restriction.values
+        }
+        computed = [
+            name
+            for position, name in enumerate(node.input)
+            if name
+            and position in row.parameters
+            and position not in judged
+            # The first states of a recurrence may come from anywhere.
+            and not (row.op in ("LSTM", "RNN") and position > LAST_WEIGHT)
+            and name not in view.constants
+        ]
+        if computed:
+            yield (
+                f"{node.op_type} {node_label(node)!r} takes {listed_names(computed)} at run time, "
+                "where the importer needs constants; export it with fixed sizes and simplify it "
+                "with onnxsim"
+            )
+
+
+def _value_problems(model: ModelProto, view: GraphView) -> Iterator[str]:
+    """Finds weights that are not numbers, or will be none as fp16."""
+    seen: set[str] = set()
+    for node in model.graph.node:
+        row = node_row(node)
+        for position, name in enumerate(node.input):
+            if name not in view.constants or name in seen:
+                continue
+            seen.add(name)
+            tensor = view.constants[name]
+            label = f"Weight {name!r} of {node.op_type} {node_label(node)!r}"
+            found = nan_problem(label, tensor)
+            if not found and row is not None and position in row.half:
+                found = fp16_problem(label, tensor)
+            if found:
+                yield found
 
 
 def _file_problems(model: ModelProto) -> Iterator[str]:
@@ -140,8 +204,9 @@ def _file_problems(model: ModelProto) -> Iterator[str]:
     ]
     if outside:
         yield (
-            f"{len(outside)} weight(s) lie in another file: {_named(outside)}; a Lens Studio asset "
-            "is one file, save the model with its weights inside"
+            f"{len(outside)} weight(s) lie in another file: {listed_names(outside)}; a Lens Studio "
+            "asset is one file, save the model with its weights inside, with "
+            "onnx.save(onnx.load(path), path)"
         )
 
 
@@ -161,7 +226,8 @@ def _warnings(model: ModelProto, view: GraphView, opset: int) -> Iterator[str]:
     weights = {tensor.name for tensor in model.graph.initializer}
     both = [info.name for info in model.graph.input if info.name in weights]
     if both:
-        yield f"{len(both)} weight(s) are also inputs, which Lens Studio may show: {_named(both)}"
+        names = listed_names(both)
+        yield f"{len(both)} weight(s) are also inputs, which Lens Studio may show: {names}"
     for role, info in _border(model):
         dims = info.type.tensor_type.shape.dim
         if role == "Input" and len(dims) > 1 and not dims[0].HasField("dim_value"):
@@ -171,5 +237,5 @@ def _warnings(model: ModelProto, view: GraphView, opset: int) -> Iterator[str]:
     if unknown:
         yield (
             f"{len(unknown)} tensor(s) have an unknown shape, so rules about shapes could not be "
-            f"applied there: {_named(unknown)}"
+            f"applied there: {listed_names(unknown)}"
         )

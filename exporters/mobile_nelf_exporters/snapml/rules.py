@@ -20,7 +20,7 @@ from mobile_nelf_exporters.snapml.table import operator
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-__all__ = ["GraphView", "attribute", "bites", "node_label", "node_row", "view_graph"]
+__all__ = ["GraphView", "attribute", "bites", "node_row", "view_graph"]
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,6 @@ def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
 def node_row(node: NodeProto) -> Operator | None:
     """Returns the row of the operator table for a node, None for operators of other domains."""
     return operator(node.op_type) if node.domain in ("", "ai.onnx") else None
-
-
-def node_label(node: NodeProto) -> str:
-    """Returns the name of a node, or of what it makes; many exporters leave nodes unnamed."""
-    name: str = node.name or node.output[0]
-    return name
 
 
 def bites(restriction: Restriction, node: NodeProto, view: GraphView) -> bool:

@@ -13,9 +13,8 @@ from mobile_nelf.errors import CheckpointError
 
 __all__ = ["infer_architecture"]
 
-#: Names of the first weight of a residual block.
-_R2L_BLOCK = r"(?P<block>(?P<part>body)\.(?P<number>\d{1,9}))\.body\.0\.weight"
-_MOBILER2L_BLOCK = r"(?P<block>(?P<part>body|tail)\.(?P<number>\d{1,9}))\.conv_block\.0\.weight"
+#: The first layer of a residual block, of both networks.
+_FIRST_OF_BLOCK = re.compile(r"(body|tail)\.(\d{1,9})\.(?:conv_block|body)\.0\.weight")
 
 
 def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
@@ -31,7 +30,7 @@ def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]
         names = listed(weights)
         raise CheckpointError(
             f"{path}: has no first layer head.0.weight with 2 or 4 dimensions, found {names}; "
-            "expected the network of MobileR2L or R2L"
+            "expected the network of MobileR2L or R2L, other architectures are not supported"
         )
     width, channels = head.shape[:2]
     fields: dict[str, Any] = {"channels": channels, "width": width}
@@ -43,20 +42,13 @@ def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]
     return fields | _mobiler2l_fields(weights, path)
 
 
-def _inner_widths(weights: dict[str, Tensor], first: str, last: str) -> tuple[int, ...]:
-    """The inner width of each residual block; empty if all are as wide inside as outside.
-
-    Args:
-        weights: the state dict.
-        first: pattern of the name of a block's first weight.
-        last: what follows the name of a block in the name of its last weight.
-    """
+def _inner_widths(weights: dict[str, Tensor]) -> tuple[int, ...]:
+    """The inner width of each residual block; empty if all are as wide inside as outside."""
     blocks = []
     for name, value in weights.items():
-        match = re.fullmatch(first, name)
-        outer = weights.get(f"{match['block']}{last}") if match else None
-        if match and outer is not None and min(value.dim(), outer.dim()) >= 2:
-            blocks.append((match["part"], int(match["number"]), value.shape[0], outer.shape[0]))
+        match = _FIRST_OF_BLOCK.fullmatch(name)
+        if match and value.dim() in (2, 4):
+            blocks.append((match[1], int(match[2]), *value.shape[:2]))
     blocks.sort()
     if all(inner == outer for _, _, inner, outer in blocks):
         return ()
@@ -73,7 +65,7 @@ def _r2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "architecture": "r2l",
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.body\."),
         "sr_widths": (),
-        "inner_widths": _inner_widths(weights, _R2L_BLOCK, ".body.2.weight"),
+        "inner_widths": _inner_widths(weights),
         "out_channels": _tail_layers(weights, path)[-1].shape[0],
     }
 
@@ -85,7 +77,7 @@ def _mobiler2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "architecture": "mobiler2l",
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.conv_block\."),
         "sr_widths": tuple(stage.shape[1] for stage in stages),
-        "inner_widths": _inner_widths(weights, _MOBILER2L_BLOCK, ".conv_block.3.weight"),
+        "inner_widths": _inner_widths(weights),
         "out_channels": layers[-1].shape[0],
         "batchnorm": any(re.match(r"body\.\d+\.conv_block\.1\.", name) for name in weights),
     }

@@ -1,8 +1,9 @@
 """Reader of the files that the research code of MobileR2L and R2L writes (`ckpt.tar`).
 
 Such a file is a dict with the weights under `network_fn_state_dict`. It says neither the ray grid
-nor the lens: those are in the `intrinsics.json` of the same run, or come from the caller. The rest
-is read off the shapes of the tensors, except for the activation, which leaves no trace.
+nor the lens: those are in the `intrinsics.json` of the same run, or come from the caller. Sizes are
+read off the shapes of the tensors; functions and options, which leave no trace there, off the
+pickled module, if there is one. What nothing says is a guess and is called one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from torch import Tensor
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.checkpoints.official.architecture import infer_architecture
-from mobile_nelf.checkpoints.safe import describe
+from mobile_nelf.checkpoints.official.module import PickledNetwork, pickled_network
+from mobile_nelf.checkpoints.official.names import plain_names
+from mobile_nelf.checkpoints.safe import describe, printable
 from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
 from mobile_nelf.plain import from_dict
@@ -42,6 +45,10 @@ _LENS_KEYS = {
 }
 #: Likewise of `EncoderConfig`. The research code writes `numtires` and later asks for `multires`.
 _ENCODER_KEYS = {"n_sample": "samples", "numtires": "frequencies", "multires": "frequencies"}
+#: Likewise of `EncoderConfig`, by their names among the options of the module.
+_ENCODER_OPTIONS = {"samples": "n_sample_per_ray", "frequencies": "multires"}
+#: Unknown classes that a message names.
+CLASSES_SHOWN = 3
 #: What `mnelf` needs when the lens of a file is unknown.
 CAMERA_HELP = (
     "give a camera with the ray grid, the focal length in pixels of that grid, depths and perhaps "
@@ -113,13 +120,16 @@ def read_official(
         path: of the file; its `intrinsics.json` is looked for beside it and, as the research code
             puts it, beside the folder `weights` that the file is in.
         camera: the lens, instead of the one in `intrinsics.json`.
-        activation: the non-linearity, if not that of the official scripts: GELU for MobileR2L, ReLU
-            for R2L.
+        activation: the non-linearity, where the file does not say it: the official scripts have
+            GELU for MobileR2L and ReLU for R2L.
 
     Raises:
-        CheckpointError: broken weights, an unsupported network, or an unknown lens.
+        CheckpointError: broken weights, an unsupported network, an unknown lens, or an activation
+            that contradicts the file.
     """
-    weights = state_dict(content.get(STATE_DICT_KEY), path, STATE_DICT_KEY)
+    weights = plain_names(state_dict(content.get(STATE_DICT_KEY), path, STATE_DICT_KEY), path)
+    network = pickled_network(content, path)
+    network.refuse_options()
     shape = infer_architecture(weights, path)
     channels = shape.pop("channels")
     kind = _KINDS[shape["architecture"]]
@@ -137,18 +147,18 @@ def read_official(
             f"{path}: near 0 and far 1 mean a forward-facing scene in NDC, which is not supported "
             "yet; use a 360° scene"
         )
+    guesses: list[str] = []
     student = _student(
         {
             **shape,
             "encoder": {
                 "near": camera.near,
                 "far": camera.far,
-                **{name: getattr(kind, name) for name in _ENCODER_KEYS.values()},
-                **{name: facts[key] for key, name in _ENCODER_KEYS.items() if key in facts},
+                **_encoder(network, facts, kind, guesses),
             },
             "ray_width": camera.ray_width,
             "ray_height": camera.ray_height,
-            "activation": activation or kind.activation,
+            "activation": _activation(network, activation, kind, guesses),
         },
         path,
     )
@@ -158,14 +168,64 @@ def read_official(
             f"of {student.encoder.frequencies} frequencies are {student.encoder.channels}; write "
             f"the right `n_sample` and `multires` into an {INTRINSICS_NAME} beside it"
         )
-    checked = checked_weights(weights, student, path)
+    unknown = ", ".join(map(printable, network.unknown_classes[:CLASSES_SHOWN]))
+    hint = f"; it has layers of {unknown}, an architecture that is not supported" if unknown else ""
+    checked = checked_weights(weights, student, path, hint)
+    network.refuse_layers(student)
+    if unknown:
+        guesses.append(f"{unknown} to compute what {kind.source} does")
+    if student.architecture == "mobiler2l" and "camera_convention" not in network.options:
+        guesses.append("camera convention openGL")
+    guessed = {"guessed": f"{', '.join(guesses)}; the file does not say"} if guesses else {}
     return Checkpoint(
         student=student,
         intrinsics=_intrinsics(camera, student, kind, path),
         orbit=_orbit(camera, path),
         weights=checked,
-        provenance={"source": kind.source, **_history(content), "zeros": _zeros(checked)},
+        provenance={
+            "source": kind.source,
+            **_history(content),
+            "zeros": _zeros(checked),
+            **guessed,
+        },
     )
+
+
+def _activation(
+    network: PickledNetwork, chosen: Activation | None, kind: _Kind, guesses: list[str]
+) -> Activation:
+    found = network.activation()
+    if chosen is not None and found is not None and chosen != found:
+        raise CheckpointError(
+            f"{network.path}: its module says that it was trained with {found}, not {chosen}; "
+            "leave the activation out",
+            arguments=["trained_activation"],
+        )
+    if chosen is None and found is None:
+        guesses.append(f"activation {kind.activation}")
+    return chosen or found or kind.activation
+
+
+def _encoder(
+    network: PickledNetwork, facts: dict[str, int | float], kind: _Kind, guesses: list[str]
+) -> dict[str, int | float]:
+    """Samples and frequencies: of the module, of the intrinsics, or those of the scripts."""
+    encoder: dict[str, int | float] = {}
+    for name, option in _ENCODER_OPTIONS.items():
+        told = next(
+            (facts[key] for key, n in _ENCODER_KEYS.items() if n == name and key in facts), None
+        )
+        found = network.count(option)
+        if told is not None and found is not None and told != found:
+            raise CheckpointError(
+                f"{network.path}: was trained with {found} {name} ({option}), its "
+                f"{INTRINSICS_NAME} says {told}; correct the {INTRINSICS_NAME}"
+            )
+        guess = getattr(kind, name)
+        encoder[name] = next((value for value in (found, told) if value is not None), guess)
+        if found is None and told is None:
+            guesses.append(f"{guess} {name}")
+    return encoder
 
 
 def _intrinsics_path(path: Path) -> Path | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from mobile_nelf.checkpoints.safe.archive import open_archive
 from mobile_nelf.checkpoints.safe.machine import read_pickle
-from mobile_nelf.checkpoints.safe.names import describe, printable
+from mobile_nelf.checkpoints.safe.names import Inert, describe, printable
 
-__all__ = ["describe", "printable", "read_file"]
+__all__ = ["Inert", "describe", "printable", "read_file"]
 
 
 def read_file(path: Path) -> Any:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mobile_nelf.errors import CheckpointError, require
+from mobile_nelf.file_kinds import HEAD_BYTES, wrong_kind
 
 __all__ = ["TorchArchive", "open_archive"]
 
@@ -144,9 +145,10 @@ def open_archive(path: Path) -> Iterator[TorchArchive]:
     require(path, "a checkpoint")
     try:
         with path.open("rb") as file:
-            head = file.read(512)
+            head = file.read(HEAD_BYTES)
             if not head.startswith(b"PK\x03\x04"):
-                raise CheckpointError(f"{path}: {_kind(head)}")
+                kind = wrong_kind(head, path.name)
+                raise CheckpointError(f"{path}: {kind or _kind(head)}")
             file.seek(0)
             try:
                 zip_file = zipfile.ZipFile(file)

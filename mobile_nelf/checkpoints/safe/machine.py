@@ -2,10 +2,11 @@
 
 A pickle is a program for a small stack machine. Two of its instructions can do harm: one looks up
 an object by name in any installed module, the other calls it. The machine here has neither: a name
-stays a name, and "calling" it gives an `Inert` that only remembers the name. The exceptions are the
-`torch._utils` functions that rebuild a dense tensor and `collections.OrderedDict`; their work is
-done here, with every size checked, and the originals are not called. So there is nothing to escape
-from, whatever list of names a file tries.
+stays a name, and "calling" it gives an `Inert` that only remembers the name and, as plain data,
+what the file wanted to put into the object. The exceptions are the `torch._utils` functions that
+rebuild a dense tensor and `collections.OrderedDict`; their work is done here, with every size
+checked, and the originals are not called. So there is nothing to escape from, whatever list of
+names a file tries.
 
 On top of that a file that names something no training run needs to save, such as `os.system`, is
 refused, for the user should hear about it.
@@ -20,7 +21,14 @@ import pickletools
 from typing import Any
 
 from mobile_nelf.checkpoints.safe.archive import TorchArchive
-from mobile_nelf.checkpoints.safe.names import Inert, Name, describe, is_state, printable
+from mobile_nelf.checkpoints.safe.names import (
+    Inert,
+    Name,
+    describe,
+    is_state,
+    may_be_class,
+    printable,
+)
 from mobile_nelf.checkpoints.safe.tensors import TensorBuilder
 from mobile_nelf.errors import CheckpointError
 
@@ -66,12 +74,16 @@ class _Machine:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._tensors = TensorBuilder(archive)
+        #: Names in lower case that no object was made of yet: functions, as far as is known.
+        self._unused: set[str] = set()
 
     def run(self) -> Any:
         try:
             for opcode, argument, _ in pickletools.genops(self._archive.pickle()):
                 self._step(opcode.name, argument)
             (result,) = self._stack
+            if self._unused:
+                raise self._refusal(min(self._unused))
         # What genops raises for a damaged program, a stack that ran empty, an unknown memo.
         except (ValueError, IndexError, KeyError) as error:
             raise self._error("its pickle is damaged; copy or download it again") from error
@@ -79,6 +91,12 @@ class _Machine:
 
     def _error(self, text: str) -> CheckpointError:
         return CheckpointError(f"{self._archive.path}: {text}")
+
+    def _refusal(self, name: str) -> CheckpointError:
+        return self._error(
+            f"asks for {printable(name)}, which no trained network needs; nothing was run, do not "
+            "open it with tools that run pickles"
+        )
 
     def _step(self, opcode: str, argument: Any) -> None:
         stack = self._stack
@@ -137,12 +155,14 @@ class _Machine:
                 stack.append(self._name(module, name))
             case "STACK_GLOBAL":
                 stack.append(self._name(*self._pop(2)))
-            case "REDUCE" | "NEWOBJ":
+            case "REDUCE":
+                stack.append(self._call(*self._pop(2)))
+            case "NEWOBJ":
                 stack.append(self._make(*self._pop(2)))
             case "NEWOBJ_EX":
                 stack.append(self._make(*self._pop(3)[:2]))
             case "BUILD":
-                self._drop_state()
+                self._set_state(stack.pop())
             case "BINPERSID":
                 stack.append(self._tensors.storage(stack.pop()))
             case _:
@@ -178,7 +198,10 @@ class _Machine:
         target = self._stack[-1]
         if isinstance(target, dict):
             target.update(self._pairs(items[0::2], items[1::2]))
-        elif not isinstance(target, Inert):
+        elif isinstance(target, Inert):
+            named = zip(items[0::2], items[1::2], strict=True)
+            target.attributes.update((key, value) for key, value in named if isinstance(key, str))
+        else:
             raise self._error(f"sets items of {describe(target)}, which torch.save never does")
 
     def _pairs(self, keys: list[Any], values: list[Any]) -> dict[Any, Any]:
@@ -190,11 +213,16 @@ class _Machine:
                 raise self._error(f"has {describe(key)} as a key; expected strings or integers")
         return dict(zip(keys, values, strict=True))
 
-    def _drop_state(self) -> None:
-        self._stack.pop()
+    def _set_state(self, state: Any) -> None:
         target = self._stack[-1]
-        # A state dict carries its _metadata this way.
-        if not isinstance(target, (Inert, dict)):
+        if isinstance(target, Inert):
+            # With __slots__ there are two dicts.
+            for part in state if isinstance(state, tuple) else (state,):
+                if isinstance(part, dict):
+                    named = part.items()
+                    target.attributes.update((k, v) for k, v in named if isinstance(k, str))
+        # A state dict carries its _metadata this way, which is not needed.
+        elif not isinstance(target, dict):
             raise self._error(f"sets the state of {describe(target)}, which torch.save never does")
 
     def _name(self, module: Any, name: Any) -> Name:
@@ -203,15 +231,21 @@ class _Machine:
         module = _RENAMED.get(module, module)
         text = f"{module}.{name}"
         if not is_state(module, name):
-            raise self._error(
-                f"asks for {printable(text)}, which no trained network needs; nothing was run, do "
-                "not open it with tools that run pickles"
-            )
+            if not may_be_class(module, name):
+                raise self._refusal(text)
+            self._unused.add(text)
         return Name(text)
+
+    def _call(self, function: Any, arguments: Any) -> Any:
+        """Judges a call, which may be one of a function."""
+        if isinstance(function, Name) and function.text in self._unused:
+            raise self._refusal(function.text)
+        return self._make(function, arguments)
 
     def _make(self, function: Any, arguments: Any) -> Any:
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
             raise self._error(f"calls {describe(function)}, which torch.save never does")
+        self._unused.discard(function.text)
         match function.text:
             case "collections.OrderedDict":
                 return self._ordered_dict(arguments)

@@ -7,12 +7,12 @@ that tries to run code.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-__all__ = ["Inert", "Name", "describe", "is_state", "printable"]
+__all__ = ["Inert", "Name", "describe", "is_state", "may_be_class", "printable"]
 
 #: A name from a file is cut here when a message shows it.
 MAX_SHOWN = 80
@@ -41,6 +41,8 @@ _CODE_MODULES = frozenset(
     {"IPython", "cloudpickle", "dill", "joblib", "pip", "setuptools", "torch.hub",
      "torch.jit", "torch.package", "torch.serialization"}
 )  # fmt: skip
+#: Packages whose classes are known to begin with a capital.
+_LIBRARIES = frozenset({"numpy", "torch"})
 #: Elsewhere a class is told from a function by its capital. These are state in spite of theirs.
 _STATE_FUNCTIONS = frozenset(
     {
@@ -65,15 +67,18 @@ _DTYPE_NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Inert:
-    """Stands for an object that was not built; what the file wanted to put into it is gone.
+    """Stands for an object that was not built.
 
     Attributes:
         name: qualified name of its class, or of the function that would have made it.
+        attributes: what the file wanted to put into it under a name, as state or as items; it may
+            hold anything, also the object itself.
     """
 
     name: str
+    attributes: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,22 @@ def is_state(module: str, name: str) -> bool:
             return True
     # A dotted name is a nested class, or a walk through what a module happens to import.
     return all(part.lstrip("_")[:1].isupper() for part in name.split("."))
+
+
+def may_be_class(module: str, name: str) -> bool:
+    """Whether a name that `is_state` does not take may be a class of somebody's own package.
+
+    Research code has classes in lower case. What is done with the name tells the rest: plain pickle
+    makes an object of a class without calling it, which no function survives.
+    """
+    root = module.partition(".")[0]
+    return (
+        name.isidentifier()
+        and root.isidentifier()
+        and root not in sys.stdlib_module_names
+        and root not in _LIBRARIES
+        and not any(module == code or module.startswith(f"{code}.") for code in _CODE_MODULES)
+    )
 
 
 def printable(text: str) -> str:

@@ -18,6 +18,7 @@ from mobile_nelf.cli._options import (
 from mobile_nelf.cli._printing import (
     inspection_fields,
     parity_table,
+    plain,
     print_fields,
     print_json,
     print_report_table,
@@ -36,23 +37,35 @@ __all__ = ["command"]
     "bundle",
     epilog=examples(
         "mnelf bundle mic.pt --target lens",
+        "mnelf bundle --target coreml          the only checkpoint of this folder",
+        "mnelf bundle mic.pt --target lens --target coreml",
         "mnelf bundle mic.pt --target coreml --weights fp16 --weights palette6",
         "mnelf bundle ckpt.tar --target onnx --camera 100,100,138.889,2,6,4",
     ),
 )
-@click.argument("checkpoint", type=path_type)
-@click.option("--target", required=True, help=target_help("What the bundle is for"))
+@click.argument("checkpoint", type=path_type, required=False)
 @click.option(
-    "-o", "--output", type=path_type, help="Folder to write. Default: <checkpoint>-<target>."
+    "--target",
+    "targets",
+    required=True,
+    multiple=True,
+    help=f"{target_help('What the bundle is for')} A bundle for each if given more than once.",
 )
-@click.option("--name", help="Project name. Default: name of the output folder.")
+@click.option(
+    "-o",
+    "--output",
+    type=path_type,
+    help="Folder to write; with several targets the folder for their bundles. Default: "
+    "<checkpoint>-<target>, one for each target.",
+)
+@click.option("--name", help="Project name. Default: name of the bundle's folder.")
 @target_options_of_all
 @lens_options
 @force_option
 @common_options
 def command(
-    checkpoint: Path,
-    target: str,
+    checkpoint: Path | None,
+    targets: tuple[str, ...],
     output: Path | None,
     name: str | None,
     camera: tuple[float, ...] | None,
@@ -65,25 +78,32 @@ def command(
 
     The bundle holds the model, everything around it, reference frames and a manifest. It is written
     only if the model reproduces the trained network.
-    """
-    from mobile_nelf.bundles import create_bundle
 
+    CHECKPOINT may be left out where the current folder has only one. With several targets an option
+    counts for those that have it, and the bundles are written only if all of them pass.
+    """
+    from mobile_nelf.bundles import create_bundles, plan_bundles
+
+    if checkpoint is None:
+        from mobile_nelf.checkpoints.find import only_checkpoint
+
+        checkpoint = only_checkpoint(Path())
+        click.echo(plain(f"{checkpoint}: the only checkpoint of this folder"), err=True)
     trained = load(checkpoint, camera, trained_activation)
+    plans = plan_bundles(
+        targets, checkpoint.stem, output=output, name=name, options=chosen, force=force
+    )
     with progress_bar() as on_progress:
-        bundle = create_bundle(
-            trained,
-            target=target,
-            output=output or Path(f"{checkpoint.stem}-{target}"),
-            name=name,
-            options=chosen,
-            force=force,
-            on_progress=on_progress,
-        )
+        bundles = create_bundles(trained, plans, on_progress)
     if as_json:
         from mobile_nelf.plain import to_dict
 
-        print_json({"path": str(bundle.path), "manifest": to_dict(bundle.manifest)})
-    else:
+        data = [{"path": str(b.path), "manifest": to_dict(b.manifest)} for b in bundles]
+        print_json({"checkpoint": str(checkpoint), "bundles": data})
+        return
+    for number, bundle in enumerate(bundles):
+        if number > 0:
+            click.echo()
         _print(bundle)
 
 

@@ -71,10 +71,12 @@ def command(
     project made by hand.
     """
     from mobile_nelf.export.check import check_path
+    from mobile_nelf.export.exporter import find_exporter
 
-    if file.is_dir():
+    project = find_exporter(target).find_project(file)
+    if project is not None:
         chosen |= {"camera": camera, "trained_activation": trained_activation}
-        raise click.exceptions.Exit(_check_project(file, target, chosen, as_json))
+        raise click.exceptions.Exit(_check_project(project, target, chosen, as_json))
     result = check_path(
         file,
         target=target,

@@ -9,7 +9,7 @@ import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json
-from mobile_nelf.cli._progress import run_report, student_fields, student_stages
+from mobile_nelf.cli._progress import run_report, student_data, student_fields, student_stages
 from mobile_nelf.cli._training import student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
 
@@ -79,15 +79,7 @@ def command(
 
 def _print(trained: TrainedStudent, plan: StudentPlan, as_json: bool) -> None:
     if as_json:
-        from mobile_nelf.plain import to_dict
-
-        print_json(
-            {
-                "path": str(trained.path),
-                **to_dict(plan),
-                "evaluation": trained.evaluation and to_dict(trained.evaluation),
-            }
-        )
+        print_json({"path": str(trained.path), **student_data(trained, plan)})
     else:
         print_fields(student_fields(trained))
         click.echo()

@@ -80,7 +80,7 @@ def _print(made: MadeTeacher, path: Path, photos: Scene, as_json: bool) -> None:
                 "path": str(made.path),
                 "teacher": to_dict(made.trained.teacher.config),
                 "evaluation": made.evaluation and to_dict(made.evaluation),
-                "seconds_per_view": made.view_seconds,
+                "view_seconds": made.view_seconds,
             }
         )
         return

@@ -9,7 +9,7 @@ import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json
-from mobile_nelf.cli._progress import run_report, student_fields, student_stages
+from mobile_nelf.cli._progress import run_report, student_data, student_fields, student_stages
 from mobile_nelf.cli._training import backend_option, student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
 
@@ -108,8 +108,7 @@ def _print(trained: TrainedScene, plan: PlannedScene, as_json: bool) -> None:
                     "config": to_dict(plan.teacher),
                     "metrics": trained.teacher.metrics,
                 },
-                **to_dict(plan.student),
-                "evaluation": trained.evaluation and to_dict(trained.evaluation),
+                **student_data(trained.student, plan.student),
             }
         )
     else:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mobile_nelf.scenes.assembly import scene_as_given
+from mobile_nelf.scenes.assembly import Frame, scene_as_given
 from mobile_nelf.scenes.readers.transforms import json_frames
 from mobile_nelf.scenes.scene import Scene
 
 __all__ = ["CAMERAS", "read_blender"]
 
 CAMERAS = "transforms_train.json"
-TEST_CAMERAS = "transforms_test.json"
+#: Cameras to test with; the first one that is there counts.
+TEST_CAMERAS = ("transforms_test.json", "transforms_val.json")
 
 
 def read_blender(path: Path) -> Scene:
@@ -25,7 +26,14 @@ def read_blender(path: Path) -> Scene:
         SceneError: a camera file is malformed, an image cannot be read, no training image exists,
             or the training cameras span no orbit.
     """
-    test_file = path / TEST_CAMERAS
-    train = json_frames(path / CAMERAS)
-    test = json_frames(test_file) if test_file.exists() else []
-    return scene_as_given(path, path / CAMERAS, train, test)
+    train, notices, _ = json_frames(path / CAMERAS)
+    test: list[Frame] = []
+    found = next((name for name in TEST_CAMERAS if (path / name).is_file()), None)
+    if found is not None:
+        test, more, _ = json_frames(path / found)
+        notices += more
+        if found != TEST_CAMERAS[0]:
+            notices.append(
+                f"the test split is that of {found}, since there is no {TEST_CAMERAS[0]}"
+            )
+    return scene_as_given(path, path / CAMERAS, train, test, notices)

@@ -7,7 +7,6 @@ hwf/dataset_info.json         ray grid, focal length on it, kind of the scene
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from mobile_nelf.cameras import FloatArray, Intrinsics, look_at
 from mobile_nelf.errors import SceneError, require
 from mobile_nelf.scenes.assembly import Frame, normalised_scene, scene_as_given
 from mobile_nelf.scenes.photos import ARRAY_SUFFIX, loaded_array
+from mobile_nelf.scenes.readers.json_file import loaded_json
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.world import FROM_OPENCV, checked_pose
 
@@ -73,7 +73,7 @@ def read_pseudo_npy(path: Path) -> Scene:
 
 def _info(file: Path) -> _Info:
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = loaded_json(file)
         info = _Info(
             int(data["downscaled_width"]),
             int(data["downscaled_height"]),
@@ -81,7 +81,7 @@ def _info(file: Path) -> _Info:
             data["dataset_type"] != "colmap",
             bool(data["ff"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise SceneError(
             f"{file}: expected downscaled_width, downscaled_height, downscaled_focal, dataset_type "
             f"and ff, found {error!r}"

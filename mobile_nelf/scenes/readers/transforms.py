@@ -5,147 +5,165 @@ Its frames and lenses are those of Blender scenes too, see `json_frames`.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.errors import SceneError, require
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
-from mobile_nelf.scenes.lens import DistortedLens
-from mobile_nelf.scenes.photos import image_size
+from mobile_nelf.scenes.photo_files import located, name_keys
+from mobile_nelf.scenes.photos import photo_header, turn_of
+from mobile_nelf.scenes.readers.json_file import loaded_json
+from mobile_nelf.scenes.readers.json_lens import lens_of, lens_size
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.world import checked_pose
 
-__all__ = ["CAMERAS", "json_frames", "lens_of", "read_transforms"]
+__all__ = ["CAMERAS", "JsonFrames", "json_frames", "read_transforms"]
 
 CAMERAS = "transforms.json"
-
-#: Coefficients in the order of COLMAP's models.
-OPENCV = ("k1", "k2", "p1", "p2")
-FULL_OPENCV = (*OPENCV, "k3", "k4", "k5", "k6")
-OPENCV_FISHEYE = ("k1", "k2", "k3", "k4")
-#: Names that nerfstudio gives to models without or with polynomial distortion.
-PLAIN_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
-#: A copy that was scaled down rounds each side to a whole pixel.
-SCALE_TOLERANCE = 0.01
-#: Blender's files leave out the extension; some copies, and all others, write it.
-SUFFIXES = (".png", "", ".jpg", ".jpeg")
+#: Beside it, cameras to test with; the first one that is there counts.
+OTHER_SPLITS = ("transforms_test.json", "transforms_val.json")
+#: Keys that list the frames of a split; the first of the last two that is there is for testing.
+TRAIN, TESTS = "train_filenames", ("test_filenames", "val_filenames")
 
 
-def read_transforms(path: Path) -> Scene:
-    """Reads a scene; every eighth frame by name is for testing.
+class JsonFrames(NamedTuple):
+    """What a camera file holds.
+
+    Attributes:
+        frames: in the order of the file.
+        notices: what the reader has to say of them.
+        top: values at the top of the file.
+    """
+
+    frames: list[Frame]
+    notices: list[str]
+    top: dict[str, Any]
+
+
+def read_transforms(path: Path, file: Path | None = None) -> Scene:
+    """Reads a scene.
+
+    Frames to train on and to test with are those of `train_filenames` and `test_filenames` (or
+    `val_filenames`), or test frames are those of `transforms_test.json` or `transforms_val.json`
+    beside the file. Without such a split, every eighth frame by name is for testing.
 
     Lens values stand in a frame or, for all frames, at the top. Distortion is undone when a photo
     is read. Frames whose photo is missing are listed in `Scene.missing`.
 
+    Args:
+        path: the folder.
+        file: the camera file; `transforms.json` in the folder if None.
+
     Raises:
-        InputError: there is no `transforms.json`.
+        InputError: there is no camera file.
         SceneError: it is malformed, a photo cannot be read, no photo exists, or the cameras look at
             nothing in common.
     """
-    file = path / CAMERAS
-    frames = sorted(json_frames(file), key=lambda frame: frame.name)
-    return normalised_scene(path, file, frames)
+    file = file or path / CAMERAS
+    read = json_frames(file)
+    frames = sorted(read.frames, key=lambda frame: frame.name)
+    train, test, said = _split(file, read.top, frames)
+    if test is None:
+        beside = next((path / name for name in OTHER_SPLITS if (path / name).is_file()), None)
+        if beside is not None and beside != file:
+            other = json_frames(beside)
+            test = sorted(other.frames, key=lambda frame: frame.name)
+            said = [*other.notices, f"the test split is that of {beside.name}"]
+            photos = {frame.photo for frame in test}
+            train = [frame for frame in frames if frame.photo is None or frame.photo not in photos]
+    return normalised_scene(
+        path, file, train, test=test, notices=(*read.notices, *said), own_axes=True
+    )
 
 
-def json_frames(file: Path) -> list[Frame]:
-    """Reads all frames, in the order of the file.
+def json_frames(file: Path) -> JsonFrames:
+    """Reads all frames that have a pose.
 
     Raises:
         InputError: there is no such file.
         SceneError: it is cut off or malformed, a pose is none, or a photo cannot be read.
     """
     require(file, "the cameras of a scene")
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SceneError(f"{file}: is cut off or not JSON ({error})") from error
-    frames = data.get("frames") if isinstance(data, dict) else None
-    if not isinstance(frames, list) or not all(
-        isinstance(frame, dict) and isinstance(frame.get("file_path"), str) for frame in frames
+    data = loaded_json(file)
+    listed = data.get("frames") if isinstance(data, dict) else None
+    if not isinstance(listed, list) or not all(
+        isinstance(frame, dict) and isinstance(frame.get("file_path"), str) for frame in listed
     ):
         raise SceneError(
             f"{file}: expected an object with a list of frames that have a file_path, as Blender, "
             "instant-ngp and nerfstudio scenes have"
         )
-    return [_frame(file, data, frame) for frame in frames]
-
-
-def _frame(file: Path, data: dict[str, Any], frame: dict[str, Any]) -> Frame:
-    name = frame["file_path"]
-    where = f"{file}: frame {name}"
-    pose = checked_pose(frame.get("transform_matrix"), where)
-    photo = next((p for s in SUFFIXES if (p := file.parent / f"{name}{s}").is_file()), None)
-    lens = lens_of({**data, **frame}, image_size(photo), where) if photo else None
-    return Frame(name, photo, pose, lens)
-
-
-def lens_of(
-    values: Mapping[str, Any], size: tuple[int, int], where: str
-) -> Intrinsics | DistortedLens:
-    """Returns the lens over the pixels of a photo.
-
-    Args:
-        values: `fl_x` or `camera_angle_x`; optionally `fl_y`, `cx`, `cy`, the size `w`, `h` that
-            they are for, and distortion.
-        size: width and height of the photo; copies of a data set are often scaled down.
-        where: file and frame, for messages.
-
-    Raises:
-        SceneError: values are missing, no numbers, or for a photo of another aspect.
-    """
-    width, height = size
-    try:
-        across = width / float(values.get("w", width))
-        down = height / float(values.get("h", height))
-        fx = _focal(values, "x", width, across)
-        fy = _focal(values, "y", height, down) or fx
-        fx = fx or fy
-        cx = across * float(values["cx"]) if "cx" in values else width / 2
-        cy = down * float(values["cy"]) if "cy" in values else height / 2
-        bends = {name: float(values.get(name, 0.0)) for name in FULL_OPENCV}
-        if not math.isfinite(cx + cy + sum(bends.values())):
-            raise ValueError("numbers that are not finite")
-        pinhole = Intrinsics(width, height, fx, fy, cx, cy)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise SceneError(
-            f"{where}: expected fl_x or camera_angle_x, and numbers for the lens; found {error}"
-        ) from error
-    if abs(across / down - 1.0) > SCALE_TOLERANCE:
-        raise SceneError(
-            f"{where}: the photo is {width}×{height}, but its lens is for {values.get('w')}×"
-            f"{values.get('h')}, which has another aspect"
+    posed = [frame for frame in listed if frame.get("transform_matrix") is not None]
+    without = [frame["file_path"] for frame in listed if frame.get("transform_matrix") is None]
+    if without and not posed:
+        raise SceneError(f"{file}: no frame has a pose; expected a transform_matrix in each")
+    notices = []
+    if without:
+        notices.append(
+            f"{len(without)} frames without a pose (transform_matrix) are left out: "
+            f"{', '.join(without[:5])}{' and others' if len(without) > 5 else ''}"
         )
-    model, names = _model(values, bends, where)
-    if not names:
-        return pinhole
-    return DistortedLens(model, width, height, (fx, fy, cx, cy, *(bends[name] for name in names)))
+    names = [frame["file_path"] for frame in posed]
+    photos = located(file.parent, names, file)
+    masks = located(file.parent, [_mask_name(frame) for frame in posed], file)
+    lost = [
+        _mask_name(frame)
+        for frame, mask in zip(posed, masks.paths, strict=True)
+        if mask is None and _mask_name(frame)
+    ]
+    if lost:
+        notices.append(f"{len(lost)} masks that {file.name} names do not exist, such as {lost[0]}")
+    frames = [
+        _frame(file, {**data, **frame}, photo, mask)
+        for frame, photo, mask in zip(posed, photos.paths, masks.paths, strict=True)
+    ]
+    return JsonFrames(frames, [*notices, *photos.notices], data)
 
 
-def _model(
-    values: Mapping[str, Any], bends: Mapping[str, float], where: str
-) -> tuple[str, tuple[str, ...]]:
-    """COLMAP's name of the model, and its coefficients; none for a pinhole."""
-    model = str(values.get("camera_model", "OPENCV"))
-    if model == "OPENCV_FISHEYE" or values.get("is_fisheye"):
-        return "OPENCV_FISHEYE", OPENCV_FISHEYE
-    if model not in PLAIN_MODELS:
-        raise SceneError(f"{where}: camera_model {model} is not supported; undistort the photos")
-    if any(bends[name] for name in FULL_OPENCV[len(OPENCV) :]):
-        return "FULL_OPENCV", FULL_OPENCV
-    return "OPENCV", OPENCV if any(bends.values()) else ()
+def _mask_name(frame: dict[str, Any]) -> str:
+    name = frame.get("mask_path")
+    return name if isinstance(name, str) else ""
 
 
-def _focal(values: Mapping[str, Any], axis: str, side: int, scale: float) -> float:
-    """Focal length in pixels of the photo; 0 if the file says nothing of this axis."""
-    if f"fl_{axis}" in values:
-        return scale * float(values[f"fl_{axis}"])
-    if f"camera_angle_{axis}" not in values:
-        return 0.0
-    angle = float(values[f"camera_angle_{axis}"])
-    if not 0.0 < angle < math.pi:
-        raise ValueError(f"camera_angle_{axis} {angle}, which must lie between 0 and π")
-    return 0.5 * side / math.tan(0.5 * angle)
+def _frame(file: Path, values: dict[str, Any], photo: Path | None, mask: Path | None) -> Frame:
+    # Names may hold halves of surrogate pairs, which no terminal can show.
+    name = values["file_path"].encode("utf-8", "replace").decode("utf-8")
+    where = f"{file}: frame {name}"
+    pose = checked_pose(values["transform_matrix"], where)
+    if photo is None:
+        return Frame(name, None, pose, None)
+    turn = turn_of(photo_header(photo), lens_size(values), shown=True)
+    return Frame(name, photo, pose, lens_of(values, turn.size, where), turn, mask)
+
+
+def _split(
+    file: Path, top: dict[str, Any], frames: Sequence[Frame]
+) -> tuple[list[Frame], list[Frame] | None, list[str]]:
+    """Returns the frames to train on and to test with, None if the file has no split."""
+    lists = {key: top[key] for key in (TRAIN, *TESTS) if top.get(key)}
+    for key, names in lists.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise SceneError(f"{file}: expected a list of names of frames in {key}")
+    if not lists:
+        return list(frames), None, []
+    tests = next((key for key in TESTS if key in lists), None)
+    named = {key: _named(frames, names) for key, names in lists.items()}
+    for key, found in named.items():
+        if not found:
+            raise SceneError(f"{file}: none of its frames is named in {key}")
+    test = named[tests] if tests else []
+    held = {frame.name for key in TESTS for frame in named.get(key, ())}
+    train = [frame for frame in named.get(TRAIN, frames) if frame.name not in held]
+    if not train:
+        raise SceneError(f"{file}: all frames of {TRAIN} are listed for testing too")
+    used = f"the split is that of {' and '.join(key for key in (TRAIN, tests) if key in lists)}"
+    left = len(frames) - len(train) - len(test)
+    return train, test, [f"{used}; {left} other frames are left out" if left else used]
+
+
+def _named(frames: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
+    """The frames that a list names: by their paths, or by stems alone if paths fit none."""
+    paths, stems = ({name_keys(name)[place] for name in names} for place in (0, 1))
+    by_path = [frame for frame in frames if name_keys(frame.name)[0] in paths]
+    return by_path or [frame for frame in frames if name_keys(frame.name)[1] in stems]

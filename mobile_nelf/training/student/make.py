@@ -16,7 +16,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig, PhotoStageConfig
@@ -122,11 +122,9 @@ def train_student(
     if scene.test:
         require_metrics()
     stages = _stages(scene, plan, source)
-    folder = run_folder(output)
     results: list[FitResult] = []
     checkpoint = initial
-    with launched(device) as ranks:
-        make_run_folder(folder)
+    with launched(device) as ranks, open_run_folder(output) as folder:
         lens_camera = (scene.test or scene.train)[0].camera
         run = Run(folder, ranks, lens_camera, on_fit, on_progress)
         for stage in stages:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -22,10 +25,13 @@ from mobile_nelf.teachers.field import precision
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, scene_space
+from mobile_nelf.training.log import RunLog
 from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
 
 __all__ = ["TeacherProgress", "train_teacher"]
 
+#: Name of the stage in the log.
+STAGE = "teacher"
 #: Steps between two refreshes of the occupancy, and steps before the first.
 REFRESH_STEPS = 16
 WARMUP_STEPS = 128
@@ -62,9 +68,9 @@ def train_teacher(
     Args:
         scene: posed photos.
         config: the run.
-        state_path: where the resumable state is kept. A state that is there is continued, and every
-            random choice depends on seed and step alone, so a resumed run ends where an unbroken
-            one does.
+        state_path: where the resumable state is kept; the log of the run lies beside it. A state
+            that is there is continued, and every random choice depends on seed and step alone, so
+            a resumed run ends where an unbroken one does.
         device: where to train.
         on_progress: called after every step.
 
@@ -86,37 +92,49 @@ def train_teacher(
         field.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
     )
     run = {"teacher": to_dict(config), "photos": photos.sha256, "space": repr(space)}
-    first, rays = 0, config.samples // config.march_steps
-    state = load_state(state_path, run, ("field", "optimizer", "density", "mask", "step", "rays"))
+    first, seconds, rays = 0, 0.0, config.samples // config.march_steps
+    names = ("field", "optimizer", "density", "mask", "step", "seconds", "rays")
+    state = load_state(state_path, run, names)
     if state is not None:
         field.load_state_dict(state["field"])
         optimizer.load_state_dict(state["optimizer"])
         grid.density, grid.mask = state["density"].to(device), state["mask"].to(device)
-        first, rays = state["step"], state["rays"]
-    for step in range(first, config.steps):
-        rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
-        if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
-            grid.refresh(field, 1.0 / config.march_steps, rng)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, config)
-        loss, error, samples = _loss(teacher, photos, rays, rng)
-        optimizer.zero_grad(set_to_none=False)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        fitting = rays * config.samples // max(samples, 1)
-        rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
-        if config.save_every and ((step + 1) % config.save_every == 0 or step + 1 == config.steps):
-            content: dict[str, Any] = {
-                "field": field.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "density": grid.density,
-                "mask": grid.mask,
-                "step": step + 1,
-                "rays": rays,
-            }
-            save_state(state_path, run, content)
-        psnr = -10.0 * math.log10(max(error.item(), 1e-10))
-        on_progress(TeacherProgress(step + 1, config.steps, psnr))
+        first, seconds, rays = state["step"], state["seconds"], state["rays"]
+    with closing(RunLog(state_path.parent, STAGE, first)) as log:
+        began = time.monotonic() - seconds
+        errors: list[float] = []  # mean squared errors of the steps since the last log line
+        for step in range(first, config.steps):
+            rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
+            if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
+                grid.refresh(field, 1.0 / config.march_steps, rng)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * _schedule(step, config)
+            loss, error, samples = _loss(teacher, photos, rays, rng)
+            optimizer.zero_grad(set_to_none=False)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            fitting = rays * config.samples // max(samples, 1)
+            rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
+            errors.append(error.item())
+            last = step + 1 == config.steps
+            saving = config.save_every > 0 and (last or (step + 1) % config.save_every == 0)
+            if saving or last:
+                # Before the state: on resume, lines beyond the saved step are dropped.
+                seconds = time.monotonic() - began
+                log.write(step + 1, seconds, psnr_db=_psnr_db(fmean(errors)))
+                errors.clear()
+            if saving:
+                content: dict[str, Any] = {
+                    "field": field.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "density": grid.density,
+                    "mask": grid.mask,
+                    "step": step + 1,
+                    "seconds": seconds,
+                    "rays": rays,
+                }
+                save_state(state_path, run, content)
+            on_progress(TeacherProgress(step + 1, config.steps, _psnr_db(error.item())))
     return teacher.rounded()
 
 
@@ -143,6 +161,10 @@ def _loss(
         return error, error, len(samples.ray)
     spread = distortion(weights, samples, rays).mean()
     return error + teacher.config.distortion * spread, error, len(samples.ray)
+
+
+def _psnr_db(mean_squared_error: float) -> float:
+    return -10.0 * math.log10(max(mean_squared_error, 1e-10))
 
 
 def _schedule(step: int, config: TeacherConfig) -> float:

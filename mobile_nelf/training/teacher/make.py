@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate_teacher, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, make_run_folder, run_folder, write_settings
+from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
@@ -65,9 +65,9 @@ def fastest_backend(device: DeviceName) -> TeacherBackend:
     return "tinycudann"
 
 
-def state_path(output: Path) -> Path:
-    """Returns where the resumable state of a run that writes `output` lies."""
-    return run_folder(output) / "teacher.state"
+def state_path(folder: Path) -> Path:
+    """Returns where the resumable state lies in the folder of a run."""
+    return folder / "teacher.state"
 
 
 def make_teacher(
@@ -75,6 +75,7 @@ def make_teacher(
     config: TeacherConfig,
     output: Path,
     *,
+    folder: Path | None = None,
     command: str = "mnelf teacher",
     device: DeviceName = "auto",
     force: bool = False,
@@ -83,13 +84,15 @@ def make_teacher(
 ) -> MadeTeacher | None:
     """Trains a teacher and writes its file.
 
-    An interrupted run resumes from the state in its folder beside `output`; at the end the
-    state is deleted. Under `torchrun` the first process does it all, and the others return at once.
+    An interrupted run resumes from the state in its folder. At the end the state is deleted; the
+    log stays there. Under `torchrun` the first process does it all, and the others return at once.
 
     Args:
         scene: the photos.
         config: the teacher and its training.
         output: the file to write; beside it goes a JSON file with all settings.
+        folder: existing folder of the run that the teacher is a part of, for state and log; None
+            for a run of its own, with a folder beside `output`.
         command: what the provenance names as the origin.
         device: where to compute.
         force: replace an existing file.
@@ -118,8 +121,9 @@ def make_teacher(
         photos = PhotoViews(scene.views("train")).identity()
         if scene.test:
             require_metrics()
-        make_run_folder(run_folder(output))
-        teacher = train_teacher(scene, config, state_path(output), ranks.device, on_step)
+        with nullcontext(folder) if folder else open_run_folder(output) as folder:
+            state = state_path(folder)
+            teacher = train_teacher(scene, config, state, ranks.device, on_step)
     settings = {
         "command": command,
         "version": __version__,
@@ -140,9 +144,7 @@ def make_teacher(
     )
     write_settings(settings, config_path(output))
     save_teacher(trained, output)
-    state_path(output).unlink(missing_ok=True)
-    with suppress(OSError):  # somebody may keep a file of his own there
-        run_folder(output).rmdir()
+    state.unlink(missing_ok=True)
     return MadeTeacher(output, trained, evaluation, view_seconds(teacher, scene))
 
 

@@ -28,7 +28,7 @@ from mobile_nelf.errors import InputError, OutputError, SceneError
 from mobile_nelf.pictures import ByteImage
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, counted, silent
-from mobile_nelf.runs import differing_names, make_run_folder, run_folder
+from mobile_nelf.runs import differing_names, open_run_folder
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.scenes.readers.pseudo_npy import INFO as PSEUDO_NPY
 from mobile_nelf.scenes.readers.pseudo_npy import read_pseudo_npy
@@ -117,24 +117,34 @@ def write_pseudo_set(
         "source": pseudo_views(trained, scene, config.seed).identity(),
         **to_dict(config),
     }
-    folder = run_folder(output)
-    make_run_folder(folder)
-    try:
-        _claim(folder, settings)
-        cameras = [PseudoCameras(scene, config.seed).camera(i) for i in range(config.views)]
-        (folder / IMAGES).mkdir(exist_ok=True)
-        for index, camera in enumerate(counted("views", cameras, on_progress)):
-            image = folder / _image(index)
-            if not image.exists():
-                pixels = trained.teacher.rgba8(camera)
-                replace_file(image, _encoded(pixels, config.quality))
-        replace_file(folder / CAMERAS, _json(_transforms(cameras)))
-        _put_in_place(folder, output)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); free some space and "
-            "repeat the command to resume"
-        ) from error
+    with open_run_folder(output) as folder:
+        try:
+            _claim(folder, settings)
+            _render(trained, scene, config, folder, on_progress)
+            _put_in_place(folder, output)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: cannot be written ({error.strerror or error}); free some space and "
+                "repeat the command to resume"
+            ) from error
+
+
+def _render(
+    trained: TrainedTeacher,
+    scene: Scene,
+    config: PseudoSetConfig,
+    folder: Path,
+    on_progress: Progress,
+) -> None:
+    """Writes the images that `folder` lacks, then all cameras."""
+    cameras = [PseudoCameras(scene, config.seed).camera(i) for i in range(config.views)]
+    (folder / IMAGES).mkdir(exist_ok=True)
+    for index, camera in enumerate(counted("views", cameras, on_progress)):
+        image = folder / _image(index)
+        if not image.exists():
+            pixels = trained.teacher.rgba8(camera)
+            replace_file(image, _encoded(pixels, config.quality))
+    replace_file(folder / CAMERAS, _json(_transforms(cameras)))
 
 
 def read_pseudo_set(path: Path) -> tuple[View, ...]:

@@ -11,6 +11,7 @@ from tests.helpers.students import random_checkpoint
 
 __all__ = [
     "IDS",
+    "META",
     "MODEL",
     "SCENE",
     "SCRIPT",

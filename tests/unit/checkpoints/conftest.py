@@ -150,6 +150,9 @@ def write_official(
         "sr_kernel": [8, 8, 4],
         "num_conv_layers": 2,
         "dataset_type": "Blender",
+        "camera_convention": "openGL",
+        "n_sample_per_ray": samples or (8 if architecture == "mobiler2l" else 16),
+        "multires": frequencies or (6 if architecture == "mobiler2l" else 10),
     }
     for name, value in {**defaults, **options}.items():
         setattr(args, name, value)

@@ -282,6 +282,17 @@ PROGRAM_TRICKS = {
         "asks for utils.Job.run",
     ),
     "function of a user": (program(name("utils", "init")), "asks for utils.init"),
+    "call of a user's function": (program(name("utils", "init") + b")R"), "asks for utils.init"),
+    "function after a class of its name": (
+        program(group(name("utils", "a") + b")\x81", name("utils", "init"))),
+        "asks for utils.init",
+    ),
+    "lower-case class of the library": (
+        program(name("subprocess", "run") + b")\x81"),
+        "asks for subprocess.run",
+    ),
+    "lower-case class of torch": (program(name("torch", "load") + b")\x81"), "asks for torch.load"),
+    "lower-case class of somebody": (program(name("utils", "init") + b")\x81"), "found x"),
     "escape sequence": (program(name("utils", "\x1b[2J")), "asks for utils.\\x1b[2J, which"),
     "long name": (program(name("utils", "x" * 100_000)), "xxx…, which no trained network"),
     "extension registry": (program(b"\x82\x01"), "uses the pickle instruction EXT1"),

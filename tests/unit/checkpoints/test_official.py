@@ -171,6 +171,8 @@ def test_it_can_be_kept_as_an_own_file(official, tmp_path):
 
 def test_the_activation_can_be_told(official):
     file = official(activation_fn="relu")
+    del file.content["network_fn"]
+    file.rewrite()
     checkpoint = load_checkpoint(file.path, trained_activation="relu")
     x = torch.randn(1, 312, 2, 2)
     with torch.no_grad():
@@ -215,6 +217,8 @@ def test_both_spellings_of_the_frequencies(official, tmp_path, spelling):
 
 def test_samples_and_frequencies_must_make_the_channels(official, tmp_path, refusal):
     file = official(samples=4, frequencies=3, intrinsics={})
+    del file.content["network_fn"]
+    file.rewrite()
     message = refusal(file.path, camera=CAMERA)
     assert "its head takes 84 channels, but 8 samples of 6 frequencies are 312" in message
     (tmp_path / "intrinsics.json").write_text('{"n_sample": 4, "multires": 3}')

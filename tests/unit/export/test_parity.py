@@ -34,6 +34,27 @@ def test_a_frame_that_is_not_finite_never_passes(poison, demand):
     assert np.isfinite([leg.psnr_db, leg.max_error]).all()
 
 
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_frames_that_are_not_finite_are_called_nan(poison):
+    broken = GREY.copy()
+    broken[1, 2, 0] = poison
+    leg = compare_frames("x", [GREY, broken], [GREY, GREY])
+    assert leg.worst_text == "NaN"
+    assert leg.summary == (
+        "x: 1 of 2 frames hold NaN (not a number) or infinite pixels, demanded finite pixels"
+    )
+
+
+def test_results_beyond_fp16_name_the_layer_and_what_to_do():
+    leg = compare_frames("x", [GREY], [GREY], largest_activation=("layer_3", 1e6))
+    assert not leg.passed
+    assert (
+        "largest activation 1e+06, result of layer_3; fp16 ends at 65504: fine-tune" in leg.summary
+    )
+    endless = compare_frames("x", [GREY], [GREY], largest_activation=("layer_3", np.inf))
+    assert "largest activation infinite, result of layer_3" in endless.summary
+
+
 def test_missing_and_misshapen_frames_are_errors():
     with pytest.raises(ValueError, match="longer than"):
         compare_frames("x", [GREY], [GREY, GREY])

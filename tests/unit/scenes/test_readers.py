@@ -174,7 +174,7 @@ def test_colmap_says_when_there_are_other_models(tmp_path: Path) -> None:
         write_colmap(tmp_path / "sparse" / number, arc(), np.zeros((1, 3)))
     save_photos(tmp_path / "images", 12)
     (notice,) = read_scene(tmp_path).notices
-    assert "12 photos is used, not 1" in notice
+    assert "sparse/0 with 12 photos is used, not sparse/1 with 12" in notice
 
 
 def write_pseudo_npy(root: Path, poses: list[np.ndarray], *, kind: str, forward: bool) -> None:

@@ -229,9 +229,19 @@ def test_the_hull_holds_the_object_and_little_more(tmp_path: Path, lens: Intrins
     assert max(depths) + BALL_RADIUS <= hull.far <= max(depths) + BALL_RADIUS + room
 
 
-def test_one_opaque_photo_means_no_hull(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_few_opaque_photos_carve_nothing(tmp_path: Path, mode: str) -> None:
     views = ball_views(tmp_path, Intrinsics.centred(60, 60, 80.0))
-    Image.new("RGB", (60, 60)).save(views[7].path)
+    others = visual_hull([v for i, v in enumerate(views) if i not in (3, 7)], np.zeros(3), 4.0)
+    for index in (3, 7):
+        Image.new(mode, (60, 60), "white").save(views[index].path)
+    assert visual_hull(views, np.zeros(3), 4.0).box == others.box
+
+
+def test_half_of_the_photos_opaque_means_no_hull(tmp_path: Path) -> None:
+    views = ball_views(tmp_path, Intrinsics.centred(60, 60, 80.0))
+    for view in views[::2]:
+        Image.new("RGB", (60, 60)).save(view.path)
     assert visual_hull(views, np.zeros(3), 4.0) is None
 
 

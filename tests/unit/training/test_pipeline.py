@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -24,7 +26,14 @@ from mobile_nelf.training.student.stage import FitProgress
 from mobile_nelf.training.teacher.fit import TeacherProgress
 from mobile_nelf.training.teacher.make import MadeTeacher, fastest_backend, make_teacher, state_path
 from mobile_nelf.training.views.pseudo_set import pseudo_views
-from tests.helpers.sphere import FIT, PHOTO_STAGE, STUDENT, assert_same_weights, sphere_scene
+from tests.helpers.sphere import (
+    FIT,
+    PHOTO_STAGE,
+    STUDENT,
+    assert_same_weights,
+    log_lines,
+    sphere_scene,
+)
 
 TEACHER = TeacherConfig(
     resolutions=(4, 8), channels=2, steps=5, samples=1024, march_steps=32, save_every=2, seed=2
@@ -74,7 +83,16 @@ def test_a_teacher_says_where_it_came_from(scene: Scene, tmp_path: Path) -> None
     assert (settings.pop("command"), settings.pop("scene")) == ("mnelf teacher", "ball")
     assert (settings.pop("version"), settings.pop("photos")) == (mobile_nelf.__version__, photos)
     assert from_dict(TeacherConfig, settings) == TEACHER
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ball.pt", "ball.pt.config.json"]
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["ball.pt", "ball.pt.config.json", "ball.pt.run", "ball.pt.run/log.jsonl"]
+    lines = log_lines(run_folder(output))
+    assert [(line["stage"], line["step"]) for line in lines] == [
+        ("teacher", step) for step in (2, 4, 5)
+    ]
+    # A line is of all the steps since the one before it.
+    errors = [10.0 ** (-0.1 * progress.psnr_db) for progress in heard]
+    for line, share in zip(lines, (errors[:2], errors[2:4], errors[4:]), strict=True):
+        assert line["psnr_db"] == pytest.approx(-10.0 * math.log10(fmean(share)), abs=1e-3)
 
 
 def test_a_scene_without_test_views_gives_a_teacher_too(scene: Scene, tmp_path: Path) -> None:
@@ -113,7 +131,7 @@ def test_a_teacher_that_was_stopped_goes_on(scene: Scene, tmp_path: Path) -> Non
     output = tmp_path / "a.pt"
     with pytest.raises(StoppedError):
         make_teacher(scene, TEACHER, output, device="cpu", on_step=stop)
-    assert state_path(output).is_file()
+    assert state_path(run_folder(output)).is_file()
     with pytest.raises(InputError, match="different settings"):
         make_teacher(scene, replace(TEACHER, seed=3), output, device="cpu")
     heard: list[TeacherProgress] = []
@@ -153,8 +171,33 @@ def test_one_call_is_teacher_and_student(scene: Scene, tmp_path: Path) -> None:
     settings = json.loads(config_path(output).read_text())
     assert settings["command"] == "mnelf train"
     assert from_dict(StudentPlan, {k: settings[k] for k in vars(PLAN)}) == PLAN
+    stages = [line["stage"] for line in log_lines(run_folder(output))]
+    assert list(dict.fromkeys(stages)) == ["teacher", "train", "photos"]
     left = sorted(path.name for path in run_folder(output).iterdir())
     assert left == ["log.jsonl", "samples", "teacher.pt", "teacher.pt.config.json"]
+
+
+def test_a_run_that_fails_at_once_leaves_no_folder(scene: Scene, tmp_path: Path) -> None:
+    """Nothing was saved at the first step, so there is nothing to resume from."""
+
+    def stop(progress: TeacherProgress | FitProgress) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        make_teacher(scene, TEACHER, tmp_path / "a.pt", device="cpu", on_step=stop)
+    with pytest.raises(StoppedError):
+        train(scene, tmp_path / "a.pt", on_step=stop)
+    plan = replace(PLAN, photo_stage=None)
+    with pytest.raises(StoppedError):
+        train_student(scene, plan, tmp_path / "a.pt", device="cpu", on_fit=stop)
+    assert list(tmp_path.iterdir()) == []
+    # What somebody put there stays.
+    note = run_folder(tmp_path / "a.pt") / "note.txt"
+    note.parent.mkdir()
+    note.write_text("mine")
+    with pytest.raises(StoppedError):
+        train_student(scene, plan, tmp_path / "a.pt", device="cpu", on_fit=stop)
+    assert note.read_text() == "mine"
 
 
 def test_a_finished_teacher_is_taken_again_if_it_is_the_same(scene: Scene, tmp_path: Path) -> None:

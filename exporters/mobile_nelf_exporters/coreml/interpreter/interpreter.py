@@ -12,7 +12,7 @@ from torch import Tensor
 from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, make_kernel
 from mobile_nelf_exporters.coreml.package.constexpr import decompress
 from mobile_nelf_exporters.coreml.package.package import Package
-from mobile_nelf_exporters.coreml.package.program import Constant
+from mobile_nelf_exporters.coreml.package.program import Constant, Operation
 
 __all__ = ["Interpreter", "operation_counts"]
 
@@ -118,8 +118,15 @@ class Interpreter:
         if math.isnan(magnitude):
             magnitude = math.inf
         if magnitude > self.largest_activation[1]:
-            self.largest_activation = (kernel.operation.name, magnitude)
+            self.largest_activation = (_place(kernel.operation), magnitude)
         return result
+
+
+def _place(operation: Operation) -> str:
+    """Names an operation so that its layer is recognised: the converter only counts them."""
+    weight = next(iter(operation.inputs.get("weight", ())), "")
+    name = weight.name if isinstance(weight, Constant) else weight
+    return f"{operation.name} (weight {name})" if name else operation.name
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,11 +87,13 @@ class Constant:
         type: as declared.
         array: the elements in that shape; an element of less than a byte takes a byte.
         in_weights: whether it is stored in `weight.bin` and not inside the program.
+        name: that a `const` operation gave it; empty if it has none.
     """
 
     type: TensorType
     array: npt.NDArray[Any]
     in_weights: bool
+    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +185,8 @@ class _Reader:
         for message in block.operations:
             operation = self._operation(message)
             if operation.type == "const":
-                self._constants[operation.name] = self._const_value(operation)
+                constant = self._const_value(operation)
+                self._constants[operation.name] = replace(constant, name=operation.name)
             else:
                 operations.append(operation)
         return Program(function.opset, inputs, tuple(operations), tuple(block.outputs))

@@ -26,7 +26,10 @@ from mobile_nelf_exporters.lens.paths import PROJECT
 from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX, parse_lens_project
 from mobile_nelf_exporters.snapml.inspection import inspection_of, model_record
 
-__all__ = ["check_lens_files", "check_lens_folder", "lint_lens_project"]
+__all__ = ["check_lens_files", "check_lens_folder", "lint_lens_project", "refuse_old_project"]
+
+#: Project file of Lens Studio before 5.
+OLD_SUFFIX = ".lsproj"
 
 #: Folders of a project that are looked at; the others are made anew by Lens Studio.
 FOLDERS = ("Assets", "Packages")
@@ -93,11 +96,26 @@ def check_lens_folder(folder: Path) -> ProjectCheck:
         if any((folder / inner).glob(f"*{PROJECT_SUFFIX}")):
             files = {path.relative_to(folder).as_posix(): path for path in _files(folder / inner)}
             return check_lens_files({name: p.read_bytes() for name, p in files.items()}, inner)
+    for path in folder.iterdir():
+        refuse_old_project(path)
     raise InputError(
         f"{folder}: is a directory, expected a checkpoint, an ONNX file, or a Lens Studio project "
         f"(a folder with one {PROJECT_SUFFIX} file and `Assets`) or a bundle with one inside; give "
         "the folder that holds the project file"
     )
+
+
+def refuse_old_project(path: Path) -> None:
+    """Refuses a project file of Lens Studio before 5.
+
+    Raises:
+        InputError: it is one.
+    """
+    if path.suffix == OLD_SUFFIX:
+        raise InputError(
+            f"{path}: is a project of Lens Studio 4 or older; open it in Lens Studio 5, which "
+            f"saves it as a folder with a {PROJECT_SUFFIX} file, and give that folder"
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -24,6 +24,9 @@ MAX_COUNTING_DIGITS = 10
 #: Ids that were counted by hand share all but their last digits; random ones share none.
 COUNTED_DIGITS = 4
 
+#: Unresolved references that are named where packages keep them from being judged.
+OPEN_ENDS_SHOWN = 10
+
 #: Lens Studio itself counts a few objects of its templates like this, always inside of scenes.
 COUNTED_BY_LENS_STUDIO = "00000000-0000-0065-0000-"
 
@@ -86,10 +89,11 @@ def _check_counted(places: dict[str, list[str]]) -> Iterator[Finding]:
 def check_references(project: LensProject) -> Iterator[Finding]:
     """Finds references that lead nowhere.
 
-    What a package defines cannot be seen, so unresolved references are not judged where there are
-    packages. Lens Studio takes those that it cannot resolve as empty; where that breaks a Lens the
-    rules about scenes say so.
+    What a packed package defines cannot be seen, so where there is one, unresolved references are
+    named and not judged. Lens Studio takes those that it cannot resolve as empty; where that breaks
+    a Lens the rules about scenes say so.
     """
+    open_ends: list[str] = []
     files = {asset.file_id: asset for asset in project.imported.values()}
     defined = {i for entities in project.documents.values() for i in _defined_ids(entities)}
     known = project.asset_kinds.keys() | defined - files.keys()
@@ -109,9 +113,21 @@ def check_references(project: LensProject) -> Iterator[Finding]:
                     "itself",
                     f"refer to the asset's id, {asset.id or 'in its meta'}",
                 )
-            elif not project.has_packages:
+            elif project.has_packages:
+                open_ends.append(f"{kind}{identity} in {path}")
+            else:
                 yield warning(
                     path,
                     f"refers to the {kind}{identity}, which nothing in the project defines",
                     "restore the asset and its meta, or choose another one in Lens Studio",
                 )
+    if open_ends:
+        shown = "; ".join(open_ends[:OPEN_ENDS_SHOWN])
+        more = len(open_ends) - OPEN_ENDS_SHOWN
+        yield warning(
+            project.sealed_packages[0],
+            f"{len(open_ends)} reference(s) lead to nothing in the project and could not be "
+            f"checked, for they may lead into {', '.join(project.sealed_packages)}, which cannot "
+            f"be looked into: {shown}{f' and {more} more' if more > 0 else ''}",
+            "unpack the package in Lens Studio, so that its assets can be seen",
+        )

@@ -12,7 +12,7 @@ from mobile_nelf.deploy.contract import CAMERA_IMAGE
 from mobile_nelf.deploy.cost import Shape, tensor_shapes
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf_exporters.lens.lint.project import LFS_START
+from mobile_nelf.file_kinds import HEAD_BYTES, wrong_kind
 from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import LensProject
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["check_models"]
 
 MODEL_KIND = "FileMLAsset"
+#: Models that Lens Studio imports and that are not read here.
+UNREAD_SUFFIXES = (".dnn", ".pb", ".tflite")
 CONTRACT_PATH = "Assets/NelfContract.js"
 CONTRACT_SOURCE = re.compile(r"module\.exports\s*=\s*(\{.*\})\s*;?\s*\Z", re.DOTALL)
 
@@ -53,7 +55,17 @@ def check_models(project: LensProject) -> tuple[list[Finding], dict[str, SnapmlR
         content = project.files.get(path)
         if asset.importer != "FileMLAssetImporter" or content is None:
             continue
-        if not path.endswith(".onnx") or content.startswith(LFS_START):
+        if wrong_kind(content[:HEAD_BYTES]) and not path.endswith(UNREAD_SUFFIXES):
+            continue  # which the rules about texts report
+        if not path.endswith(".onnx"):
+            findings.append(
+                warning(
+                    path,
+                    "was not checked, only ONNX models are: its operators, its size and the size "
+                    "of all models together are not known",
+                    "look at it in Lens Studio, or import the ONNX file that it was made from",
+                )
+            )
             continue
         try:
             model = parse_model(content, path)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mobile_nelf.export.inspection import Finding
+from mobile_nelf.file_kinds import HEAD_BYTES, merge_marker_line, wrong_kind
 from mobile_nelf_exporters.lens.lint.ids import check_id
 from mobile_nelf_exporters.lens.studio.assets import (
     ASSETS,
@@ -18,9 +19,7 @@ from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import BOM, PROJECT_SUFFIX, SAVE_AGAIN, LensProject
 from mobile_nelf_exporters.lens.studio.yaml import field_of, reference_id
 
-__all__ = ["LFS_START", "check_metas", "check_project_file", "check_text"]
-
-LFS_START = b"version https://git-lfs"
+__all__ = ["check_metas", "check_project_file", "check_text"]
 
 #: What every project file of Lens Studio 5.14 to 5.22 holds. A project with half of it is among
 #: the known causes of projects that do not open.
@@ -142,11 +141,17 @@ def check_text(project: LensProject) -> Iterator[Finding]:
     for path, content in project.files.items():
         if not path.startswith(ASSETS) and not path.endswith(PROJECT_SUFFIX):
             continue
-        if content.startswith(LFS_START):
-            yield error(
-                path, "is a pointer of Git LFS and not the file", "get the file with `git lfs pull`"
-            )
+        # A suffix is not wrong here: projects hold files of all kinds.
+        if kind := wrong_kind(content[:HEAD_BYTES]):
+            problem, _, advice = kind.partition("; ")
+            yield error(path, problem, advice)
             continue
+        if (line := merge_marker_line(content)) is not None and b"\0" not in content:
+            yield error(
+                path,
+                f"holds merge markers of Git, the first in line {line}",
+                "take one of the two versions with `git checkout --ours` or `--theirs`",
+            )
         native = path in project.documents or path.endswith(PROJECT_SUFFIX)
         if not native and not path.endswith((".js", ".ts")):
             continue

@@ -48,6 +48,7 @@ PROJECT_SUFFIX = ".esproj"
 SCENE_SUFFIX = ".scene"
 PACKAGES = "Packages/"
 PACKAGE_IMPORTER = "NativePackageImporter"
+PACKAGE_SUFFIX = ".lspkg"
 
 #: Every file that Lens Studio writes as YAML, other than the project file, begins like this.
 NATIVE_START = b"- !<"
@@ -67,7 +68,8 @@ class LensProject:
         documents: entities by path, of each file in Lens Studio's own YAML.
         imported: what the metas say, by path of the file.
         asset_kinds: kind by id, of every asset that a meta declares.
-        has_packages: whether assets may be defined inside of packages, which cannot be looked into.
+        sealed_packages: paths of packages that are one file each; assets may be defined in there,
+            which cannot be looked into. An unpacked one is a folder like others.
         scene_path: of the scene that opens; empty if there is none.
         objects: its roots, without what does not resolve.
         holes: errors with which the project cannot be resolved, in the order of reading.
@@ -78,7 +80,7 @@ class LensProject:
     documents: dict[str, list[Tagged]]
     imported: dict[str, Asset]
     asset_kinds: dict[str, str]
-    has_packages: bool
+    sealed_packages: tuple[str, ...]
     scene_path: str
     objects: tuple[SceneObject, ...]
     holes: tuple[Finding, ...]
@@ -87,6 +89,11 @@ class LensProject:
     def name(self) -> str:
         """Of the project file; empty if there is none."""
         return next(iter(self.settings), "").removesuffix(PROJECT_SUFFIX)
+
+    @property
+    def has_packages(self) -> bool:
+        """Whether assets may be defined where nothing can be looked at."""
+        return bool(self.sealed_packages)
 
     @property
     def render_output(self) -> str:
@@ -164,8 +171,7 @@ def parse_lens_project(files: Mapping[str, bytes]) -> LensProject:
     scene_path, unopened = _opened_scene(files, settings, imported)
     holes += unopened
     kinds = {i: kind for asset in imported.values() for i, kind in asset.kinds.items()}
-    packaged = any(asset.importer == PACKAGE_IMPORTER for asset in imported.values())
-    packaged = packaged or any(".lspkg" in path for path in files)
+    sealed = _sealed_packages(files, imported)
     objects: tuple[SceneObject, ...] = ()
     for path, entities in documents.items():
         if not path.endswith(SCENE_SUFFIX) and path != scene_path:
@@ -174,14 +180,25 @@ def parse_lens_project(files: Mapping[str, bytes]) -> LensProject:
             holes.append(_wrong_start(path, entities[0], "Scene", "restore the file"))
             continue
         holes += ownership_holes(path, entities)
-        holes += _output_holes(path, entities[0], kinds, packaged)
+        holes += _output_holes(path, entities[0], kinds, bool(sealed))
         roots, broken = read_objects(path, entities)
         holes += broken
         if path == scene_path:
             objects = roots
     return LensProject(
-        files, settings, documents, imported, kinds, packaged, scene_path, objects, tuple(holes)
+        files, settings, documents, imported, kinds, sealed, scene_path, objects, tuple(holes)
     )
+
+
+def _sealed_packages(files: Mapping[str, bytes], imported: Mapping[str, Asset]) -> tuple[str, ...]:
+    named = {path for path in files if path.endswith(PACKAGE_SUFFIX)}
+    # The descriptor inside of an unpacked one has the same importer.
+    named |= {
+        path
+        for path, asset in imported.items()
+        if asset.importer == PACKAGE_IMPORTER and f"{PACKAGE_SUFFIX}/" not in path
+    }
+    return tuple(sorted(path for path in named if not any(p.startswith(f"{path}/") for p in files)))
 
 
 def _settings(files: Mapping[str, bytes]) -> tuple[dict[str, Any], list[Finding]]:

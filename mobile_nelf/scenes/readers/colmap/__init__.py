@@ -1,1 +1,1 @@
-"""COLMAP scenes: the reader, and a check of binary models before pycolmap reads them."""
+"""COLMAP scenes: binary and text models, and the reader that finds them and their photos."""

@@ -68,7 +68,10 @@ def test_what_a_package_defines_is_not_missed(good):
         by_hand(good), SCENE, re.escape(texture), texture.replace("f3a90b62", "a1b2c3d4")
     )
     assert_reported(files, SCENE, "which nothing in the project defines", "warning")
-    assert lint_lens_project({**files, "Packages/Kit.lspkg": b"\x00packed"}) == ()
+    (found,) = lint_lens_project({**files, "Packages/Kit.lspkg": b"\x00packed"})
+    assert (found.path, found.severity) == ("Packages/Kit.lspkg", "warning")
+    assert found.problem.startswith("1 reference(s) lead to nothing in the project and could not")
+    assert "a1b2c3d4" in found.problem
 
 
 def test_a_text_asset_of_an_unknown_type_is_left_alone(good):

@@ -19,6 +19,7 @@ from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.teachers.ngp import NgpTeacher
 from mobile_nelf.training.teacher.fit import TeacherProgress, train_teacher
 from tests.helpers.ball import RUN, saved_scene, train_ball
+from tests.helpers.sphere import log_lines
 
 CPU = torch.device("cpu")
 
@@ -41,9 +42,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unbroken(photos: Path) -> Path:
-    """The last state of a run that nothing stopped."""
-    train_ball(photos, photos / "unbroken")
-    return photos / "unbroken"
+    """The last state of a run that nothing stopped; the log lies beside it."""
+    (photos / "run").mkdir()
+    train_ball(photos, photos / "run" / "unbroken")
+    return photos / "run" / "unbroken"
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
@@ -58,8 +60,9 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def assert_same_state(one: Path, other: Path) -> None:
-    """Weights in full precision, optimizer, occupancy: bit by bit."""
+    """Weights in full precision, optimizer, occupancy: bit by bit; only the time is another."""
     states = [flat(torch.load(path, weights_only=True)) for path in (one, other)]
+    assert all(state.pop("/seconds") > 0.0 for state in states)
     assert list(states[0]) == list(states[1])
     assert len(states[0]) > 30
     for name, value in states[0].items():
@@ -67,6 +70,17 @@ def assert_same_state(one: Path, other: Path) -> None:
             assert torch.equal(value, states[1][name]), name
         else:
             assert value == states[1][name], name
+
+
+def assert_same_log(one: Path, other: Path) -> None:
+    """Every step once, with the same figures; the time goes on over kills."""
+    logs = [log_lines(path.parent) for path in (one, other)]
+    for lines in logs:
+        seconds = [line.pop("seconds") for line in lines]
+        assert seconds == sorted(seconds)
+    assert logs[0] == logs[1]
+    assert [line["step"] for line in logs[0]] == list(range(13, RUN.steps + 1, RUN.save_every))
+    assert all(set(line) == {"stage", "step", "psnr_db"} for line in logs[0])
 
 
 def test_the_run_of_these_tests_refreshes_its_occupancy(unbroken: Path, photos: Path) -> None:
@@ -87,10 +101,14 @@ def test_a_killed_run_goes_on_where_it_was(
     assert state.exists() == (step >= RUN.save_every)
     # What a kill during a save leaves, and another history of this process's own randomness.
     (tmp_path / "state.partial").write_bytes(unbroken.read_bytes()[:1000])
+    # And a kill between the log and the state: a line of a step that is done again, and half a one.
+    with (tmp_path / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('{"stage": "teacher", "step": 156, "seconds": 9, "psnr_db": 99}\n{"stage": "te')
     torch.manual_seed(step)
     heard: list[TeacherProgress] = []
     train_teacher(saved_scene(photos), RUN, state, CPU, heard.append)
-    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "state"]
+    assert_same_log(unbroken, state)
     saved = step // RUN.save_every * RUN.save_every
     assert [progress.step for progress in heard] == list(range(saved + 1, RUN.steps + 1))
     assert_same_state(unbroken, state)
@@ -114,6 +132,7 @@ def test_a_run_killed_at_random_moments_comes_to_the_same_end(
             break
     assert process.exitcode == 0
     assert_same_state(unbroken, state)
+    assert_same_log(unbroken, state)
 
 
 def test_a_finished_run_is_not_trained_again(unbroken: Path, photos: Path) -> None:
