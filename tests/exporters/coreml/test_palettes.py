@@ -34,8 +34,7 @@ def stored(package):
     for operation in package.program.operations:
         if operation.is_constexpr:
             constants.update(decompress(operation, constants, package.name))
-            (lut,) = operation.inputs["lut"]
-            tables[operation.name] = lut.array.size
+            tables[operation.name] = operation.attributes["lut"].array.size
         elif operation.type in ("conv", "conv_transpose"):
             (weight,) = operation.inputs["weight"]
             named = isinstance(weight, str)

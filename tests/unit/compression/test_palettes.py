@@ -30,8 +30,10 @@ def distinct(tensor):
 
 def test_columns_make_up_for_each_other():
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(500, 24, generator=generator, dtype=torch.float64)
-    x = x @ torch.randn(24, 24, generator=generator, dtype=torch.float64)
+    # Columns that say much the same, as the channels of a network do.
+    x = torch.randn(500, 8, generator=generator, dtype=torch.float64)
+    x = x @ torch.randn(8, 24, generator=generator, dtype=torch.float64)
+    x = x + 0.1 * torch.randn(500, 24, generator=generator, dtype=torch.float64)
     matrix = torch.randn(16, 24, generator=generator, dtype=torch.float64)
     gram = x.T @ x / len(x)
     rounded = round_columns(matrix, gram, 4)
