@@ -34,6 +34,16 @@ FULL_TURN_GAP_DEG = 60.0
 ANGLE_SLACK_DEG = 0.5
 RADIUS_SLACK = 0.01
 
+#: Pixels of a side, focal lengths as multiples of it (an angle of view of 179.9° and of 2''),
+#: principal points likewise. Beyond lies no lens, and arithmetic ends in infinity.
+MAX_SIDE = 1 << 16
+FOCAL_RANGE = (1e-3, 1e5)
+MAX_SHIFT = 100.0
+
+#: World units; a scene of metres would reach beyond the moon.
+MAX_LENGTH = 1e9
+MIN_RADIUS = 1e-9
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -56,11 +66,23 @@ class Intrinsics:
     cy: float
 
     def __post_init__(self) -> None:
-        """Refuses lenses without pixels or without a finite focal length."""
-        if min(self.width, self.height) < 1:
-            raise ValueError(f"need a pixel grid, found {self.width}×{self.height}")
-        if not (0.0 < self.fx < math.inf and 0.0 < self.fy < math.inf):
-            raise ValueError(f"need positive focal lengths, found fx {self.fx} and fy {self.fy}")
+        """Refuses lenses without pixels, and those that no lens can be."""
+        if not 1 <= min(self.width, self.height) <= max(self.width, self.height) <= MAX_SIDE:
+            raise ValueError(
+                f"need a pixel grid of 1 to {MAX_SIDE} a side, found {self.width}×{self.height}"
+            )
+        for focal, side in ((self.fx, self.width), (self.fy, self.height)):
+            if not FOCAL_RANGE[0] * side <= focal <= FOCAL_RANGE[1] * side:
+                raise ValueError(
+                    f"need positive focal lengths in pixels, for a grid of {self.width}×"
+                    f"{self.height}, found fx {self.fx} and fy {self.fy}"
+                )
+        for place, side in ((self.cx, self.width), (self.cy, self.height)):
+            if not abs(place) <= MAX_SHIFT * side:
+                raise ValueError(
+                    f"need a principal point near the grid of {self.width}×{self.height}, found "
+                    f"cx {self.cx} and cy {self.cy}"
+                )
 
     @staticmethod
     def centred(width: int, height: int, focal: float) -> Intrinsics:
@@ -156,6 +178,24 @@ class OrbitLimits:
     azimuth: tuple[float, float]
     elevation: tuple[float, float]
     radius: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        """Refuses limits that hold no camera."""
+        lengths = (*self.target, *self.radius)
+        if not all(abs(value) <= MAX_LENGTH for value in lengths):
+            raise ValueError(f"need lengths up to {MAX_LENGTH:g}, found {lengths}")
+        if not 0.5 <= math.hypot(*self.up) <= 2.0:
+            raise ValueError(f"orbit limits have no direction: up is {self.up}, of length 1")
+        for name, (low, high), floor, ceiling in (
+            ("azimuth", self.azimuth, -1080.0, 1080.0),
+            ("elevation", self.elevation, -90.0, 90.0),
+            ("radius", self.radius, MIN_RADIUS, MAX_LENGTH),
+        ):
+            if not floor <= low <= high <= ceiling:
+                raise ValueError(
+                    f"orbit limits are empty: {name} from {low} to {high}, expected a range within "
+                    f"{floor:g} to {ceiling:g}"
+                )
 
     @property
     def full_turn(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-__all__ = ["HEAD_BYTES", "merge_marker_line", "wrong_kind"]
+__all__ = ["HEAD_BYTES", "wrong_kind", "wrong_text"]
 
 #: Bytes of a file that tell its kind.
 HEAD_BYTES = 512
@@ -19,11 +19,6 @@ _STARTS = (
     (b"<!doctype html", "is a web page and not the file itself; download the file again"),
     (b"<html", "is a web page and not the file itself; download the file again"),
     (b"<?xml", "is an XML document, such as a server sends for an error; download the file again"),
-    (
-        b"<<<<<<< ",
-        "holds merge markers of Git; take one of the two versions with `git checkout --ours` or "
-        "`--theirs`",
-    ),
 )
 _SOURCE = "give the checkpoint or the ONNX file that it was made from"
 #: Names of files that are known by them alone.
@@ -32,7 +27,7 @@ _SUFFIXES = {
     ".mlmodel": f"is a compiled model of a phone (.mlmodel); {_SOURCE}",
     ".tflite": f"is a TensorFlow Lite model; {_SOURCE}",
 }
-#: The first of the three markers that Git leaves in a text.
+#: The first and the last of the three markers that Git leaves in a text.
 _MARKER = re.compile(rb"^<{7}(?: |$)", re.MULTILINE)
 _MARKER_END = re.compile(rb"^>{7}(?: |$)", re.MULTILINE)
 
@@ -53,9 +48,13 @@ def wrong_kind(head: bytes, name: str = "") -> str:
     return _SUFFIXES.get(PurePath(name).suffix.lower(), "")
 
 
-def merge_marker_line(content: bytes) -> int | None:
-    """Returns the line of the first merge marker of Git in a text; None if there is none."""
+def wrong_text(content: bytes) -> str:
+    """Says why a text, such as JSON, cannot be read: as `wrong_kind`, or both sides of a merge."""
     marker = _MARKER.search(content)
     if marker is None or _MARKER_END.search(content, marker.end()) is None:
-        return None
-    return content.count(b"\n", 0, marker.start()) + 1
+        return wrong_kind(content[:HEAD_BYTES])
+    line = content.count(b"\n", 0, marker.start()) + 1
+    return (
+        f"holds merge markers of Git, the first in line {line}; take one of the two versions with "
+        "`git checkout --ours` or `--theirs`"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mobile_nelf.atomic import refuse_existing, written_beside
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import OrbitPosition
 from mobile_nelf.checkpoints import as_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.outputs import check_output, files_below
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.pictures import ByteImage, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
@@ -24,6 +26,12 @@ __all__ = ["TURN_SECONDS", "Rendered", "render", "render_still", "render_turn", 
 
 #: A turn takes as long whatever the number of frames.
 TURN_SECONDS = 4.0
+
+#: What `_write_folder` calls its files.
+FRAME = re.compile(r"frame_\d{3,}\.png")
+
+#: More than the system can hold back on a full disk.
+PROBE_BYTES = 1_000_000
 
 #: Of a turn where nobody says how many.
 DEFAULT_FRAMES = 60
@@ -74,10 +82,13 @@ def render(
     Raises:
         InputError: the position lies outside of the orbit, or frames are asked of a still.
         CheckpointError: the checkpoint cannot be read.
-        OutputError: `output` exists, cannot be written or has another ending.
+        OutputError: `output` exists, is the checkpoint, cannot be written or has another ending.
         MissingExtraError: MP4 without imageio and its ffmpeg.
     """
-    path, trained = as_path(output), as_checkpoint(checkpoint)
+    path = as_path(output)
+    given = [] if isinstance(checkpoint, Checkpoint) else [as_path(checkpoint)]
+    check_output(path, force, given)
+    trained = as_checkpoint(checkpoint)
     position = OrbitPosition(azimuth, elevation, radius)
     still = position != OrbitPosition() or path.suffix.lower() == ".png"
     if still and frames is not None:
@@ -195,18 +206,33 @@ def _write_gif(path: Path, pictures: Iterator[ByteImage], fps: float) -> None:
 
 def _write_mp4(path: Path, pictures: Iterator[ByteImage], fps: float) -> None:
     imageio = import_extra("imageio.v2", "train")
-    with imageio.get_writer(path, format="FFMPEG", fps=fps, macro_block_size=1) as writer:
-        for picture in pictures:
-            # H.264 halves the resolution of colour, so it takes even sizes only.
-            rows, columns = picture.shape[0] % 2, picture.shape[1] % 2
-            writer.append_data(
-                np.pad(picture[..., :3], ((0, rows), (0, columns), (0, 0)), mode="edge")
-            )
+    ffmpeg = import_extra("imageio_ffmpeg", "train")
+    written = 0
+    try:
+        with imageio.get_writer(path, format="FFMPEG", fps=fps, macro_block_size=1) as writer:
+            for picture in pictures:
+                # H.264 halves the resolution of colour, so it takes even sizes only.
+                rows, columns = picture.shape[0] % 2, picture.shape[1] % 2
+                writer.append_data(
+                    np.pad(picture[..., :3], ((0, rows), (0, columns), (0, 0)), mode="edge")
+                )
+                written += 1
+        # ffmpeg is a process of its own, and nobody looks at its exit code.
+        found = ffmpeg.count_frames_and_secs(path)[0]
+    except (OSError, RuntimeError):
+        found = 0
+    if found != written or written == 0:
+        # If the disk is full, this says so.
+        path.with_name("probe").write_bytes(bytes(PROBE_BYTES))
+        raise OutputError(
+            f"{path.name}: ffmpeg wrote {found} of {written} frames; use .gif instead",
+            arguments=["output"],
+        )
 
 
 def _check_output(output: Path, force: bool) -> None:
     """Refuses a destination before anything is rendered."""
-    refuse_existing(output, force)
+    check_output(output, force)
     if output.is_dir() and not (output.suffix == "" and _holds_frames_only(output)):
         raise OutputError(
             f"{output}: is a directory, which force does not replace", arguments=["force"]
@@ -214,4 +240,4 @@ def _check_output(output: Path, force: bool) -> None:
 
 
 def _holds_frames_only(folder: Path) -> bool:
-    return all(path.match("frame_*.png") for path in folder.iterdir())
+    return all(FRAME.fullmatch(name) for name in files_below(folder))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from typing import Any, TypeVar
 
 from mobile_nelf.errors import ConfigError
+from mobile_nelf.parsing import MAX_INTEGER, shown
 
 __all__ = ["check_choices", "from_dict", "to_dict"]
 
@@ -53,7 +55,9 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(str(key) for key in data if key not in fields)
     if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}, expected one of {sorted(fields)}")
+        raise ConfigError(
+            f"{where}: unknown key {shown(unknown[0])}, expected one of {sorted(fields)}"
+        )
     hints = _type_hints(typing.cast(Any, cls))
     values: dict[str, Any] = {}
     for name, field in fields.items():
@@ -103,7 +107,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         # Literals are matched with their type: True equals 1 and 2.0 equals 2, neither is meant.
         if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
-        raise ConfigError(f"{path}: expected one of {list(arguments)}, found {value!r}")
+        raise ConfigError(f"{path}: expected one of {list(arguments)}, found {shown(value)}")
     if origin is tuple:
         return _convert_tuple(arguments, value, path)
     if origin is dict:
@@ -119,12 +123,13 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return from_dict(typing.cast("type[Any]", hint), value, path)
     # JSON writes 2.0 as 2 in some hands; the reverse would lose digits and is refused.
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise ConfigError(f"{path}: expected float, found a larger integer") from error
+        value = float(value) if abs(value) <= MAX_INTEGER else math.inf
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(f"{path}: expected {hint.__name__}, found {value!r}")
+        raise ConfigError(f"{path}: expected {hint.__name__}, found {shown(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}: expected a finite number, found {shown(value)}")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise ConfigError(f"{path}: expected an integer up to 2⁵³, found {shown(value)}")
     return value
 
 

@@ -1,33 +1,59 @@
 """What a run writes: its output, settings beside it, and a folder with its resumable state.
 
-For the output `mic.pt` that is `mic.pt.config.json` and the folder `mic.pt.run`.
+For the output `mic.pt` that is `mic.pt.config.json` and the folder `mic.pt.run`, and while a
+process works in that folder the file `mic.pt.run.lock`. At the end the folder holds `finished.pt`,
+which becomes the output, and from before that until the states are gone `finished.json`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import pickle
+import os
+import socket
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mobile_nelf.atomic import refuse_existing, replacing, written_beside
+from mobile_nelf.atomic import replace_file, replacing, written_beside
+from mobile_nelf.disk import cannot_write, io_reason
 from mobile_nelf.errors import InputError, OutputError
+from mobile_nelf.locks import take
+from mobile_nelf.outputs import check_output, refuse_inputs
+from mobile_nelf.parsing import parse_json, read_json
 
 __all__ = [
-    "check_output",
+    "check_run_output",
+    "check_writable",
+    "clear_states",
     "config_path",
     "differing_names",
+    "finish_run",
+    "finished_run",
+    "hold_run",
     "load_state",
     "open_run_folder",
+    "put_in_place",
+    "result_path",
     "run_folder",
     "save_state",
+    "taking_up",
     "write_settings",
 ]
+
+RESULT, FINISHED = "finished.pt", "finished.json"
+
+#: Ends the names of states.
+STATE_SUFFIX = ".state"
+
+#: Folders that this thread holds; a run holds its folder for all of its parts.
+_HELD: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 def run_folder(output: Path) -> Path:
@@ -35,28 +61,95 @@ def run_folder(output: Path) -> Path:
     return output.with_name(output.name + ".run")
 
 
+def result_path(output: Path) -> Path:
+    """Returns where a run writes its result, which `put_in_place` then moves to `output`."""
+    return run_folder(output) / RESULT
+
+
 def config_path(output: Path) -> Path:
     """Returns the file beside `output` that says how it was made."""
     return output.with_name(output.name + ".config.json")
 
 
-def check_output(output: Path, force: bool) -> None:
-    """Refuses the file to write before hours of work.
+def check_writable(output: Path, inputs: Collection[Path] = ()) -> None:
+    """Refuses the file to write before hours of work, whether it is there or not.
 
     Raises:
-        OutputError: it exists and `force` is not set, or it cannot be written.
+        OutputError: it is a folder, an input or a link that leads nowhere, or its folder cannot be
+            written.
     """
     if output.is_dir():
         raise OutputError(f"{output}: is a directory, expected a file to write")
-    refuse_existing(output, force)
+    refuse_inputs(output, inputs)
     folder = output.absolute().parent
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another output",
+            f"{folder}: cannot be written ({io_reason(error)}); choose another output",
             arguments=["output"],
         ) from error
+
+
+def check_run_output(output: Path, force: bool, inputs: Collection[Path] = ()) -> None:
+    """Refuses what is there already, and what `check_writable` refuses.
+
+    Raises:
+        OutputError: that is so.
+    """
+    check_writable(output, inputs)
+    # People train inside the folder of their photos; only another file there may be one of them.
+    check_output(output, force, () if config_path(output).exists() else inputs)
+
+
+@contextmanager
+def hold_run(output: Path, *, main: bool = True) -> Iterator[None]:
+    """Keeps other processes out of the folder of the run that writes `output`.
+
+    Args:
+        output: of the run, in a folder that can be written.
+        main: whether this process speaks for all; the others hold nothing.
+
+    Raises:
+        InputError: another process works there; the message says which.
+        OutputError: the lock cannot be written.
+    """
+    folder = run_folder(output.absolute())
+    if not main or folder in _HELD.get():
+        yield
+        return
+    path = folder.with_name(folder.name + ".lock")
+    try:
+        lock = take(path)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{run_folder(output)}: is in use by {_holder(path)}; wait until it ends, or use "
+            "another output",
+            arguments=["output"],
+        ) from error
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    held = _HELD.set(_HELD.get() | {folder})
+    try:
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        with suppress(OSError):  # a full disk costs the name of the holder, and the lock holds
+            lock.truncate(0)
+            os.write(lock.fileno(), json.dumps(mine).encode())
+        yield
+    finally:
+        _HELD.reset(held)
+        path.unlink(missing_ok=True)
+        lock.close()
+
+
+def _holder(path: Path) -> str:
+    """Who holds a lock, as its file says."""
+    try:
+        found = read_json(path)
+        return f"process {found['pid']} on {found['host']} since {found['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 
 @contextmanager
@@ -73,8 +166,8 @@ def open_run_folder(output: Path) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be made ({error.strerror}), expected a folder for the run's files; "
-            "choose another output",
+            f"{folder}: cannot be made ({io_reason(error)}), expected a folder for the run's "
+            "files; choose another output",
             arguments=["output"],
         ) from error
     try:
@@ -111,10 +204,13 @@ def save_state(path: Path, run: dict[str, Any], content: dict[str, Any]) -> None
         OutputError: the file cannot be written.
     """
     try:
-        with replacing(path) as partial:
-            torch.save({"run": run, **content}, partial)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        raise OutputError(f"{path}: cannot be written ({error}); free some space") from error
+        # Not to a path: torch would report a full disk without the system's words.
+        with replacing(path) as partial, partial.open("wb") as file:
+            torch.save({"run": run, **content}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        raise cannot_write(path, error) from error
 
 
 def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[str, Any] | None:
@@ -125,13 +221,8 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     """
     if not path.exists():
         return None
-    try:
+    with taking_up(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
-            "start over, or use another output"
-        ) from error
     if not (
         isinstance(state, dict)
         and {"run", *names} <= state.keys()
@@ -145,3 +236,83 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
             "delete it to start over, or use another output"
         )
     return state
+
+
+@contextmanager
+def taking_up(path: Path) -> Iterator[None]:
+    """Says of a damaged state what to do, while it is read and taken up.
+
+    Torch raises nearly anything for one.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"{path}: cannot be read as the state of a run ({type(error).__name__}); delete it to "
+            "start over, or use another output"
+        ) from error
+
+
+def put_in_place(output: Path, settings: dict[str, Any], told: Any) -> None:
+    """Moves the result of a run from its folder to `output`, and only then drops the states.
+
+    Args:
+        output: the destination of the file at `result_path`.
+        settings: of the run, in plain values.
+        told: what else the run tells at its end, in plain values; see `finished_run`.
+
+    Raises:
+        OutputError: the file system refuses.
+    """
+    result = result_path(output)
+    try:
+        finished = {"sha256": _sha256(result), "settings": settings, "told": told}
+        replace_file(result.with_name(FINISHED), (json.dumps(finished) + "\n").encode())
+        os.replace(result, output)
+    except OSError as error:
+        raise cannot_write(output, error) from error
+    clear_states(output)
+
+
+def finished_run(output: Path) -> dict[str, Any] | None:
+    """Returns `settings` and `told` of a run that died between its last two steps.
+
+    Its output is in place, and its states may be there still; None if that is not so.
+    """
+    try:
+        found = read_json(run_folder(output) / FINISHED)
+        whole = found["sha256"] == _sha256(output) and {"settings", "told"} <= found.keys()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if whole else None
+
+
+def finish_run(output: Path, settings: dict[str, Any]) -> Any:
+    """Does what `finished_run` says is left, whoever asks.
+
+    Returns:
+        What the run had to tell, if it had these settings; otherwise None.
+    """
+    found = finished_run(output)
+    if found is None:
+        return None
+    clear_states(output)
+    same = found["settings"] == parse_json(json.dumps(settings))
+    return found["told"] if same else None
+
+
+def clear_states(output: Path) -> None:
+    """Removes the states of a finished run, and its folder if nothing else is in it."""
+    folder = run_folder(output)
+    for state in folder.glob(f"*{STATE_SUFFIX}"):
+        state.unlink()
+    (folder / FINISHED).unlink(missing_ok=True)
+    with suppress(OSError):  # log and sample frames stay
+        folder.rmdir()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

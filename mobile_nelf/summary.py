@@ -8,7 +8,8 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints import CameraOptions, load_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.errors import InputError, OutputError
+from mobile_nelf.errors import InputError
+from mobile_nelf.outputs import check_output
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.scenes import Box, Scene, read_scene
 from mobile_nelf.scenes.findings import scene_warnings
@@ -120,11 +121,8 @@ def inspect_path(
     path = as_path(path)
     picture = None if picture is None else as_path(picture)
     if path.is_dir() or path.suffix.lower() == ".json":
-        if picture is not None and picture.exists() and not force:
-            raise OutputError(
-                f"{picture}: exists already; choose another picture or set force",
-                arguments=["picture", "force"],
-            )
+        if picture is not None:
+            check_output(picture, force, [path], argument="picture")
         scene = read_scene(path)
         summary = _scene_summary(scene)
         if picture is not None:

@@ -1,10 +1,28 @@
-"""Plain text that results show of themselves in a notebook or a Python shell."""
+"""Plain text: what results show of themselves in a notebook or a shell, and commands to copy."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 
-__all__ = ["text_fields", "text_table"]
+__all__ = ["Command", "command_line", "text_fields", "text_table"]
+
+
+class Command(str):
+    """A command line that people copy into a shell; it is shown whole, on one line."""
+
+
+def command_line(words: str, *paths: str | os.PathLike[str]) -> Command:
+    """Returns a command line of mnelf with its paths quoted for a shell.
+
+    Args:
+        words: subcommand and options, with `{}` for each path.
+        paths: as they are; one that looks like an option gets `./`.
+    """
+    texts = [os.fspath(path) for path in paths]
+    quoted = [shlex.quote(f"./{text}" if text[:1] == "-" else text) for text in texts]
+    return Command(f"mnelf {words.format(*quoted)}")
 
 
 def text_fields(fields: Mapping[str, str]) -> str:

@@ -15,13 +15,14 @@ from mobile_nelf._version import __version__
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
 from mobile_nelf.bundles.origin import remember
-from mobile_nelf.bundles.plan import BundlePlan, plan_bundle
+from mobile_nelf.bundles.plan import BundlePlan, check_bundle_output, plan_bundle
 from mobile_nelf.bundles.report.page import REPORT_NAME, render_report
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import ACTIVATION_FORMS, changes_function, deploy_network
 from mobile_nelf.deploy.tolerances import DEPLOY_MAX_ERROR
-from mobile_nelf.errors import DeployError, OutputError, ParityError
+from mobile_nelf.disk import cannot_write
+from mobile_nelf.errors import DeployError, ParityError
 from mobile_nelf.export.check import NO_CHOICES
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection
@@ -302,12 +303,9 @@ def _write(output: Path, files: dict[str, bytes], force: bool) -> None:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+        raise cannot_write(output, error) from error
     with written_beside(output) as folder:
         for path in sorted(files):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(files[path])
-        if output.exists() and not force:
-            raise OutputError(
-                f"{output}: appeared meanwhile; set force to replace it", arguments=["force"]
-            )
+        check_bundle_output(output, force)  # minutes later, so that somebody may have been there

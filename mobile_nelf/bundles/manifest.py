@@ -11,6 +11,7 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.export.inspection import Inspection
 from mobile_nelf.export.parity import ParityLeg
+from mobile_nelf.parsing import MAX_JSON_BYTES, parse_json, shown
 from mobile_nelf.plain import from_dict, to_dict
 
 __all__ = ["MANIFEST_NAME", "FileRecord", "Manifest", "read_manifest"]
@@ -97,17 +98,18 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST_NAME
     try:
-        content = path.read_bytes()
-        data = json.loads(content)
+        with path.open("rb") as file:
+            content = file.read(MAX_JSON_BYTES + 1)
+        data = parse_json(content, finite=False)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file; {bundle} is not a bundle of mnelf") from error
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read as JSON ({error}); bundle it again") from error
+        raise BundleError(f"{path}: {error}; bundle it again") from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA_VERSION:
         raise BundleError(
-            f"{path}: has schema {schema!r}, this mnelf reads {SCHEMA_VERSION}; use the mnelf that "
-            "wrote it"
+            f"{path}: has schema {shown(schema)}, this mnelf reads {SCHEMA_VERSION}; use the "
+            "mnelf that wrote it"
         )
     try:
         manifest = from_dict(Manifest, data, "manifest")

@@ -13,7 +13,10 @@ from pathlib import Path
 from mobile_nelf.atomic import written_beside
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
 from mobile_nelf.devices import Measurement, read_measurement
+from mobile_nelf.disk import io_reason
 from mobile_nelf.errors import BundleError, InputError, OutputError
+from mobile_nelf.outputs import refuse_inputs
+from mobile_nelf.text import command_line
 
 __all__ = [
     "MEASUREMENTS_FOLDER",
@@ -104,6 +107,7 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
         if mismatch:
             raise InputError(f"{result}: does not belong to {bundle}: {mismatch}")
     path = bundle / MEASUREMENTS_FOLDER / _file_name(measurement)
+    refuse_inputs(path, [result])
     if path.exists() and not force:
         raise OutputError(
             f"{path}: exists already, so this measurement was imported before; set force to "
@@ -115,7 +119,7 @@ def import_measurement(result: Path, bundle: Path | None = None, force: bool = F
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent}: cannot be made ({error.strerror})") from error
+        raise OutputError(f"{path.parent}: cannot be made ({io_reason(error)})") from error
     with written_beside(path) as partial:
         partial.write_bytes(content)
     return Imported(bundle, path, measurement)
@@ -152,12 +156,12 @@ def _find_bundle(measurement: Measurement, result: Path) -> Path:
     if fitting:
         raise InputError(
             f"{result}: belongs to each of {', '.join(map(str, fitting))}; name one: "
-            f"`mnelf bench import {result} {fitting[0]}`"
+            f"`{command_line('bench import {} {}', result, fitting[0])}`"
         )
     raise InputError(
         f"{result}: was measured with the bundle {measurement.bundle.name!r}, which is not in this "
         f"folder; found {'; '.join(found) or 'no bundle'}; name it: "
-        f"`mnelf bench import {result} BUNDLE`"
+        f"`{command_line('bench import {} BUNDLE', result)}`"
     )
 
 

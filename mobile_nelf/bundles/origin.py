@@ -89,7 +89,9 @@ def _new_key() -> bytes:
         with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.link(mine, folder / "key")
     finally:
-        mine.unlink(missing_ok=True)
+        # Those of processes that were killed, too; whoever is still here takes the key itself.
+        for left in folder.glob("key-*"):
+            left.unlink(missing_ok=True)
     key = _key()
     if key is None:
         raise OSError(f"{folder / 'key'}: cannot be read")

@@ -15,6 +15,7 @@ from mobile_nelf.errors import BundleError, InputError, ParityError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.runtime import FILM_FPS, Runtime
 from mobile_nelf.film import TURN_SECONDS, write_film
+from mobile_nelf.outputs import check_output
 from mobile_nelf.pictures import ByteImage, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 
@@ -75,9 +76,11 @@ def preview_bundle(
             f"a film of {frames} frames on a screen of {screen[0]}×{screen[1]}: expected positive "
             "numbers"
         )
-    manifest, files, problems = read_bundle(path)
-    if problems:
-        raise BundleError(f"{path}: {'; '.join(problems)}; bundle it again")
+    check_output(output, force, [path])
+    contents = read_bundle(path)
+    manifest, files = contents.manifest, contents.files
+    if contents.problems:
+        raise BundleError(f"{path}: {'; '.join(contents.problems)}; bundle it again")
     runtimes = find_exporter(manifest.target).runtimes(files, manifest.contract)
     allowed = allowed_runtimes(runtimes, manifest, run_scripts)
     if not allowed:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mobile_nelf.atomic import clear_leftovers
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
 from mobile_nelf.bundles.origin import was_made_here
@@ -16,12 +18,16 @@ from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
 from mobile_nelf.export.reference import Reference, in_window, take_pixels
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.outputs import files_below
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.pictures import FloatImage, from_uint8, to_uint8
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.text import text_table
 
-__all__ = ["Verification", "allowed_runtimes", "read_bundle", "verify_bundle"]
+__all__ = ["Contents", "Verification", "allowed_runtimes", "read_bundle", "verify_bundle"]
+
+#: All files of a bundle are held in memory; those of a D60 student in five forms have 0.1 GB.
+MAX_BUNDLE_BYTES = 1 << 30
 
 #: Why a leg was left out.
 FOREIGN_SCRIPTS = (
@@ -47,8 +53,9 @@ class Verification:
         legs: parity as measured now.
         not_repeated: legs of the manifest that this machine lacks a runtime for, and legs that run
             scripts of somebody else's bundle, with the flag that allows it.
-        unlisted: files that the bundle neither came with nor got from a device, such as Lens
-            Studio's caches.
+        unlisted: files that the bundle neither came with nor got from a device or from the
+            target's own tool.
+        remarks: what the target's own tool changed and added, as on opening a project.
     """
 
     path: Path
@@ -57,6 +64,7 @@ class Verification:
     legs: tuple[ParityLeg, ...]
     not_repeated: tuple[str, ...]
     unlisted: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Returns the verdict, what does not hold, and the legs as a table."""
@@ -66,6 +74,7 @@ class Verification:
             [
                 f"{self.path}: {verdict}",
                 *self.problems,
+                *self.remarks,
                 *(f"not repeated here: {leg}" for leg in self.not_repeated),
                 text_table(("parity", "verdict", "worst dB"), rows, right=1),
             ]
@@ -80,6 +89,25 @@ class Verification:
     def passed(self) -> bool:
         """Whether the bundle is what it claims to be."""
         return not self.problems
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a bundle, before anything of it is executed.
+
+    Attributes:
+        manifest: what it claims.
+        files: listed files that are there, by relative path.
+        problems: what is not as the manifest lists it, one sentence each.
+        remarks: what the target's own tool changed and added.
+        unlisted: all other files that the manifest does not list.
+    """
+
+    manifest: Manifest
+    files: dict[str, bytes]
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+    unlisted: tuple[str, ...]
 
 
 def verify_bundle(
@@ -99,7 +127,8 @@ def verify_bundle(
         MissingExtraError: the target's optional dependencies are not installed.
     """
     path = as_path(path)
-    manifest, files, problems = read_bundle(path)
+    contents = read_bundle(path)
+    manifest, files, problems = contents.manifest, contents.files, list(contents.problems)
     contract = manifest.contract
     exporter = find_exporter(manifest.target)
     required = exporter.required_psnr_db(contract)
@@ -138,10 +167,16 @@ def verify_bundle(
     problems += [leg.summary for leg in legs if not leg.passed]
     # Measurements come after the manifest was written; they are checked instead of listed.
     problems += stored_problems(path, manifest)
-    known = {*manifest.files, MANIFEST_NAME, *stored_names(path)}
-    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    unlisted = tuple(sorted(set(found) - known))
-    return Verification(path, manifest, tuple(problems), tuple(legs), not_repeated, unlisted)
+    unlisted = set(contents.unlisted) - set(stored_names(path))
+    return Verification(
+        path,
+        manifest,
+        tuple(problems),
+        tuple(legs),
+        not_repeated,
+        tuple(sorted(unlisted)),
+        contents.remarks,
+    )
 
 
 def allowed_runtimes(
@@ -152,18 +187,27 @@ def allowed_runtimes(
     return tuple(runtime for runtime in runtimes if trusted or not runtime.runs_scripts)
 
 
-def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
-    """Returns the manifest of a bundle, its files by relative path, and which are not as listed.
+def read_bundle(path: Path) -> Contents:
+    """Returns what is in a bundle, and what is not as its manifest lists it.
 
     Raises:
         InputError: `path` is not a folder.
         BundleError: there is no manifest, or it was edited.
+        MissingExtraError: the target's optional dependencies are not installed, and something is
+            not as the manifest lists it.
     """
+    if not path.is_dir():
+        clear_leftovers(path.absolute().parent)  # a kill in the middle of a replacement
     if not path.is_dir():
         raise InputError(f"{path}: no such folder, expected a bundle")
     manifest = read_manifest(path)
+    size = sum(record.size for record in manifest.files.values())
+    if size > MAX_BUNDLE_BYTES:
+        raise BundleError(
+            f"{path / MANIFEST_NAME}: lists {size} bytes, expected at most {MAX_BUNDLE_BYTES}"
+        )
     files: dict[str, bytes] = {}
-    problems = []
+    changed, problems = [], []
     for name, record in manifest.files.items():
         file = path / name
         # A manifest is input like any other; its paths must not lead out of the bundle.
@@ -171,11 +215,39 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes], list[str]]:
             problems.append(f"{name}: leads out of the bundle")
         elif not file.is_file():
             problems.append(f"{name}: is missing")
+        elif file.stat().st_size != record.size:
+            problems.append(f"{name}: was changed after the bundle was written")
         else:
             files[name] = file.read_bytes()
             if FileRecord.of(files[name]) != record:
-                problems.append(f"{name}: was changed after the bundle was written")
-    return manifest, files, problems
+                changed.append(name)
+    others = set(files_below(path)) - {MANIFEST_NAME, *manifest.files}
+    edits, tool_files = _work_of_the_tool(manifest, files, changed, others)
+    problems += [
+        f"{name}: was changed after the bundle was written" for name in changed if name not in edits
+    ]
+    remarks = [f"{name}: {edit}" for name, edit in edits.items()]
+    folders = Counter("/".join(name.split("/")[:2]) for name in sorted(tool_files))
+    remarks += [
+        f"{name}: {count} file{'s' if count > 1 else ''} of the target's own tool"
+        for name, count in folders.items()
+    ]
+    return Contents(manifest, files, tuple(problems), tuple(remarks), tuple(others - tool_files))
+
+
+def _work_of_the_tool(
+    manifest: Manifest, files: dict[str, bytes], changed: list[str], others: set[str]
+) -> tuple[dict[str, str], set[str]]:
+    """Returns what the target's own tool did to listed files, and which others are its own."""
+    if not changed and not others:
+        return {}, set()
+
+    def is_original(name: str, content: bytes) -> bool:
+        return FileRecord.of(content) == manifest.files[name]
+
+    exporter = find_exporter(manifest.target)
+    tool_files = {name for name in others if exporter.is_tool_file(name)}
+    return exporter.tool_edits(files, changed, is_original), tool_files
 
 
 def _replay(

@@ -21,9 +21,11 @@ from mobile_nelf.cameras import Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints.safe import describe, printable
 from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.parsing import MAX_INTEGER
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.checkpoints.checkpoint import Checkpoint
@@ -40,8 +42,6 @@ VERSION = 1
 MAX_HEADER_SIZE = 20_000
 #: The header, `student` in it, `encoder` in that, and the values of that.
 MAX_HEADER_DEPTH = 3
-#: Larger integers lose digits as a float, and no header has one.
-MAX_INTEGER = 2**53
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ def read_native(content: dict[Any, Any], path: Path) -> dict[str, Any]:
         CheckpointError: another format or version, a broken header, or weights that do not fit it.
     """
     if content.get("format") == TEACHER_FORMAT:
+        line = command_line("student SCENE --teacher {} -o STUDENT.pt", path.name)
         raise CheckpointError(
-            f"{path}: is a teacher, expected a student; train one on what it renders with "
-            f"`mnelf student SCENE --teacher {path.name} -o STUDENT.pt`"
+            f"{path}: is a teacher, expected a student; train one on what it renders with `{line}`"
         )
     if content.get("format") != FORMAT:
         raise CheckpointError(
@@ -164,10 +164,6 @@ def _checked_header(content: dict[Any, Any], path: Path) -> _Header:
         )
     if not all(0.0 <= value <= 1.0 for value in header.background):
         raise CheckpointError(f"{path}: its background {header.background} is not within 0 to 1")
-    orbit = header.orbit
-    ranges = (orbit.azimuth, orbit.elevation, orbit.radius)
-    if any(low > high for low, high in ranges) or orbit.radius[0] <= 0.0 or not any(orbit.up):
-        raise CheckpointError(f"{path}: its orbit limits are empty or have no direction: {orbit}")
     return header
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import click
@@ -13,6 +16,7 @@ import click
 from mobile_nelf._version import __version__
 from mobile_nelf.cli._options import debug_option, examples, option_text
 from mobile_nelf.cli._printing import plain
+from mobile_nelf.disk import io_reason
 from mobile_nelf.errors import MnelfError
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -65,12 +69,23 @@ class App(click.Group):
         try:
             # Commands return nothing; a number is what a command exited with.
             code = super().main(args, *rest, **settings) or 0
+            # Now, and not at the very end, where Python would report a full disk by itself.
+            sys.stdout.flush()
         except (click.exceptions.Abort, MnelfError, click.ClickException, OSError) as error:
             if "--debug" in args:
                 traceback.print_exc()
             message, code = _explain(error)
+            _drop_unwritten()
             click.echo(f"mnelf: {plain(message)}", err=True)
         sys.exit(code)
+
+
+def _drop_unwritten() -> None:
+    """Gives up output that a full disk or a closed pipe did not take."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: Exception) -> tuple[str, int]:
@@ -85,8 +100,12 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.ClickException):
         return error.format_message(), 2
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'input or output'}: {error.strerror}", 2
+        return f"{error.filename or 'input or output'}: {io_reason(error)}", 2
     return str(error), 2
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @click.group(
@@ -109,5 +128,8 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """The entry point `mnelf`."""
+    """The entry point `mnelf`; the signal TERM interrupts a command as INT does."""
+    # The processes of torchrun wait for each other where no signal reaches Python; they just end.
+    if "WORLD_SIZE" not in os.environ:
+        signal.signal(signal.SIGTERM, _interrupt)
     cli(prog_name="mnelf")

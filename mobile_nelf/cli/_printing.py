@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from mobile_nelf.text import Command
+
 if TYPE_CHECKING:
     from mobile_nelf.cameras import OrbitLimits
     from mobile_nelf.export.inspection import Inspection
@@ -63,6 +65,9 @@ def print_note(label: str, text: str) -> None:
 
 
 def _print_wrapped(start: str, text: str, indent: int) -> None:
+    if isinstance(text, Command):
+        click.echo(start + "".join(c if c.isprintable() else "?" for c in text))
+        return
     # Paths and commands stay whole, so that they can be copied.
     lines = textwrap.wrap(
         start + plain(text),

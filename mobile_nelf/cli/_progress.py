@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mobile_nelf.cli._printing import Report, plain, progress_bar, size_text
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.training.student.make import StudentPlan, TrainedStudent
@@ -135,4 +136,4 @@ def student_fields(trained: TrainedStudent) -> dict[str, str]:
             f"{photos.steps:,} steps; photos held out {photos.start_psnr_db:.2f} dB before, "
             f"{photos.photo_psnr_db:.2f} dB after"
         )
-    return {**fields, "next": f"mnelf bundle {trained.path} --target lens"}
+    return {**fields, "next": command_line("bundle {} --target lens", trained.path)}

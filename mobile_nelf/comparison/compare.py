@@ -13,6 +13,7 @@ from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.parity import ParityLeg
 from mobile_nelf.paths import AnyPath, as_path
+from mobile_nelf.text import command_line
 from mobile_nelf.vocabulary import Activation
 
 __all__ = ["compare"]
@@ -60,7 +61,7 @@ def _load(
     if path.suffix == ".json" and path.is_file():
         raise InputError(
             f"{path}: is a JSON file, expected a bundle or a checkpoint; put what a device "
-            f"measured into its bundle: `mnelf bench import {path}`"
+            f"measured into its bundle: `{command_line('bench import {}', path)}`"
         )
     opened = open_checkpoint(path)
     # The options are for the official files of a list; others say themselves what they are.

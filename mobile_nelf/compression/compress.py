@@ -6,6 +6,7 @@ judgement.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any
 
 from mobile_nelf._version import __version__
 from mobile_nelf.atomic import written_beside
-from mobile_nelf.checkpoints import as_checkpoint, save_checkpoint
+from mobile_nelf.checkpoints import as_checkpoint, load_checkpoint, save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.goals import Goals
 from mobile_nelf.compression.report import CompressionReport, path_picture
@@ -22,9 +23,19 @@ from mobile_nelf.compression.run import STEPS, CompressionRun
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, evaluate, require_metrics
 from mobile_nelf.paths import AnyPath, as_path
-from mobile_nelf.plain import to_dict
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
+from mobile_nelf.runs import (
+    check_run_output,
+    check_writable,
+    config_path,
+    finish_run,
+    hold_run,
+    open_run_folder,
+    put_in_place,
+    result_path,
+    write_settings,
+)
 from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.vocabulary import CompressionMethod, DeviceName, RoundingBits, TrainedPart
 
@@ -120,12 +131,33 @@ def compress(
         photos = scene if isinstance(scene, Scene) else read_scene(scene)
         photos.check_images()
         photos = photos.cropped(given.student.scale)
+    settings = {
+        "command": COMMAND,
+        "version": __version__,
+        "initial": given.weights_sha256(),
+        "scene": None if photos is None else photos.path.resolve().name,
+        "goals": to_dict(goals),
+        "target": target,
+        "method": method,
+        "bits": bits,
+        "steps": steps or STEPS,
+        "multiple": multiple,
+        "train_only": train_only,
+        "half": half,
+        "seed": seed,
+    }
     path = None if output is None else as_path(output)
+    inputs = [as_path(each) for each in (checkpoint, scene) if isinstance(each, (str, os.PathLike))]
     with ExitStack() as stack:
         if path is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         else:
-            check_output(path, force)
+            check_writable(path, inputs)
+            stack.enter_context(hold_run(path))
+            told = finish_run(path, settings)
+            if told is not None and not force:
+                return Compressed(path, load_checkpoint(path), from_dict(CompressionReport, told))
+            check_run_output(path, force, inputs)
             folder = stack.enter_context(open_run_folder(path))
         run = CompressionRun(given, photos, folder, seed, device, train_only, on_progress)
         if method == "magnitude":
@@ -134,28 +166,14 @@ def compress(
             report, small = run.narrower(goals, target, bits, steps or STEPS, multiple)
         if small is None:
             return Compressed(None, None, report)
-        settings = {
-            "command": COMMAND,
-            "version": __version__,
-            "initial": given.weights_sha256(),
-            "scene": None if photos is None else photos.path.resolve().name,
-            "goals": to_dict(goals),
-            "method": method,
-            "bits": bits,
-            "steps": steps or STEPS,
-            "multiple": multiple,
-            "train_only": train_only,
-            "half": half,
-            "seed": seed,
-        }
         small = _judged(small, photos, settings, on_progress)
         if path is not None:
             write_settings(settings, config_path(path))
             write_settings(to_dict(report), path.with_name(path.name + ".report.json"))
             with written_beside(path.with_name(path.name + ".path.svg")) as partial:
                 partial.write_text(path_picture(report), encoding="utf-8")
-            save_checkpoint(small, path, half=half)
-            run.forget()
+            save_checkpoint(small, result_path(path), half=half)
+            put_in_place(path, settings, to_dict(report))
     return Compressed(path, small, report)
 
 

@@ -28,7 +28,6 @@ from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.progress import Progress
 from mobile_nelf.scenes import Scene
 from mobile_nelf.students import StudentConfig
-from mobile_nelf.training.student.stage import state_path
 from mobile_nelf.vocabulary import (
     DeviceName,
     RoundingBits,
@@ -94,7 +93,6 @@ class CompressionRun:
         self.whole_db = self._measured(self.whole)
         if self.whole_db is None:
             self.whole_db = given.metrics.get("test_psnr_db")
-        self._states: list[str] = []
 
     def narrower(
         self, goals: Goals, target: str | None, bits: RoundingBits, steps: int, multiple: int
@@ -267,11 +265,6 @@ class CompressionRun:
             estimated=measured is None,
         )
 
-    def forget(self) -> None:
-        """Deletes the states of a run whose result is written."""
-        for name in self._states:
-            state_path(self.folder, name).unlink(missing_ok=True)
-
     def _measured(self, checkpoint: Checkpoint) -> float | None:
         if self.scene is None or not self.scene.test:
             return None
@@ -286,7 +279,6 @@ class CompressionRun:
         self, checkpoint: Checkpoint, steps: int, name: str, masks: dict[str, Tensor] | None = None
     ) -> Checkpoint:
         config = replace(tuning_config(steps, self.seed), train_only=self.train_only)
-        self._states.append(name)
         return tune(
             checkpoint,
             self.whole,

@@ -17,6 +17,7 @@ from mobile_nelf.deploy.form import ACTIVATION_FORMS
 from mobile_nelf.deploy.layouts import Layout, TensorSpec
 from mobile_nelf.deploy.tolerances import required_psnr_db
 from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import ActivationForm, LayoutName, OutputForm
@@ -119,7 +120,7 @@ def parse_contract(metadata: Mapping[str, str], model: str) -> Contract:
     if CONTRACT_KEY not in metadata:
         raise BundleError(f"{model}: carries no contract; it was not written by mnelf")
     try:
-        return from_dict(Contract, json.loads(metadata[CONTRACT_KEY]), "contract")
+        return from_dict(Contract, parse_json(metadata[CONTRACT_KEY], finite=False), "contract")
     except (ValueError, ConfigError) as error:
         raise BundleError(f"{model}: has an unreadable contract ({error})") from error
 

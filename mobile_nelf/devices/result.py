@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +19,7 @@ from mobile_nelf.devices.figures import (
     check_positive,
 )
 from mobile_nelf.errors import ConfigError, InputError, require
+from mobile_nelf.parsing import read_json, shown
 from mobile_nelf.plain import from_dict
 from mobile_nelf.vocabulary import ComputeUnits, FpsSource, Processor
 
@@ -229,17 +229,16 @@ def read_measurement(path: Path) -> Measurement:
     """
     require(path, "the JSON file that the app shared")
     try:
-        data: Any = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        data: Any = read_json(path, finite=False)
+    except (ValueError, OSError) as error:
         raise InputError(
-            f"{path}: cannot be read as JSON ({error}), expected the file that the app shared; "
-            "share it again"
+            f"{path}: {error}, expected the file that the app shared; share it again"
         ) from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA_VERSION or isinstance(schema, bool):
         raise InputError(
-            f"{path}: schema is {schema!r}, this mnelf reads {SCHEMA_VERSION}; give it the file "
-            "that the app shared, or use the mnelf that wrote the bundle"
+            f"{path}: schema is {shown(schema)}, this mnelf reads {SCHEMA_VERSION}; give it the "
+            "file that the app shared, or use the mnelf that wrote the bundle"
         )
     try:
         return from_dict(Measurement, data, "result")

@@ -6,6 +6,7 @@ The SDK imports none of them; `export.targets` finds what is installed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -139,6 +140,28 @@ class Exporter(ABC, Generic[OptionsT]):
             InputError: it is a project that cannot be read.
         """
         return path if path.is_dir() else None
+
+    def tool_edits(
+        self,
+        files: Mapping[str, bytes],
+        changed: Collection[str],
+        is_original: Callable[[str, bytes], bool],
+    ) -> dict[str, str]:
+        """Says what the target's own tool did to files of a bundle, as on opening a project.
+
+        Args:
+            files: of the bundle as they are now.
+            changed: those that are not as the manifest lists them.
+            is_original: whether the manifest lists a path with some content.
+
+        Returns:
+            What was done, by path; changes that are not the tool's are left out.
+        """
+        return {}
+
+    def is_tool_file(self, path: str) -> bool:
+        """Whether the target's own tool makes such a file in a bundle by itself."""
+        return False
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """Checks a project of the target's tool, also one that mnelf did not write.

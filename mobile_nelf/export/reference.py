@@ -18,6 +18,8 @@ from PIL import Image
 from mobile_nelf.cameras import Camera, Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.npy import parse_npy
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.pictures import ByteImage, FloatImage, png_bytes, to_uint8
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, counted, silent
@@ -97,10 +99,10 @@ class Reference:
             BundleError: a file is missing or malformed, or frames and pixels disagree.
         """
         try:
-            poses: dict[str, Any] = json.loads(files[f"{folder}/{POSES}"])
+            poses: dict[str, Any] = parse_json(files[f"{folder}/{POSES}"])
             lens = from_dict(Intrinsics, poses["intrinsics"], f"{folder}/{POSES}")
             matrices = [np.asarray(m, np.float64).reshape(3, 4) for m in poses["cam_to_world"]]
-            pixels = np.load(io.BytesIO(files[f"{folder}/{PIXELS}"]), allow_pickle=False)
+            pixels = parse_npy(files[f"{folder}/{PIXELS}"])
             frames = []
             for index in range(len(matrices)):
                 with Image.open(io.BytesIO(files[_frame_path(folder, index)])) as image:

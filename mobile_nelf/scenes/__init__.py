@@ -33,7 +33,11 @@ def read_scene(path: AnyPath) -> Scene:
         raise SceneError(f"{path}: no such folder, expected a scene")
     for reader in READERS:
         if reader.find(path):
-            return reader.read(path)
+            try:
+                return reader.read(path)
+            # Numbers that pass one by one may still make a lens or an orbit that cannot be.
+            except (ValueError, OverflowError) as error:
+                raise SceneError(f"{path}: {error}") from error
     *others, last = (reader.marker for reader in READERS)
     raise SceneError(
         f"{path}: holds no camera file that is known here; expected {', '.join(others)}, or {last}"

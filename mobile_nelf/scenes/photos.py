@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
 from mobile_nelf.errors import SceneError
+from mobile_nelf.npy import read_npy
 from mobile_nelf.scenes.foreign_photos import (
     FORMATS,
     PIXEL_LIMIT,
@@ -229,11 +230,11 @@ def loaded_array(path: Path) -> npt.NDArray[np.float64]:
         SceneError: the file is not such an array.
     """
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        values = read_npy(path)
+    except (OSError, ValueError) as error:
         raise SceneError(f"{path}: not a readable NumPy array ({error})") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise SceneError(f"{path}: expected an array of numbers, found {type(values).__name__}")
+    if values.dtype.kind not in "fiu":
+        raise SceneError(f"{path}: expected an array of numbers, found {values.dtype}")
     if not np.isfinite(values).all():
         raise SceneError(f"{path}: holds numbers that are not finite")
     return values.astype(np.float64)

@@ -21,8 +21,8 @@ __all__ = ["blender_world_notices", "check_lens", "lens_notices", "pose_notices"
 FEWEST_CAMERAS = 5
 #: Axes of a capture pass their common point within this, see `_Fit.apart`; a phone's by 0.2.
 MEET = 0.25
-#: Axes of rendered captures, and of these read in another convention, meet this closely.
-MEET_SURELY = 0.03
+#: Axes of rendered captures meet this closely; no capture by hand does, in any convention.
+MEET_SURELY = 0.003
 #: Poses may be in another convention only if their axes then meet this many times more closely.
 CLEARLY_CLOSER = 4.0
 #: Cameras go round something if their axes vary in two directions by this standard deviation.

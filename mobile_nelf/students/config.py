@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +9,17 @@ from mobile_nelf.plain import check_choices
 from mobile_nelf.vocabulary import Activation, Architecture
 
 __all__ = ["EncoderConfig", "StudentConfig"]
+
+#: What no student of either paper comes near, so that a small file cannot claim a network that
+#: fills any memory. R2L renders each of its 640,000 pixels by a ray.
+MAX_CHANNELS = 1 << 16
+MAX_DEPTH = 1024
+MAX_STAGES = 6
+MAX_SAMPLES = 1024
+MAX_FREQUENCIES = 32
+MAX_RAYS = 1 << 20
+MAX_PIXELS = 1 << 24
+MAX_DEPTH_RANGE = 1e9
 
 
 @dataclass(frozen=True)
@@ -30,12 +40,17 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         """Refuses ranges that hold no ray."""
-        if not 0.0 <= self.near < self.far < math.inf:
+        if not 0.0 <= self.near < self.far <= MAX_DEPTH_RANGE:
             raise ValueError(f"need 0 <= near < far, found near {self.near} and far {self.far}")
         if self.samples < 2 or self.frequencies < 1:
             raise ValueError(
                 f"need at least 2 samples and 1 frequency, found {self.samples} and "
                 f"{self.frequencies}"
+            )
+        if self.samples > MAX_SAMPLES or self.frequencies > MAX_FREQUENCIES:
+            raise ValueError(
+                f"need at most {MAX_SAMPLES} samples and {MAX_FREQUENCIES} frequencies, found "
+                f"{self.samples} and {self.frequencies}"
             )
 
     @property
@@ -94,11 +109,28 @@ class StudentConfig:
     def __post_init__(self) -> None:
         """Refuses shapes that cannot be built."""
         check_choices(self)
+        if self.stages > MAX_STAGES:
+            raise ValueError(
+                f"need at most {MAX_STAGES} super-resolution stages, found {self.stages}"
+            )
         sizes = (self.width, self.ray_width, self.ray_height, self.sr_blocks, *self.sr_widths)
         narrowed = (*self.inner_widths, *([] if self.head_width is None else [self.head_width]))
         if min((*sizes, *narrowed)) < 1:
             raise ValueError(
                 f"widths, blocks and ray grid must be positive, found {(*sizes, *narrowed)}"
+            )
+        channels = max(self.width, self.encoder.channels, *self.sr_widths, *narrowed)
+        if channels > MAX_CHANNELS or max(self.depth, self.sr_blocks) > MAX_DEPTH:
+            raise ValueError(
+                f"need at most {MAX_CHANNELS} channels, {MAX_DEPTH} layers and {MAX_DEPTH} blocks "
+                f"a stage, found {channels}, {self.depth} and {self.sr_blocks}"
+            )
+        rays, pixels = self.ray_width * self.ray_height, self.image_width * self.image_height
+        if rays > MAX_RAYS or pixels > MAX_PIXELS:
+            raise ValueError(
+                f"need a ray grid of at most {MAX_RAYS} rays and {MAX_PIXELS} pixels, found "
+                f"{self.ray_width}×{self.ray_height} rays and {self.image_width}×"
+                f"{self.image_height} pixels"
             )
         if self.depth < 4 or self.depth % 2:
             raise ValueError(f"depth must be even and at least 4, found {self.depth}")

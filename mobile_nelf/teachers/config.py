@@ -10,6 +10,13 @@ from mobile_nelf.vocabulary import TeacherBackend
 
 __all__ = ["TeacherConfig"]
 
+#: A file of a teacher is input like any other; these keep one frame within memory and minutes.
+MAX_RESOLUTION = 1024
+MAX_LEVELS = 16
+MAX_CHANNELS = 64
+MAX_MARCH_STEPS = 4096
+MAX_SAMPLES = 1 << 26
+
 
 @dataclass(frozen=True)
 class TeacherConfig:
@@ -47,6 +54,20 @@ class TeacherConfig:
             raise ValueError(
                 f"need grids of at least 2 cells and a channel, found {self.resolutions} and "
                 f"{self.channels}"
+            )
+        if (
+            max(self.resolutions) > MAX_RESOLUTION
+            or len(self.resolutions) > MAX_LEVELS
+            or self.channels > MAX_CHANNELS
+        ):
+            raise ValueError(
+                f"need at most {MAX_LEVELS} grids of {MAX_RESOLUTION} cells and {MAX_CHANNELS} "
+                f"channels, found {self.resolutions} and {self.channels}"
+            )
+        if self.march_steps > MAX_MARCH_STEPS or self.samples > MAX_SAMPLES:
+            raise ValueError(
+                f"need march_steps of at most {MAX_MARCH_STEPS} and samples of at most "
+                f"{MAX_SAMPLES}, found {self.march_steps} and {self.samples}"
             )
         if min(self.steps, self.march_steps) < 1:
             raise ValueError("steps and march_steps must be positive")

@@ -132,7 +132,8 @@ def teacher_in(content: Any, path: Path, device: torch.device) -> TrainedTeacher
     try:
         config = from_dict(TeacherConfig, content.get("config"), "config")
         space = _space(content.get("space"))
-        known = from_dict(_Known, {name: content.get(name) for name in ("metrics", "provenance")})
+        facts = {name: content.get(name) for name in ("metrics", "provenance")}
+        known = from_dict(_Known, facts, "header")
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     # A message cannot show what is endless: integers of 5000 digits, lists in lists.

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mobile_nelf.atomic import replace_file
-from mobile_nelf.errors import OutputError
+from mobile_nelf.disk import cannot_write
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.pictures import FloatImage, png_bytes, to_uint8
 
 __all__ = ["LOG_NAME", "RunLog"]
@@ -46,7 +47,7 @@ class RunLog:
                 if int(sample.stem.rpartition("_")[2]) > step:
                     sample.unlink()
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+            raise cannot_write(self._path, error) from error
         # Opened with the first line, so that a run that fails before it leaves no folder.
         self._board_folder, self._first = folder / "tensorboard" / stage, step
         self._board: Any = None
@@ -68,7 +69,7 @@ class RunLog:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+            raise cannot_write(self._path, error) from error
         if self._board is None:
             self._board = _tensorboard(self._board_folder, self._first)
         if self._board is not None:
@@ -87,7 +88,7 @@ class RunLog:
             self._samples.mkdir(exist_ok=True)
             replace_file(path, png_bytes(pixels))
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+            raise cannot_write(path, error) from error
         if self._board is not None:
             self._board.add_image("sample", pixels, step, dataformats="HWC")
 
@@ -105,7 +106,7 @@ def _lines_up_to(path: Path, stage: str, step: int) -> list[str]:
     kept = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             again = entry["stage"] == stage and (entry["step"] > step or step == 0)
         except (ValueError, KeyError, TypeError):
             break

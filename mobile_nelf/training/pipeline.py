@@ -13,7 +13,15 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import Evaluation, require_metrics
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, differing_names, open_run_folder, run_folder
+from mobile_nelf.runs import (
+    check_run_output,
+    check_writable,
+    differing_names,
+    finished_run,
+    hold_run,
+    open_run_folder,
+    run_folder,
+)
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
@@ -22,7 +30,7 @@ from mobile_nelf.training.student.losses import check_loss
 from mobile_nelf.training.student.make import StudentPlan, TrainedStudent, train_student
 from mobile_nelf.training.student.stage import FitProgress
 from mobile_nelf.training.teacher.fit import TeacherProgress
-from mobile_nelf.training.teacher.make import MadeTeacher, make_teacher
+from mobile_nelf.training.teacher.make import MadeTeacher, make_teacher, state_path
 from mobile_nelf.training.views.pseudo_set import pseudo_views
 from mobile_nelf.training.views.sources import PhotoViews, check_size
 from mobile_nelf.vocabulary import DeviceName
@@ -117,18 +125,24 @@ def train_scene(
         TrainingError: the student went wrong by itself.
         MissingExtraError: a back-end, or a package that judges the test views, is not installed.
     """
-    check_output(output, force)
+    check_writable(output, [scene.path])
     # Before the teacher takes its time.
     check_size(str(scene.path), PhotoViews(scene.views("train")).size, plan.student)
     check_loss(plan.student, plan.fit)
     if scene.test:
         require_metrics()
     path = teacher_path(output)
-    with launched(device) as ranks:
+    with launched(device) as ranks, hold_run(output, main=ranks.main):
+        # One that a process had finished when it died is for `train_student` to tell about.
+        if finished_run(output) is None:
+            check_run_output(output, force, [scene.path])
         made = None
         if ranks.main:
             with open_run_folder(output) as folder:
-                if not _is_there(path, scene, config, ranks.device, force):
+                if _is_there(path, scene, config, ranks.device, force):
+                    state_path(folder).unlink(missing_ok=True)
+                else:
+                    check_run_output(output, force, [scene.path])
                     made = make_teacher(
                         scene,
                         config,

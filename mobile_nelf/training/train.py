@@ -9,6 +9,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.runs import check_writable
 from mobile_nelf.scenes import Scene
 from mobile_nelf.training.pipeline import TrainedScene, train_scene
 from mobile_nelf.training.plan import StudentChoices, plan_scene
@@ -94,6 +95,8 @@ def train(
     several = InputError("train runs in one process; under torchrun use the command `mnelf train`")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise several
+    given = [path for path in (scene, initial) if isinstance(path, str | os.PathLike)]
+    check_writable(as_path(output), [as_path(path) for path in given])
     planned = plan_scene(
         scene, choices, teacher_steps=teacher_steps, backend=backend, device=device
     )

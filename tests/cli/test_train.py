@@ -19,35 +19,18 @@ from mobile_nelf.cli._progress import RunReport
 from mobile_nelf.evaluation import PROTOCOL
 from mobile_nelf.plain import from_dict
 from mobile_nelf.runs import config_path
-from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training import presets
-from mobile_nelf.training.presets import Preset
 from mobile_nelf.training.student.make import StudentPlan
 from tests.helpers.cli import PROGRESS_LINE, fits, read_json, said
 from tests.helpers.sphere import (
-    FIT,
-    PHOTO_STAGE,
+    PRESET,
     assert_same_weights,
     rank_environments,
     sphere_scene,
     start,
 )
 
-PRESET = Preset(
-    samples=3,
-    depth=4,
-    width=8,
-    sr_widths=(4,),
-    activation="relu",
-    batchnorm=True,
-    direct_output=False,
-    teacher=TeacherConfig(
-        resolutions=(4, 8), channels=2, steps=5, samples=1024, march_steps=32, save_every=2
-    ),
-    fit=FIT,
-    photo_stage=PHOTO_STAGE,
-)
 #: In each phase of `mnelf train`: what is under way and how far it is when the process dies. The
 #: test views are judged twice, first with the teacher.
 KILLS = (

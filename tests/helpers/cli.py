@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 from mobile_nelf.cli._printing import JSON_SCHEMA
 
-__all__ = ["PROGRESS_LINE", "fits", "read_json", "said"]
+__all__ = ["PROGRESS_LINE", "fits", "mnelf_process", "read_json", "said"]
 
 #: The widest line of a report where there is no terminal.
 COLUMNS = 100
@@ -30,6 +34,14 @@ def read_json(result):
 def fits(result):
     assert max(map(len, result.stdout.splitlines())) <= COLUMNS
     return result.stdout
+
+
+def mnelf_process(folder: Path, *arguments: object, **settings: Any) -> subprocess.Popen:
+    """The command in an interpreter of its own."""
+    line = [sys.executable, "-c", "from mobile_nelf.cli import main; main()", *arguments]
+    return subprocess.Popen(
+        [*map(str, line)], cwd=folder, stderr=subprocess.PIPE, text=True, **settings
+    )
 
 
 def said(stderr):

@@ -24,8 +24,10 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.rays import ray_grid
 from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.students import EncoderConfig, StudentConfig
+from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.teacher import Rendering
 from mobile_nelf.training.config import FitConfig, PhotoStageConfig
+from mobile_nelf.training.presets import Preset
 from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.student.make import StudentPlan, train_student
 from mobile_nelf.training.student.stage import Run
@@ -61,12 +63,31 @@ PHOTO_STAGE = PhotoStageConfig(
 )
 
 
+#: A student, its teacher and their runs, which take a moment together.
+PRESET = Preset(
+    samples=3,
+    depth=4,
+    width=8,
+    sr_widths=(4,),
+    activation="relu",
+    batchnorm=True,
+    direct_output=False,
+    teacher=TeacherConfig(
+        resolutions=(4, 8), channels=2, steps=5, samples=1024, march_steps=32, save_every=2
+    ),
+    fit=FIT,
+    photo_stage=PHOTO_STAGE,
+)
+
 #: What a run imports, most of it late; a process that begins with it starts in a tenth of a second.
 PRELOADED = [
     "mobile_nelf.training.student.make",
     "torch._dynamo",
     "torchmetrics.functional.image",
     "flip_evaluator",
+    "mobile_nelf.bundles",
+    "onnx",
+    "onnxruntime",
 ]
 
 

@@ -183,13 +183,21 @@ def test_resizing_keeps_the_directions_of_the_image_corners() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ((0, 6, 1.0, 1.0, 0.0, 0.0), "need a pixel grid, found 0×6"),
-        ((8, 6, 0.0, 1.0, 0.0, 0.0), "need positive focal lengths, found fx 0.0"),
+        ((0, 6, 1.0, 1.0, 0.0, 0.0), "need a pixel grid of 1 to 65536 a side, found 0×6"),
+        (
+            (8, 6, 0.0, 1.0, 0.0, 0.0),
+            "need positive focal lengths in pixels, for a grid of 8×6, found fx 0.0",
+        ),
         ((8, 6, 1.0, math.nan, 0.0, 0.0), "fy nan"),
         ((8, 6, 1.0, math.inf, 0.0, 0.0), "fy inf"),
+        ((8, 6, 5e-324, 1.0, 0.0, 0.0), "fx 5e-324"),
+        ((8, 6, 1.0, 1e7, 0.0, 0.0), "fy 10000000"),
+        ((8, 6, 1.0, 1.0, math.nan, 0.0), "need a principal point near the grid of 8×6"),
+        ((8, 6, 1.0, 1.0, 0.0, -1e6), "cy -1000000"),
+        ((10**6, 10**6, 1e6, 1e6, 0.0, 0.0), "found 1000000×1000000"),
     ],
 )
-def test_lenses_that_see_nothing_are_refused(
+def test_lenses_that_cannot_be_are_refused(
     values: tuple[int, int, float, float, float, float], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

@@ -13,9 +13,9 @@ import click
 import pytest
 
 from mobile_nelf import errors
-from mobile_nelf.atomic import refuse_existing
 from mobile_nelf.cli import COMMANDS
 from mobile_nelf.errors import MnelfError, OutputError
+from mobile_nelf.outputs import refuse_existing
 from tests.helpers import ROOT
 
 #: An option, unless it is part of a whole command line in backticks.

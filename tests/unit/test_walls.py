@@ -143,14 +143,27 @@ def test_the_command_line_imports_no_torch():
 def test_one_package_opens_foreign_checkpoints():
     safe = "mobile_nelf.checkpoints.safe"
     users = {name for name, found in IMPORTS.items() if found & UNPICKLERS}
-    # The state of a run is this machine's own; `runs` names pickle's error only.
-    assert {name for name in users if not _inside(name, safe)} == {"mobile_nelf.runs"}
-    calls = [
-        node
-        for node in ast.walk(SOURCES["mobile_nelf.runs"])
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle"
-    ]
-    assert [call.attr for call in calls] == ["UnpicklingError"]
+    assert {name for name in users if not _inside(name, safe)} == set()
+
+
+@pytest.mark.parametrize(
+    ("call", "reader"),
+    [
+        ("json.load", None),
+        ("json.loads", "mobile_nelf.parsing"),
+        ("np.load", None),
+        # The state of a run is this machine's own.
+        ("torch.load", "mobile_nelf.runs"),
+    ],
+)
+def test_one_function_reads_each_format(call, reader):
+    users = {
+        name
+        for name, tree in SOURCES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == call
+    }
+    assert users == ({reader} if reader else set())
 
 
 def test_only_the_door_of_the_opener_is_used():

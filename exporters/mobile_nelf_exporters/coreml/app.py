@@ -7,7 +7,6 @@ one module, beside the packages and what the app has to know about them (`bench.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,8 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError
 from mobile_nelf.export.reference import PIXELS, POSES, REFERENCE
+from mobile_nelf.npy import parse_npy
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.plain import to_dict
 from mobile_nelf.vocabulary import WeightForm
 from mobile_nelf_exporters.coreml.package.format import WEIGHTS
@@ -132,10 +133,8 @@ class _Reference:
 def _reference(files: Mapping[str, bytes]) -> _Reference:
     frames = sorted(path for path in files if re.fullmatch(rf"{REFERENCE}/frame_\d+\.png", path))
     try:
-        poses = json.loads(files[f"{REFERENCE}/{POSES}"])["cam_to_world"]
-        pixels = np.load(io.BytesIO(files[f"{REFERENCE}/{PIXELS}"]), allow_pickle=False).astype(
-            "<f4"
-        )
+        poses = parse_json(files[f"{REFERENCE}/{POSES}"])["cam_to_world"]
+        pixels = parse_npy(files[f"{REFERENCE}/{PIXELS}"]).astype("<f4")
     except KeyError as error:
         raise BundleError(f"reference: {error.args[0]} is missing; bundle it again") from error
     if not len(poses) == len(frames) == len(pixels):

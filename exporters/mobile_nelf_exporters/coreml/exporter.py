@@ -49,12 +49,12 @@ from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
 from mobile_nelf_exporters.coreml.convert import convert, package_files
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
-from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
 from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
+from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
@@ -273,12 +273,22 @@ def frame_function(
 ) -> tuple[FrameFunction, Callable[[], tuple[str, float]]]:
     """Returns what renders with a package, and what tells its largest activation so far.
 
-    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does.
-
-    Raises:
-        BundleError: the package does something that the interpreter does not know.
+    A picture is returned in [0, 1] and not rounded to 8 bits, which the platform does. The package
+    runs in a process of its own with limits; what the interpreter does not know is a `BundleError`
+    at the first frame.
     """
-    interpreter = Interpreter(package, emulate_fp16=emulate_fp16)
+    content = {path: np.frombuffer(data, np.uint8) for path, data in package.files.items()}
+    model = FencedModel(
+        package.name,
+        "mobile_nelf_exporters.coreml.served:prepare",
+        content,
+        settings={
+            "name": package.name,
+            "emulate_fp16": emulate_fp16,
+            "threads": torch.get_num_threads(),
+        },
+        seconds=run_seconds(program_cost(program_facts(package)).macs),
+    )
     layout = find_layout(contract.layout)
     scale = 255.0 if contract.output_form == "image" else 1.0
     largest = ("", 0.0)
@@ -286,12 +296,14 @@ def frame_function(
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         nonlocal largest
         uploads = {
-            name: torch.from_numpy(array).float()
+            name: np.ascontiguousarray(array, np.float32)
             for name, array in layout.host(camera, contract.student.encoder).items()
         }
-        image = interpreter.run(uploads)[contract.output.name][0]
-        largest = max(largest, interpreter.largest_activation, key=lambda found: found[1])
-        return np.ascontiguousarray(image.permute(1, 2, 0).numpy() / np.float32(scale))
+        told, results = model.run({}, uploads)
+        found = (str(told["largest"]), float(told["magnitude"]))
+        largest = max(largest, found, key=lambda entry: entry[1])
+        image = results[contract.output.name][0].transpose(1, 2, 0)
+        return np.ascontiguousarray(image / np.float32(scale))
 
     return frame, lambda: largest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +13,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, shown_ball_radius
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
-from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
 from mobile_nelf.export.reference import REFERENCE
@@ -24,6 +25,7 @@ from mobile_nelf_exporters.lens.lint.check import (
     lint_lens_project,
     refuse_old_project,
 )
+from mobile_nelf_exporters.lens.opened import is_studio_file, is_updated, studio_edits
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import (
     MODEL_PATH,
@@ -37,7 +39,7 @@ from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
 from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
-from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.names import LENS_NAME_RULE, check_name, is_lens_name, lens_name_of
 from mobile_nelf_exporters.onnx.build import build_onnx
 from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
 from mobile_nelf_exporters.onnx.runtime import (
@@ -88,7 +90,8 @@ class LensStudioExporter(Exporter[Options]):
             DeployError: the layout cannot hold rays at the border of what was trained, which a
                 lens in the room needs.
         """
-        check_name(name, "lens")
+        check_name(name, "lens project")
+        lens_name = _lens_name(name, options)
         experience = options.experience or "orbit"
         allowed = [layout for layout in LAYOUTS if experience == "orbit" or layout.name != "camera"]
         deployed = world_checkpoint(checkpoint) if experience == "world" else checkpoint
@@ -115,8 +118,8 @@ class LensStudioExporter(Exporter[Options]):
             (contract, model.SerializeToString(deterministic=True)) for model, contract in models
         ]
         files = {
-            **render_lens_project(contents, name, experience),
-            "README.md": render_lens_readme(contents, name, experience),
+            **render_lens_project(contents, name, experience, lens_name),
+            "README.md": render_lens_readme(contents, name, experience, lens_name),
         }
         references = {SMALL_REFERENCE: small[1]} if small in models else {}
         not_measured: tuple[str, ...] = NOT_MEASURED
@@ -156,6 +159,19 @@ class LensStudioExporter(Exporter[Options]):
         refuse_old_project(path)
         return super().find_project(path)
 
+    def tool_edits(
+        self,
+        files: Mapping[str, bytes],
+        changed: Collection[str],
+        is_original: Callable[[str, bytes], bool],
+    ) -> dict[str, str]:
+        """See `Exporter.tool_edits`; the tool is Lens Studio."""
+        return studio_edits(files, changed, is_original)
+
+    def is_tool_file(self, path: str) -> bool:
+        """See `Exporter.is_tool_file`."""
+        return is_studio_file(path)
+
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""
         return check_lens_folder(folder)
@@ -168,8 +184,13 @@ class LensStudioExporter(Exporter[Options]):
         model = parse_model(_model_bytes(files), MODEL_PATH)
         if read_contract(model, MODEL_PATH) != contract:
             raise BundleError(f"{MODEL_PATH}: carries another contract than the manifest")
-        # A project of ours has none, so that even a warning means that something changed.
-        findings = lint_lens_project(files, folder=PROJECT)
+        # A project of ours has none, so that even a warning means that something changed. What a
+        # newer Lens Studio writes is known well enough for errors only.
+        findings = [
+            found
+            for found in lint_lens_project(files, folder=PROJECT)
+            if found.severity == "error" or not is_updated(files)
+        ]
         if findings:
             raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
@@ -197,7 +218,7 @@ class LensStudioExporter(Exporter[Options]):
                 "ONNX Runtime",
                 MODEL_PATH,
                 assumes,
-                frame_function(model, contract),
+                frame_function(model, contract, MODEL_PATH),
                 contract.min_psnr_db,
             )
         )
@@ -214,7 +235,7 @@ class LensStudioExporter(Exporter[Options]):
                     "ONNX Runtime, smaller picture",
                     SMALL_MODEL_PATH,
                     assumes,
-                    frame_function(small, small_contract),
+                    frame_function(small, small_contract, SMALL_MODEL_PATH),
                     contract.min_psnr_db,
                     reference=SMALL_REFERENCE,
                 )
@@ -224,11 +245,22 @@ class LensStudioExporter(Exporter[Options]):
                 "ONNX Runtime, conv weights as fp16",
                 MODEL_PATH,
                 "emulates how Lens Studio stores weights on import",
-                frame_function(with_fp16_weights(model), contract),
+                frame_function(with_fp16_weights(model), contract, MODEL_PATH),
                 min_psnr_db=None,
             )
         )
         return tuple(runtimes)
+
+
+def _lens_name(name: str, options: Options) -> str:
+    if options.lens_name is None:
+        return lens_name_of(name)
+    if not is_lens_name(options.lens_name):
+        raise InputError(
+            f"lens name {options.lens_name!r}: expected {LENS_NAME_RULE}, as Snap takes it",
+            arguments=["lens_name"],
+        )
+    return options.lens_name
 
 
 def _build(

@@ -21,7 +21,7 @@ from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.studio.scripts import ScriptInput, script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL
 from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, PHONE_FOV_DEG, WORLD_DISTANCE_CM
-from mobile_nelf_exporters.names import check_name
+from mobile_nelf_exporters.names import check_name, lens_name_of
 from mobile_nelf_exporters.templates import render_readme, template_environment
 
 __all__ = ["render_lens_project", "render_lens_readme"]
@@ -41,30 +41,35 @@ TEMPLATE_SUFFIX = ".j2"
 
 
 def render_lens_project(
-    models: Sequence[tuple[Contract, bytes]], name: str, experience: Experience = "orbit"
+    models: Sequence[tuple[Contract, bytes]],
+    name: str,
+    experience: Experience = "orbit",
+    lens_name: str | None = None,
 ) -> dict[str, bytes]:
     """Returns a Lens Studio 5.15 project as file contents by relative POSIX path.
 
     Args:
         models: contract and ONNX file of the model, then of the same network on a smaller grid of
             rays if there is one. Tensor names, shapes, camera and orbit come from the contracts.
-        name: of project and lens: ASCII letters, digits, `_` and `-`, starting with a letter.
+        name: of the project: ASCII letters, digits, `_` and `-`, starting with a letter.
         experience: what people do with the lens.
+        lens_name: that people see in Snapchat; made from `name` if `None`.
 
     Returns:
         Files below `lens_project/`, in order of their paths; the same input gives the same bytes.
 
     Raises:
-        InputError: `name` is not a valid lens name.
+        InputError: `name` is not a valid project name.
         MissingExtraError: jinja2 is not installed.
     """
-    check_name(name, "lens")
+    check_name(name, "lens project")
     environment = template_environment()
     contract = models[0][0]
     files = _static_files(contract)
     inputs = script_inputs(files[CONTROLLER_PATH])
     context = {
         "name": name,
+        "lens_name": lens_name or lens_name_of(name),
         "experience": experience,
         "models": models,
         "scene_id": SCENE_ID,
@@ -102,7 +107,10 @@ def render_lens_project(
 
 
 def render_lens_readme(
-    models: Sequence[tuple[Contract, bytes]], name: str, experience: Experience = "orbit"
+    models: Sequence[tuple[Contract, bytes]],
+    name: str,
+    experience: Experience = "orbit",
+    lens_name: str | None = None,
 ) -> bytes:
     """Returns the README of the bundle around a project (see `render_lens_project`)."""
     return render_readme(
@@ -110,6 +118,7 @@ def render_lens_readme(
         name,
         models[0][0],
         experience=experience,
+        lens_name=lens_name or lens_name_of(name),
         small=models[1][0] if len(models) > 1 else None,
         guesses=guesses(),
     )

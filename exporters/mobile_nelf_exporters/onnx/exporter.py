@@ -108,7 +108,7 @@ class OnnxExporter(Exporter[Options]):
         demanded, name = contract.min_psnr_db, "ONNX Runtime"
         if is_quantized(model):
             demanded, name = min(demanded, QUANTIZED_MIN_PSNR_DB), "ONNX Runtime, 8 bits"
-        return (Runtime(name, MODEL, "", frame_function(model, contract), demanded),)
+        return (Runtime(name, MODEL, "", frame_function(model, contract, MODEL), demanded),)
 
 
 def _operator_problems(model: ModelProto) -> Iterator[str]:

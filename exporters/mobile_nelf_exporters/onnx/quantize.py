@@ -66,8 +66,8 @@ def quantized(model: ModelProto, checkpoint: Checkpoint, contract: Contract) -> 
     chosen = _between(list(newer.graph.node), newer, checkpoint)
     if not chosen:
         raise DeployError(
-            "8 bits compute what lies between a student's head and its last stage, and this one has "
-            "nothing there; leave out quantize",
+            "8 bits compute what lies between the head and the last stage of a student, and here "
+            "nothing does; leave out quantize",
             arguments=["quantize"],
         )
     layout = find_layout(contract.layout)

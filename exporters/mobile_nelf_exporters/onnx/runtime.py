@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract, parse_contract
+from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.errors import BundleError
+from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.extras import import_extra
 from mobile_nelf.vocabulary import GELU_SNAP
+from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
 from mobile_nelf_exporters.onnx.picture import student_picture
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 __all__ = [
+    "OnnxSession",
     "frame_function",
     "load_problems",
-    "open_session",
     "parse_model",
     "read_contract",
     "with_fp16_weights",
 ]
 
-#: ONNX Runtime's level of log messages that end the process.
-FATAL = 4
+#: What runs in the child process.
+SERVED = "mobile_nelf_exporters.onnx.served:prepare"
 #: Characters of a message of ONNX Runtime that are shown.
 MAX_REASON = 300
 
@@ -47,6 +49,9 @@ def parse_model(data: bytes, name: str) -> ModelProto:
         model: ModelProto = onnx.load_model_from_string(data)
     except decode_error as error:
         raise BundleError(f"{name}: is not an ONNX model ({error})") from error
+    if model.functions:
+        # Functions that call each other grow without a limit when they are written out.
+        raise BundleError(f"{name}: defines functions of its own, which are not supported")
     return model
 
 
@@ -59,48 +64,102 @@ def read_contract(model: ModelProto, name: str) -> Contract:
     return parse_contract({entry.key: entry.value for entry in model.metadata_props}, name)
 
 
-def open_session(model: ModelProto) -> Any:
-    """Returns an ONNX Runtime session on the CPU.
+class OnnxSession:
+    """A graph in ONNX Runtime on the CPU, in a process of its own with limits."""
 
-    `GeluSnap` runs as the erf form of GELU, which is what its name suggests and nobody documents.
-    """
-    onnxruntime = import_extra("onnxruntime", "lens")
-    options = onnxruntime.SessionOptions()
-    # Its arena never shrinks; several sessions of this size would add up to gigabytes.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(
-        _runnable(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    def __init__(self, model: ModelProto, name: str) -> None:
+        """Takes the graph; it is opened when it is first needed.
+
+        `GeluSnap` runs as the erf form of GELU, which is what its name suggests and nobody
+        documents.
+
+        Args:
+            model: the graph.
+            name: of its file, for messages.
+
+        Raises:
+            MissingExtraError: ONNX Runtime is not installed.
+        """
+        import_extra("onnxruntime", "lens")
+        content = np.frombuffer(_runnable(model).SerializeToString(), np.uint8)
+        self._model = FencedModel(
+            name,
+            SERVED,
+            {"model": content},
+            seconds=run_seconds(_macs(model)),
+        )
+
+    def shapes(self, kind: Literal["inputs", "outputs"]) -> dict[str, tuple[int | None, ...]]:
+        """Returns the sizes of inputs or outputs by name; None for one that is free.
+
+        Raises:
+            BundleError: ONNX Runtime cannot open the graph, or not within the limits.
+        """
+        return {name: tuple(sizes) for name, sizes in self._model.facts[kind].items()}
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """Returns the outputs of these names.
+
+        Raises:
+            BundleError: ONNX Runtime cannot run the graph, or not within the limits.
+        """
+        _, found = self._model.run({"outputs": list(outputs)}, dict(feeds))
+        return [found[name] for name in outputs]
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._model.close()
+
+
+def _macs(model: ModelProto) -> int:
+    try:
+        return model_cost(model).macs
+    except DeployError:  # what its shapes do not tell gets the shortest time
+        return 0
 
 
 def load_problems(model: ModelProto) -> Iterator[str]:
     """Says why ONNX Runtime does not load a model, which may be anybody's; nothing is run."""
-    onnxruntime = import_extra("onnxruntime", "lens")
-    options = onnxruntime.SessionOptions()
-    # Only loading is asked for: optimizing would compute constants, however large.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = FATAL
+    import_extra("onnxruntime", "lens")
+    fenced = FencedModel(
+        "ONNX Runtime does not load it",
+        SERVED,
+        {"model": np.frombuffer(model.SerializeToString(), np.uint8)},
+        # Only loading is asked for: optimizing would compute constants, however large.
+        settings={"optimize": False},
+    )
     try:
-        onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # its classes have no base of their own
-        reason = " ".join(str(error).split())
-        yield f"ONNX Runtime does not load it: {reason[:MAX_REASON]}"
+        assert fenced.facts
+    except BundleError as error:
+        yield str(error)[:MAX_REASON]
+    finally:
+        fenced.close()
 
 
-def frame_function(model: ModelProto, contract: Contract) -> FrameFunction:
+def frame_function(model: ModelProto, contract: Contract, name: str = "") -> FrameFunction:
     """Returns a function that renders the student's picture through ONNX Runtime.
 
     Padding is cut off; a composited picture is taken apart again.
+
+    Args:
+        model: the graph.
+        contract: of the graph.
+        name: of its file, for messages.
     """
-    session = open_session(model)
+    session = OnnxSession(model, name or "the ONNX model")
     layout = find_layout(contract.layout)
     student = contract.student
     top, left = contract.picture_corner
 
     def shown(uploads: dict[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         (image,) = session.run([contract.output.name], uploads)
+        if image.shape != contract.output.shape:
+            raise BundleError(
+                f"{name or 'the ONNX model'}: returns the shape {list(image.shape)}, expected "
+                f"{list(contract.output.shape)}"
+            )
         window = image[0, :, top:, left:][:, : student.image_height, : student.image_width]
         return np.ascontiguousarray(window.transpose(1, 2, 0))
 

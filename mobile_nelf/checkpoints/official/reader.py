@@ -8,15 +8,13 @@ pickled module, if there is one. What nothing says is a guess and is called one.
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from mobile_nelf.cameras import Intrinsics, OrbitLimits
+from mobile_nelf.cameras import MAX_LENGTH, MIN_RADIUS, Intrinsics, OrbitLimits
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.checkpoints.official.architecture import infer_architecture
 from mobile_nelf.checkpoints.official.module import PickledNetwork, pickled_network
@@ -24,6 +22,7 @@ from mobile_nelf.checkpoints.official.names import plain_names
 from mobile_nelf.checkpoints.safe import describe, printable
 from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.plain import from_dict
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import Activation
@@ -237,13 +236,12 @@ def _intrinsics_path(path: Path) -> Path | None:
 def _read_facts(path: Path) -> dict[str, int | float]:
     """Returns the numbers of an `intrinsics.json`, under the names that they have there."""
     try:
-        with path.open(encoding="utf-8") as file:
-            content = json.loads(file.read(MAX_INTRINSICS_BYTES))
+        with path.open("rb") as file:
+            content = parse_json(file.read(MAX_INTRINSICS_BYTES), finite=False)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    # JSON of many brackets exhausts the recursion of its parser.
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is not JSON; expected H, W, focal, near, far") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}; expected H, W, focal, near, far") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object with H, W, focal, near, far")
     facts = {key: content[key] for key in (*_LENS_KEYS, *_ENCODER_KEYS) if key in content}
@@ -291,7 +289,7 @@ def _intrinsics(
 
 def _orbit(camera: CameraOptions, path: Path) -> OrbitLimits:
     radius = (camera.near + camera.far) / 2 if camera.radius is None else camera.radius
-    if not 0.0 < radius < math.inf:
+    if not MIN_RADIUS <= radius <= MAX_LENGTH:
         raise CheckpointError(f"{path}: need a positive camera radius, found {radius}")
     return OrbitLimits(
         target=(0.0, 0.0, 0.0),

@@ -147,8 +147,7 @@ def open_archive(path: Path) -> Iterator[TorchArchive]:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
             if not head.startswith(b"PK\x03\x04"):
-                kind = wrong_kind(head, path.name)
-                raise CheckpointError(f"{path}: {kind or _kind(head)}")
+                raise CheckpointError(f"{path}: {_kind(head, path.name)}")
             file.seek(0)
             try:
                 zip_file = zipfile.ZipFile(file)
@@ -164,10 +163,12 @@ def _damaged(path: Path) -> CheckpointError:
     return CheckpointError(f"{path}: is truncated or damaged; copy or download it again")
 
 
-def _kind(head: bytes) -> str:
+def _kind(head: bytes, name: str) -> str:
     """Says what a file that starts with `head` is."""
     if not head:
         return f"is empty, {_EXPECTED}"
+    if known := wrong_kind(head, name):
+        return f"{known}; {_EXPECTED}"
     for magic, kind in _KINDS:
         if head.startswith(magic):
             return f"{kind}; {_EXPECTED}"

@@ -16,6 +16,7 @@ from mobile_nelf.cli._printing import (
     print_table,
     size_text,
 )
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles.measured import Imported
@@ -94,7 +95,7 @@ def import_command(
             click.echo()
             print_report_table(table)
         click.echo()
-        print_fields({"next": f"mnelf compare {imported.bundle}"})
+        print_fields({"next": command_line("compare {}", imported.bundle)})
     ctx.exit(1 if wrong else 0)
 
 

@@ -26,6 +26,7 @@ from mobile_nelf.cli._printing import (
     size_text,
 )
 from mobile_nelf.cli._target_options import target_help, target_options_of_all
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles import Bundle
@@ -89,10 +90,16 @@ def command(
 
         checkpoint = only_checkpoint(Path())
         click.echo(plain(f"{checkpoint}: the only checkpoint of this folder"), err=True)
-    trained = load(checkpoint, camera, trained_activation)
     plans = plan_bundles(
-        targets, checkpoint.stem, output=output, name=name, options=chosen, force=force
+        targets,
+        checkpoint.stem,
+        output=output,
+        name=name,
+        options=chosen,
+        force=force,
+        inputs=[checkpoint],
     )
+    trained = load(checkpoint, camera, trained_activation)
     with progress_bar() as on_progress:
         bundles = create_bundles(trained, plans, on_progress)
     if as_json:
@@ -119,6 +126,7 @@ def _print(bundle: Bundle) -> None:
             f"{contract.student.image_height}",
             "layout": f"{contract.layout} ({manifest.layout_reason})",
             "activation": contract.activation,
+            "guessed": manifest.provenance.get("guessed", ""),
             "upload": f"{size_text(contract.upload_bytes)} a frame",
             **inspection_fields(manifest.inspection),
         }
@@ -133,7 +141,7 @@ def _print(bundle: Bundle) -> None:
         {
             "not measured": "; ".join(manifest.not_measured),
             "look at": str(bundle.path / REPORT_NAME),
-            "next": f"mnelf verify {bundle.path}",
+            "next": command_line("verify {}", bundle.path),
             "then": bundle.next_step,
         }
     )

@@ -11,6 +11,7 @@ from mobile_nelf.cli._options import common_options, examples, force_option, pat
 from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
 from mobile_nelf.cli._training import device_option, seed_option
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.scenes import Scene
@@ -57,10 +58,12 @@ def command(
     command is repeated.
     """
     from mobile_nelf.compute import compute_device
+    from mobile_nelf.outputs import refuse_inputs
     from mobile_nelf.teachers.files import load_teacher
     from mobile_nelf.training.plan import read_photos
     from mobile_nelf.training.views.pseudo_set import PseudoSetConfig, write_pseudo_set
 
+    refuse_inputs(output, [teacher, scene])
     trained = load_teacher(teacher, compute_device(device))
     photos = read_photos(scene)
     opening = [*photos.notices, f"{scene}: {views:,} views of {teacher}"]
@@ -86,6 +89,6 @@ def _print(output: Path, scene: Path, photos: Scene, views: int, as_json: bool) 
         {
             "pseudo set": f"{output}, {views} views of {lens.width}×{lens.height}, "
             f"{size_text(size)}",
-            "next": f"mnelf student {scene} -o student.pt --views {output}",
+            "next": command_line("student {} -o student.pt --views {}", scene, output),
         }
     )

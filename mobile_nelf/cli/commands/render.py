@@ -72,9 +72,11 @@ def command(
     of frames.
     """
     from mobile_nelf.film import render
+    from mobile_nelf.outputs import check_output
 
     placed = any(value is not None for value in (azimuth, elevation, radius))
     path = output or Path(f"{checkpoint.stem}.{'png' if placed else 'gif'}")
+    check_output(path, force, [checkpoint])
     trained = load(checkpoint, camera, trained_activation)
     with progress_bar() as on_progress:
         done = render(

@@ -54,9 +54,11 @@ def command(
     are all there is, and the quality stays modest. An interrupted run resumes when the command is
     repeated.
     """
+    from mobile_nelf.runs import check_writable
     from mobile_nelf.training.plan import StudentChoices, plan_student
     from mobile_nelf.training.student.make import train_student
 
+    check_writable(output, [scene, *filter(None, [teacher, views, chosen["initial"]])])
     choices = StudentChoices(**chosen)
     plan = plan_student(scene, choices, teacher=teacher, views=views, device=device)
     origin = f"views of {teacher}" if teacher else str(views or "the photos")

@@ -12,6 +12,7 @@ from mobile_nelf.cli._printing import print_fields, print_json, size_text
 from mobile_nelf.cli._progress import run_report
 from mobile_nelf.cli._training import backend_option, device_option, preset_option, seed_option
 from mobile_nelf.cli.commands.eval import print_evaluation
+from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.scenes import Scene
@@ -50,9 +51,11 @@ def command(
 
     An interrupted run resumes when the command is repeated.
     """
+    from mobile_nelf.runs import check_writable
     from mobile_nelf.training.plan import read_photos, teacher_config
     from mobile_nelf.training.teacher.make import make_teacher
 
+    check_writable(output, [scene])
     photos = read_photos(scene)
     config = teacher_config(preset, steps, backend, device, seed)
     opening = [*photos.notices, f"{scene}: teacher on back-end {config.backend}"]
@@ -90,7 +93,7 @@ def _print(made: MadeTeacher, path: Path, photos: Scene, as_json: bool) -> None:
             "teacher": f"{made.path}, {size_text(made.path.stat().st_size)}",
             "back-end": made.trained.teacher.config.backend,
             "rendering": f"{made.view_seconds:.3g} s a view of {lens.width}×{lens.height}",
-            "next": f"mnelf student {path} -o student.pt --teacher {made.path}",
+            "next": command_line("student {} -o student.pt --teacher {}", path, made.path),
         }
     )
     click.echo()

@@ -57,9 +57,11 @@ def command(
     on the photos, and judges it on the test views. An interrupted run resumes when
     the command is repeated. Under torchrun all processes train the student.
     """
+    from mobile_nelf.runs import check_writable
     from mobile_nelf.training.pipeline import train_scene
     from mobile_nelf.training.plan import StudentChoices, plan_scene
 
+    check_writable(output, [scene, *filter(None, [chosen["initial"]])])
     choices = StudentChoices(**chosen)
     plan = plan_scene(scene, choices, teacher_steps=teacher_steps, backend=backend, device=device)
     with run_report(output, _opening(scene, plan), _stages(plan)) as report:

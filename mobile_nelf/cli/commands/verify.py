@@ -36,8 +36,9 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
     """Verify a bundle again from its files.
 
     Checks every hash, the contract and the operators, then runs the model on the reference poses
-    and compares the frames. Scripts of a lens run if the bundle was made on this machine, or with
-    --run-scripts. Exits with 1 if anything does not hold.
+    and compares the frames. Models run in a process of their own with limits of time and memory.
+    Scripts of a lens run if the bundle was made on this machine, or with --run-scripts. Exits with
+    1 if anything does not hold.
     """
     from mobile_nelf.bundles import verify_bundle
 
@@ -59,6 +60,7 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
                 "legs": [to_dict(leg) for leg in result.legs],
                 "not_repeated": not_repeated,
                 "unlisted": list(result.unlisted),
+                "remarks": list(result.remarks),
             }
         )
     else:
@@ -76,6 +78,8 @@ def command(ctx: click.Context, bundle: Path, run_scripts: bool, as_json: bool) 
         click.echo()
         for leg in not_repeated:
             print_note("skipped here", leg)
+        for remark in result.remarks:
+            print_note("note", remark)
         for problem in result.problems:
             print_note("problem", problem)
         partly = " (some checks were skipped, see above)" if result.not_repeated else ""

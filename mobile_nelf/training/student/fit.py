@@ -21,7 +21,7 @@ from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.rendering import render_frame
-from mobile_nelf.runs import load_state, save_state
+from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.log import RunLog
@@ -262,6 +262,9 @@ class _Fit:
             state = load_state(self._state_path, self._key, names)
         state = self._run.ranks.from_main(state)
         if state is not None:
-            self._learner.load(state)
-            self._checks = _Checks(**state["checks"])
-            self._done, self._seconds = int(state["step"]), float(state["seconds"])
+            with taking_up(self._state_path):
+                self._learner.load(state)
+                self._checks = _Checks(**state["checks"])
+                self._done, self._seconds = int(state["step"]), float(state["seconds"])
+                if not 0 <= self._done <= self._config.steps:
+                    raise ValueError(f"step {self._done}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,29 @@ from typing import Any
 from torch import Tensor
 
 from mobile_nelf._version import __version__
-from mobile_nelf.checkpoints import save_checkpoint
+from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate, require_metrics
-from mobile_nelf.plain import to_dict
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
+from mobile_nelf.runs import (
+    check_run_output,
+    check_writable,
+    config_path,
+    finish_run,
+    hold_run,
+    open_run_folder,
+    put_in_place,
+    result_path,
+    write_settings,
+)
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig, PhotoStageConfig
 from mobile_nelf.training.ranks import launched
 from mobile_nelf.training.student.fit import fit_stage
-from mobile_nelf.training.student.stage import FitProgress, FitResult, Run, Stage, state_path
+from mobile_nelf.training.student.stage import FitProgress, FitResult, Run, Stage
 from mobile_nelf.training.views.sources import PhotoViews, ViewSource, check_size
 from mobile_nelf.vocabulary import DeviceName
 
@@ -116,7 +127,7 @@ def train_student(
         TrainingError: the student collapsed to one colour, or left the finite numbers.
         MissingExtraError: the packages that judge the test views are not installed.
     """
-    check_output(output, force)
+    check_writable(output, [scene.path])
     photos = PhotoViews(scene.views("train"))
     check_size(str(scene.path), photos.size, plan.student)
     if scene.test:
@@ -124,47 +135,72 @@ def train_student(
     stages = _stages(scene, plan, source)
     results: list[FitResult] = []
     checkpoint = initial
-    with launched(device) as ranks, open_run_folder(output) as folder:
-        lens_camera = (scene.test or scene.train)[0].camera
-        run = Run(folder, ranks, lens_camera, on_fit, on_progress)
-        for stage in stages:
-            results.append(fit_stage(plan.student, stage, run, checkpoint))
-            checkpoint = Checkpoint(
-                student=plan.student,
-                intrinsics=scene.train[0].camera.intrinsics,
-                orbit=scene.orbit,
-                weights=results[-1].weights,
-            )
-    if not ranks.main or checkpoint is None:
-        return None
-    settings = {
-        "command": command,
-        "version": __version__,
-        "scene": scene.path.resolve().name,
-        "views": stages[0].source.identity(),
-        "processes": ranks.world,
-        "initial": None if initial is None else initial.weights_sha256(),
-        **to_dict(plan),
-    }
-    checkpoint = replace(
-        checkpoint,
-        weights=_rounded(checkpoint.weights) if plan.half else checkpoint.weights,
-        provenance=_provenance(settings, results),
-    )
-    evaluation = evaluate(checkpoint, scene, on_progress) if scene.test else None
-    if evaluation is not None:
+    with ExitStack() as opened:
+        with launched(device) as ranks:
+            opened.enter_context(hold_run(output, main=ranks.main))
+            settings = {
+                "command": command,
+                "version": __version__,
+                "scene": scene.path.resolve().name,
+                "views": stages[0].source.identity(),
+                "processes": ranks.world,
+                "initial": None if initial is None else initial.weights_sha256(),
+                **to_dict(plan),
+            }
+            told = ranks.from_main(finish_run(output, settings) if ranks.main else None)
+            if told is not None and not force:
+                return _finished(output, told) if ranks.main else None
+            check_run_output(output, force, [scene.path])
+            folder = opened.enter_context(open_run_folder(output))
+            lens_camera = (scene.test or scene.train)[0].camera
+            run = Run(folder, ranks, lens_camera, on_fit, on_progress)
+            for stage in stages:
+                results.append(fit_stage(plan.student, stage, run, checkpoint))
+                checkpoint = Checkpoint(
+                    student=plan.student,
+                    intrinsics=scene.train[0].camera.intrinsics,
+                    orbit=scene.orbit,
+                    weights=results[-1].weights,
+                )
+        if not ranks.main or checkpoint is None:
+            return None
         checkpoint = replace(
             checkpoint,
-            metrics=evaluation.as_metrics(),
-            provenance={**checkpoint.provenance, "protocol": PROTOCOL},
+            weights=_rounded(checkpoint.weights) if plan.half else checkpoint.weights,
+            provenance=_provenance(settings, results),
         )
-    write_settings(settings, config_path(output))
-    save_checkpoint(checkpoint, output, half=plan.half)
-    for stage in stages:
-        state_path(folder, stage.name).unlink(missing_ok=True)
+        evaluation = evaluate(checkpoint, scene, on_progress) if scene.test else None
+        if evaluation is not None:
+            checkpoint = replace(
+                checkpoint,
+                metrics=evaluation.as_metrics(),
+                provenance={**checkpoint.provenance, "protocol": PROTOCOL},
+            )
+        write_settings(settings, config_path(output))
+        save_checkpoint(checkpoint, result_path(output), half=plan.half)
+        put_in_place(output, settings, _told(evaluation, results))
     return TrainedStudent(
         output, checkpoint, evaluation, results[0], results[1] if len(results) > 1 else None
     )
+
+
+def _told(evaluation: Evaluation | None, results: list[FitResult]) -> dict[str, Any]:
+    """Returns what a finished run tells beside its checkpoint, in plain values."""
+    return {
+        "evaluation": evaluation and to_dict(evaluation),
+        "results": [
+            {name: value for name, value in vars(result).items() if name != "weights"}
+            for result in results
+        ],
+    }
+
+
+def _finished(output: Path, told: dict[str, Any]) -> TrainedStudent:
+    """Returns the run whose process died when all was done but the cleaning."""
+    checkpoint = load_checkpoint(output)
+    first, *last = (FitResult(weights={}, **result) for result in told["results"])
+    evaluation = None if told["evaluation"] is None else from_dict(Evaluation, told["evaluation"])
+    return TrainedStudent(output, checkpoint, evaluation, first, last[0] if last else None)
 
 
 def _stages(scene: Scene, plan: StudentPlan, source: ViewSource | None) -> list[Stage]:

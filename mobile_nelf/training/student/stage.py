@@ -81,7 +81,7 @@ class FitResult:
     """What a stage leaves.
 
     Attributes:
-        weights: state dict of the student.
+        weights: state dict of the student; empty for a run that an earlier process had finished.
         steps: steps done; fewer than asked for if patience ran out.
         views: different views that were at hand, in all processes.
         photo_psnr_db: of the photos with `weights`; None if none were measured.

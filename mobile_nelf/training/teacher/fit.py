@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mobile_nelf.errors import OutputError
 from mobile_nelf.plain import to_dict
-from mobile_nelf.runs import load_state, save_state
+from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
@@ -96,10 +96,16 @@ def train_teacher(
     names = ("field", "optimizer", "density", "mask", "step", "seconds", "rays")
     state = load_state(state_path, run, names)
     if state is not None:
-        field.load_state_dict(state["field"])
-        optimizer.load_state_dict(state["optimizer"])
-        grid.density, grid.mask = state["density"].to(device), state["mask"].to(device)
-        first, seconds, rays = state["step"], state["seconds"], state["rays"]
+        with taking_up(state_path):
+            field.load_state_dict(state["field"])
+            optimizer.load_state_dict(state["optimizer"])
+            density, mask = state["density"].to(device), state["mask"].to(device)
+            if (density.shape, mask.shape) != (grid.density.shape, grid.mask.shape):
+                raise ValueError(f"an occupancy of {list(density.shape)} cells")
+            grid.density, grid.mask = density, mask
+            first, seconds, rays = int(state["step"]), float(state["seconds"]), int(state["rays"])
+            if not (0 <= first <= config.steps and 0 < rays <= config.samples):
+                raise ValueError(f"step {first} with {rays} rays")
     with closing(RunLog(state_path.parent, STAGE, first)) as log:
         began = time.monotonic() - seconds
         errors: list[float] = []  # mean squared errors of the steps since the last log line

@@ -5,21 +5,32 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mobile_nelf._version import __version__
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate_teacher, require_metrics
-from mobile_nelf.plain import to_dict
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.runs import check_output, config_path, open_run_folder, write_settings
+from mobile_nelf.runs import (
+    check_run_output,
+    check_writable,
+    config_path,
+    finish_run,
+    hold_run,
+    open_run_folder,
+    put_in_place,
+    result_path,
+    write_settings,
+)
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
-from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
+from mobile_nelf.teachers.files import TrainedTeacher, load_teacher, save_teacher
 from mobile_nelf.teachers.teacher import Teacher
 from mobile_nelf.training.ranks import launched
 from mobile_nelf.training.teacher.fit import TeacherProgress, train_teacher
@@ -109,42 +120,55 @@ def make_teacher(
         OutputError: `output` exists or cannot be written.
         MissingExtraError: the back-end, or a package that judges the test views, is not installed.
     """
-    with launched(device) as ranks:
-        if not ranks.main:
-            return None
-        check_output(output, force)
-        if config.backend == "tinycudann" and ranks.device.type != "cuda":
-            raise InputError(
-                "tinycudann computes on an NVIDIA GPU only; choose backend torch or device cuda",
-                arguments=["backend", "device"],
-            )
-        photos = PhotoViews(scene.views("train")).identity()
-        if scene.test:
-            require_metrics()
-        with nullcontext(folder) if folder else open_run_folder(output) as folder:
+    with ExitStack() as opened:
+        with launched(device) as ranks:
+            if not ranks.main:
+                return None
+            check_writable(output, [scene.path])
+            own_run = folder is None
+            if own_run:
+                opened.enter_context(hold_run(output))
+            if config.backend == "tinycudann" and ranks.device.type != "cuda":
+                raise InputError(
+                    "tinycudann computes on an NVIDIA GPU only; choose backend torch or device "
+                    "cuda",
+                    arguments=["backend", "device"],
+                )
+            photos = PhotoViews(scene.views("train")).identity()
+            settings = {
+                "command": command,
+                "version": __version__,
+                "scene": scene.path.resolve().name,
+                "photos": photos,
+                **to_dict(config),
+            }
+            told = finish_run(output, settings) if own_run else None
+            if told is not None and not force:
+                return _finished(output, told, scene, ranks.device)
+            check_run_output(output, force, [scene.path])
+            if scene.test:
+                require_metrics()
+            folder = folder or opened.enter_context(open_run_folder(output))
             state = state_path(folder)
             teacher = train_teacher(scene, config, state, ranks.device, on_step)
-    settings = {
-        "command": command,
-        "version": __version__,
-        "scene": scene.path.resolve().name,
-        "photos": photos,
-        **to_dict(config),
-    }
-    provenance = {
-        "source": command,
-        **{name: settings[name] for name in ("scene", "photos", "version")},
-        "steps": str(config.steps),
-    }
-    evaluation = evaluate_teacher(teacher, scene, on_progress) if scene.test else None
-    trained = TrainedTeacher(
-        teacher,
-        evaluation.as_metrics() if evaluation else {},
-        {**provenance, "protocol": PROTOCOL} if evaluation else provenance,
-    )
-    write_settings(settings, config_path(output))
-    save_teacher(trained, output)
-    state.unlink(missing_ok=True)
+        provenance = {
+            "source": command,
+            **{name: settings[name] for name in ("scene", "photos", "version")},
+            "steps": str(config.steps),
+        }
+        evaluation = evaluate_teacher(teacher, scene, on_progress) if scene.test else None
+        trained = TrainedTeacher(
+            teacher,
+            evaluation.as_metrics() if evaluation else {},
+            {**provenance, "protocol": PROTOCOL} if evaluation else provenance,
+        )
+        write_settings(settings, config_path(output))
+        if own_run:
+            save_teacher(trained, result_path(output))
+            put_in_place(output, settings, {"evaluation": evaluation and to_dict(evaluation)})
+        else:
+            save_teacher(trained, output)
+            state.unlink(missing_ok=True)
     return MadeTeacher(output, trained, evaluation, view_seconds(teacher, scene))
 
 
@@ -156,3 +180,12 @@ def view_seconds(teacher: Teacher, scene: Scene) -> float:
     for index in range(1, 1 + TIMED_VIEWS):
         teacher.render(cameras.camera(index))
     return (time.perf_counter() - began) / TIMED_VIEWS
+
+
+def _finished(
+    output: Path, told: dict[str, Any], scene: Scene, device: torch.device
+) -> MadeTeacher:
+    """Returns the run whose process died when all was done but the cleaning."""
+    trained = load_teacher(output, device)
+    evaluation = None if told["evaluation"] is None else from_dict(Evaluation, told["evaluation"])
+    return MadeTeacher(output, trained, evaluation, view_seconds(trained.teacher, scene))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mobile_nelf.disk import io_reason
 from mobile_nelf.errors import OutputError, SceneError
 from mobile_nelf.pictures import ByteImage
 from mobile_nelf.progress import Progress, counted
@@ -149,7 +150,7 @@ class ViewCache:
             self._records = np.memmap(records_path, RECORD, "r+", len(key), shape[:1])
         except OSError as error:
             raise OutputError(
-                f"{path}: cannot be written ({error.strerror}); its size is "
+                f"{path}: cannot be written ({io_reason(error)}); its size is "
                 f"{sizes[path] / 1e6:.0f} MB, and a smaller cache will do"
             ) from error
 

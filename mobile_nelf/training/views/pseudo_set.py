@@ -13,7 +13,8 @@ import hashlib
 import io
 import json
 import math
-import tempfile
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ import numpy as np
 from PIL import Image
 
 from mobile_nelf._version import __version__
-from mobile_nelf.atomic import partial_path, refuse_existing, replace_file
+from mobile_nelf.atomic import partial_path, replace_file, replace_folder
 from mobile_nelf.cameras import Camera, Intrinsics
+from mobile_nelf.disk import io_reason
 from mobile_nelf.errors import InputError, OutputError, SceneError
+from mobile_nelf.outputs import check_output, files_below, names_text
+from mobile_nelf.parsing import read_json
 from mobile_nelf.pictures import ByteImage
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import Progress, counted, silent
-from mobile_nelf.runs import differing_names, open_run_folder
+from mobile_nelf.runs import differing_names, hold_run, open_run_folder, run_folder
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.scenes.readers.pseudo_npy import INFO as PSEUDO_NPY
 from mobile_nelf.scenes.readers.pseudo_npy import read_pseudo_npy
@@ -42,6 +46,9 @@ SETTINGS = "pseudo_set.json"
 CAMERAS = "transforms_train.json"
 IMAGES = "train"
 LOSSLESS = 100
+
+#: What a set consists of.
+OWN_FILES = re.compile(rf"{re.escape(SETTINGS)}|{re.escape(CAMERAS)}|{IMAGES}/r_\d{{5,}}\.webp")
 
 
 @dataclass(frozen=True)
@@ -104,12 +111,7 @@ def write_pseudo_set(
         InputError: the folder beside `output` belongs to another run.
         OutputError: `output` exists or cannot be written.
     """
-    refuse_existing(output, force)
-    if output.exists() and not (output / SETTINGS).is_file():
-        raise OutputError(
-            f"{output}: is not a pseudo set, so force does not replace it; choose another output",
-            arguments=["output"],
-        )
+    check_output(output, True, [scene.path])
     settings = {
         "command": "mnelf distill",
         "version": __version__,
@@ -117,16 +119,20 @@ def write_pseudo_set(
         "source": pseudo_views(trained, scene, config.seed).identity(),
         **to_dict(config),
     }
-    with open_run_folder(output) as folder:
-        try:
-            _claim(folder, settings)
-            _render(trained, scene, config, folder, on_progress)
-            _put_in_place(folder, output)
-        except OSError as error:
-            raise OutputError(
-                f"{folder}: cannot be written ({error.strerror or error}); free some space and "
-                "repeat the command to resume"
-            ) from error
+    with hold_run(output):
+        _drop_replaced(run_folder(output), output, settings)
+        _check_output(output, force, scene.path)
+        with open_run_folder(output) as folder:
+            try:
+                _claim(folder, settings)
+                _render(trained, scene, config, folder, on_progress)
+                _check_output(output, force, scene.path)  # somebody may have been there meanwhile
+                replace_folder(folder, output)
+            except OSError as error:
+                raise OutputError(
+                    f"{folder}: cannot be written ({io_reason(error)}); free some space and "
+                    "repeat the command to resume"
+                ) from error
 
 
 def _render(
@@ -164,7 +170,7 @@ def read_pseudo_set(path: Path) -> tuple[View, ...]:
             f"{path}: is not a pseudo set, expected a folder that `mnelf distill` wrote"
         )
     try:
-        frames = json.loads((path / CAMERAS).read_text(encoding="utf-8"))["frames"]
+        frames = read_json(path / CAMERAS)["frames"]
         return tuple(_view(path, frame) for frame in frames)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -206,9 +212,9 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         replace_file(path, _json(settings))
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error}); delete {folder}") from error
+        raise InputError(f"{path}: {error}; delete {folder}") from error
     differing = differing_names(settings, found)
     if differing:
         raise InputError(
@@ -217,13 +223,33 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _put_in_place(folder: Path, output: Path) -> None:
-    """Moves a finished folder to `output`; what was there goes only when that is certain."""
-    parent = output.absolute().parent
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as scratch:
-        if output.exists():
-            output.rename(Path(scratch) / "replaced")
-        folder.rename(output)
+def _check_output(output: Path, force: bool, scene: Path) -> None:
+    """Refuses to replace anything but a pseudo set with nothing else in it."""
+    check_output(output, force, [scene])
+    if not output.exists():
+        return
+    if not (output / SETTINGS).is_file():
+        raise OutputError(
+            f"{output}: is not a pseudo set, so force does not replace it; choose another output",
+            arguments=["output"],
+        )
+    others = [name for name in files_below(output) if not OWN_FILES.fullmatch(name)]
+    if others:
+        raise OutputError(
+            f"{output}: contains files that are not of a pseudo set, which force would delete "
+            f"({names_text(others)}); move them elsewhere, or choose another output",
+            arguments=["output"],
+        )
+
+
+def _drop_replaced(folder: Path, output: Path, settings: dict[str, Any]) -> None:
+    """Removes the set that the one at `output` has replaced, if the process died right then.
+
+    Both are whole, and the one at `output` is the one that was to be made.
+    """
+    whole = all((path / CAMERAS).is_file() for path in (folder, output))
+    if whole and (output / SETTINGS).read_bytes() == _json(settings):
+        shutil.rmtree(folder)
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -32,6 +32,7 @@ from mobile_nelf_exporters.lens.studio.yaml import (
     references,
     tagged_nodes,
 )
+from mobile_nelf_exporters.names import is_lens_name, lens_name_of
 from tests.helpers.lens.contracts import FULL_ORBIT, LAYOUT_NAMES, lens_contract, room_contract
 from tests.helpers.students import random_checkpoint
 
@@ -309,14 +310,25 @@ def test_text_files_have_unix_line_ends_and_end_in_one(files):
 @pytest.mark.parametrize("name", ["true", "null", "No", "a" * 64, "Mic-2_b"])
 def test_names_that_yaml_could_misread_stay_text(name):
     files = render(lens_contract("camera"), name)
-    assert yaml.safe_load(files[f"lens_project/{name}.esproj"])["metaInfo"]["lensName"] == name
+    shown = yaml.safe_load(files[f"lens_project/{name}.esproj"])["metaInfo"]["lensName"]
+    assert shown == lens_name_of(name)
+    assert is_lens_name(shown)
+
+
+def test_the_lens_may_be_called_otherwise_than_the_project():
+    models = [(lens_contract("camera"), b"")]
+    files = render_lens_project(models, "mic", lens_name="Null 1")
+    assert yaml.safe_load(files["lens_project/mic.esproj"])["metaInfo"]["lensName"] == "Null 1"
+    readme = render_lens_readme(models, "mic", lens_name="Null 1").decode()
+    assert readme.lstrip().startswith("# Null 1: ")
+    assert "Snap accepts `Null 1` as the name" in readme
 
 
 @pytest.mark.parametrize(
     "name", ["", "my lens", "7up", "../up", "a/b", "a" * 65, "Mïc", "x\n", '{{ "x" }}', "-x"]
 )
 def test_other_names_are_refused(name):
-    with pytest.raises(InputError, match="lens name"):
+    with pytest.raises(InputError, match="lens project name"):
         render(lens_contract("camera"), name)
 
 

@@ -85,6 +85,7 @@ CAMERAS = (
         {
             "OPENCV with k4": top(k1=0.02, k2=-0.01, k3=0.01, k4=0.005),
             "FULL_OPENCV": top(camera_model="FULL_OPENCV", k1=0.05, k4=0.04),
+            "in small letters": top(camera_model="opencv", k1=0.01),
             "fisheye": top(camera_model="OPENCV_FISHEYE", k1=0.01),
             "SIMPLE_RADIAL": lens_of_colmap("SIMPLE_RADIAL", [20.0, 8.0, 6.0, -0.05]),
             "FOV": lens_of_colmap("FOV", [20.0, 20.0, 8.0, 6.0, 0.3]),

@@ -145,8 +145,15 @@ def test_unknown_names_are_refused(checkpoint, tmp_path):
         create_bundle(checkpoint, target="android", output=tmp_path / "b")
     with pytest.raises(InputError, match=r"onnx\.layout: expected one of \['factored'.*'tiles'"):
         create_bundle(checkpoint, target="onnx", output=tmp_path / "b", options={"layout": "tiles"})
-    with pytest.raises(InputError, match="lens name 'a b': expected up to 64"):
+    with pytest.raises(InputError, match="lens project name 'a b': expected up to 64"):
         create_bundle(checkpoint, target="lens", output=tmp_path / "b", name="a b")
+    with pytest.raises(InputError, match="lens name 'My_mic': expected up to 18 letters"):
+        create_bundle(
+            checkpoint, target="lens", output=tmp_path / "b", options={"lens_name": "My_mic"}
+        )
+    for name in ("a\nb", "x" * 65):
+        with pytest.raises(InputError, match="expected up to 64 characters in one line"):
+            create_bundle(checkpoint, target="onnx", output=tmp_path / "b", name=name)
     assert list(tmp_path.iterdir()) == []
     assert {"lens", "onnx"} <= set(exporter_targets())
 
@@ -158,6 +165,13 @@ def test_the_project_name_is_made_from_the_folder(checkpoint, tmp_path, folder, 
     bundle = create_bundle(checkpoint, target="lens", output=tmp_path / folder)
     assert bundle.manifest.name == name
     assert (bundle.path / "lens_project" / f"{name}.esproj").is_file()
+
+
+def test_names_are_no_markup(checkpoint, tmp_path):
+    name = "_a_ *b* [c](d) <img> `e` f_g-h"
+    bundle = create_bundle(checkpoint, target="onnx", output=tmp_path / "b", name=name)
+    title = (bundle.path / "README.md").read_text().splitlines()[0]
+    assert title.startswith(r"# \_a\_ \*b\* \[c\](d) \<img\> \`e\` f_g-h: a neural")
 
 
 def test_a_student_too_large_for_the_budget_is_refused(tmp_path):

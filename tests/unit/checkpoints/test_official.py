@@ -228,8 +228,8 @@ def test_samples_and_frequencies_must_make_the_channels(official, tmp_path, refu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
+        ("", "is cut off or not JSON"),
+        ("[" * 100_000, "is nested more deeply than"),
         ("[1]", "expected a JSON object"),
         ('{"W": 6, "near": 2, "far": 6}', "H, focal missing"),
         ('{"H": 5, "W": "6", "focal": 8, "near": 2, "far": 6}', "W is a value of type str"),
@@ -252,12 +252,14 @@ def test_broken_intrinsics(official, tmp_path, text, message):
     [
         ({"near": 0, "far": 1}, "forward-facing scene in NDC, which is not supported yet"),
         ({"near": 6.0, "far": 2.0}, "need 0 <= near < far"),
-        ({"near": float("nan")}, "need 0 <= near < far"),
+        ({"near": float("nan")}, "camera.near: expected a finite number, found nan"),
         ({"focal": 0.0}, "need positive focal lengths"),
         ({"W": 0}, "ray grid must be positive"),
         ({"radius": -4.0}, "need a positive camera radius"),
-        ({"radius": float("inf")}, "need a positive camera radius"),
-        ({"focal": 10**400}, "larger integer"),
+        ({"radius": float("inf")}, "camera.radius: expected a finite number, found inf"),
+        ({"focal": 10**400}, "expected integers up to 2⁵³"),
+        ({"focal": 5e-324}, "need positive focal lengths"),
+        ({"W": 10**6, "H": 10**6}, "need a ray grid of at most 1048576 rays"),
     ],
 )
 def test_impossible_lenses(official, tmp_path, change, message):

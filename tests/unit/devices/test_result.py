@@ -112,8 +112,8 @@ REFUSED = [
     (f"{LATENCY}.count", 0, "result.runs[0].latency_ms: count is 0, expected a finite number"),
     (f"{LATENCY}.p50", "10", "result.runs[0].latency_ms.p50: expected float, found '10'"),
     (f"{LATENCY}.min", -1.0, "min is -1.0, expected a finite number above 0"),
-    (f"{LATENCY}.max", float("nan"), "max is nan, expected a finite number above 0"),
-    (f"{LATENCY}.max", float("inf"), "max is inf, expected a finite number above 0"),
+    (f"{LATENCY}.max", float("nan"), ".latency_ms.max: expected a finite number, found nan"),
+    (f"{LATENCY}.max", float("inf"), ".latency_ms.max: expected a finite number, found inf"),
     (f"{LATENCY}.p50", 12.5, "p50 is 12.5 and p90 is 12.0, expected p50 <= p90"),
     (f"{LATENCY}.p90", 14.5, "p90 is 14.5 and p99 is 14.0, expected p90 <= p99"),
     (f"{LATENCY}.p99", 15.5, "p99 is 15.5 and max is 15.0, expected p99 <= max"),
@@ -136,7 +136,11 @@ REFUSED = [
     ),
     ("runs.0.self_check.frames", 3, "frames is 3 and psnr_db has 2 values"),
     ("runs.0.self_check.worst_psnr_db", 61.5, "worst_psnr_db is 61.5, expected the smallest"),
-    ("runs.0.self_check.psnr_db.1", float("nan"), "psnr_db has a value that is not finite"),
+    (
+        "runs.0.self_check.psnr_db.1",
+        float("nan"),
+        "psnr_db[1]: expected a finite number, found nan",
+    ),
 ]
 
 
@@ -165,7 +169,7 @@ def test_a_setting_that_was_run_twice_is_refused(manifest, read):
 
 @pytest.mark.parametrize("text", ["", "{", "\x00\x01", "[" * 100_000, '{"schema"'])
 def test_what_is_no_json_is_refused(read, text):
-    with pytest.raises(InputError, match="cannot be read as JSON"):
+    with pytest.raises(InputError, match=r"is cut off or not JSON|is nested more deeply"):
         read(text)
 
 

@@ -282,3 +282,14 @@ def test_a_fan_is_noticed_where_depths_are_known() -> None:
     assert "look away" in notice
     with pytest.raises(SceneError, match="look away"):
         pose_notices(poses, "f", own_axes=True)
+
+
+def test_a_better_convention_is_noticed_where_both_fit_somewhat() -> None:
+    """By hand, axes never meet so closely that another convention is sure."""
+    world = Elsewhere.random(1)
+    poses = captures(np.random.default_rng(1))["spiral"]
+    whole = [np.vstack([world.pose(pose), [0, 0, 0, 1]]) for pose in poses]
+    given = np.stack([np.linalg.inv(pose)[:3] for pose in whole])
+    assert "more closely if the poses were world-to-camera" in " ".join(
+        pose_notices(given, "f", own_axes=True)
+    )

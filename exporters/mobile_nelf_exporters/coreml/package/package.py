@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mobile_nelf.errors import BundleError
+from mobile_nelf.parsing import parse_json
 from mobile_nelf_exporters.coreml.package.format import (
     DATA,
     IOS_VERSIONS,
@@ -67,7 +68,7 @@ class Package:
         outputs: what it gets back.
         program: what is computed.
         weights_sha256: of `weight.bin`; empty if there is none.
-        model_bytes: size of all files of the package.
+        files: contents by path, which begins with the name of the package.
     """
 
     name: str
@@ -77,7 +78,12 @@ class Package:
     outputs: tuple[Feature, ...]
     program: Program
     weights_sha256: str
-    model_bytes: int
+    files: Mapping[str, bytes]
+
+    @property
+    def model_bytes(self) -> int:
+        """Size of all files of the package."""
+        return sum(map(len, self.files.values()))
 
 
 def read_package(files: Mapping[str, bytes], name: str) -> Package:
@@ -115,7 +121,7 @@ def read_package(files: Mapping[str, bytes], name: str) -> Package:
         outputs=tuple(_feature(message, file) for message in model.description.output),
         program=read_program(model.mlProgram, blobs, file),
         weights_sha256=hashlib.sha256(weights).hexdigest() if weights is not None else "",
-        model_bytes=sum(map(len, inside.values())),
+        files={f"{name}/{path}": data for path, data in inside.items()},
     )
     _check_interface(package, file)
     return package
@@ -165,7 +171,7 @@ def _read_manifest(inside: Mapping[str, bytes], name: str) -> tuple[str, list[st
     if MANIFEST not in inside:
         raise BundleError(f"{file}: is missing, expected a Core ML package")
     try:
-        manifest = json.loads(inside[MANIFEST])
+        manifest = parse_json(inside[MANIFEST])
         version = manifest["fileFormatVersion"]
         items = {key: str(item["path"]) for key, item in manifest["itemInfoEntries"].items()}
         root = items[manifest["rootModelIdentifier"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from mobile_nelf.deploy.cost import Shape, tensor_shapes
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
 from mobile_nelf.file_kinds import HEAD_BYTES, wrong_kind
+from mobile_nelf.parsing import parse_json
 from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import LensProject
@@ -235,7 +235,7 @@ def _check_contract(project: LensProject, models: dict[str, ModelProto]) -> Iter
     advice = "take this file and the models from the same bundle"
     match = CONTRACT_SOURCE.search(content.decode("utf-8", errors="replace"))
     try:
-        contract = json.loads(match[1]) if match else None
+        contract = parse_json(match[1]) if match else None
     except ValueError as problem:
         yield error(CONTRACT_PATH, f"its object is not JSON ({problem})", advice)
         return

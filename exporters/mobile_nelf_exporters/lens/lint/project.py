@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mobile_nelf.export.inspection import Finding
-from mobile_nelf.file_kinds import HEAD_BYTES, merge_marker_line, wrong_kind
+from mobile_nelf.file_kinds import wrong_text
 from mobile_nelf_exporters.lens.lint.ids import check_id
 from mobile_nelf_exporters.lens.studio.assets import (
     ASSETS,
@@ -18,6 +18,7 @@ from mobile_nelf_exporters.lens.studio.assets import (
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import BOM, PROJECT_SUFFIX, SAVE_AGAIN, LensProject
 from mobile_nelf_exporters.lens.studio.yaml import field_of, reference_id
+from mobile_nelf_exporters.names import LENS_NAME_RULE, is_lens_name
 
 __all__ = ["check_metas", "check_project_file", "check_text"]
 
@@ -85,6 +86,12 @@ def _check_esproj(path: str, data: Any) -> Iterator[Finding]:
     name = field_of(data, "metaInfo", "lensName")
     if name is not None and (not isinstance(name, str) or not name.strip()):
         yield error(path, f"lensName is {str(name)!r}, expected a text", "give the Lens a name")
+    elif name is not None and not is_lens_name(name):
+        yield warning(
+            path,
+            f"lensName is {name!r}, expected {LENS_NAME_RULE}",
+            "change it in Lens Studio's project settings before you submit the Lens",
+        )
     for key, known in CHOICES.items():
         chosen = field_of(data, "metaInfo", key)
         if chosen is None:
@@ -142,16 +149,10 @@ def check_text(project: LensProject) -> Iterator[Finding]:
         if not path.startswith(ASSETS) and not path.endswith(PROJECT_SUFFIX):
             continue
         # A suffix is not wrong here: projects hold files of all kinds.
-        if kind := wrong_kind(content[:HEAD_BYTES]):
+        if kind := wrong_text(b"" if b"\0" in content else content):
             problem, _, advice = kind.partition("; ")
             yield error(path, problem, advice)
             continue
-        if (line := merge_marker_line(content)) is not None and b"\0" not in content:
-            yield error(
-                path,
-                f"holds merge markers of Git, the first in line {line}",
-                "take one of the two versions with `git checkout --ours` or `--theirs`",
-            )
         native = path in project.documents or path.endswith(PROJECT_SUFFIX)
         if not native and not path.endswith((".js", ".ts")):
             continue

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from mobile_nelf.export.inspection import Finding
+from mobile_nelf.parsing import parse_json
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import LensProject
 
@@ -82,7 +83,7 @@ def syntax_problems(sources: tuple[str, ...]) -> tuple[str, ...]:
         timeout=PARSE_SECONDS,
         check=False,
     )
-    return tuple(json.loads(done.stdout)) if done.returncode == 0 else ()
+    return tuple(parse_json(done.stdout)) if done.returncode == 0 else ()
 
 
 def _check_calls(project: LensProject, path: str, text: str) -> Iterator[Finding]:

@@ -12,10 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.errors import BundleError
-from mobile_nelf.extras import import_extra
 from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.yaml import NIL, Tagged
-from mobile_nelf_exporters.onnx.runtime import open_session, parse_model
+from mobile_nelf_exporters.onnx.runtime import OnnxSession, parse_model
 
 __all__ = ["LensModel", "LensTensor"]
 
@@ -77,7 +76,6 @@ class LensModel:
                 f"{asset.path}.meta: tensors are not as Lens Studio writes them ({error!r})"
             ) from error
         self._shapes: dict[str, tuple[int, ...]] = {}
-        self._session: Any = None
         self.problem = self._load(content)
 
     def run(
@@ -116,10 +114,7 @@ class LensModel:
             feeds[tensor.name] = np.ascontiguousarray(
                 values.transpose(2, 0, 1), dtype=np.float32
             ).reshape(shape)
-        try:
-            found = self._session.run([tensor.name for tensor in self.outputs], feeds)
-        except _failures() as error:
-            raise BundleError(f"{self.asset.path}: {' '.join(str(error).split())}") from error
+        found = self._session.run([tensor.name for tensor in self.outputs], feeds)
         results = []
         for tensor, value in zip(self.outputs, found, strict=True):
             width, height, channels = tensor.shape
@@ -135,15 +130,16 @@ class LensModel:
         except BundleError as error:
             return str(error)
         try:
-            self._session = open_session(model)
-        except _failures() as error:
-            return f"{self.asset.path}: {' '.join(str(error).split())}"
+            self._session = OnnxSession(model, self.asset.path)
+            found = (self._session.shapes("inputs"), self._session.shapes("outputs"))
+        except BundleError as error:
+            return str(error)
         problems = []
         for kind, tensors, values in (
-            ("input", self.inputs, self._session.get_inputs()),
-            ("output", self.outputs, self._session.get_outputs()),
+            ("input", self.inputs, found[0]),
+            ("output", self.outputs, found[1]),
         ):
-            shapes = {value.name: _static(value.shape) for value in values}
+            shapes = {name: _static(sizes) for name, sizes in values.items()}
             self._shapes |= shapes
             stated = {tensor.name: tensor.shape for tensor in tensors}
             if shapes.keys() != stated.keys():
@@ -158,19 +154,6 @@ class LensModel:
                 if _whc(shapes[name]) != stated[name]
             ]
         return f"{self.asset.path}: {'; '.join(problems)}" if problems else ""
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises for graphs and inputs that it cannot run."""
-    errors = import_extra("onnxruntime.capi.onnxruntime_pybind11_state", "lens")
-    return (
-        errors.Fail,
-        errors.InvalidGraph,
-        errors.InvalidArgument,
-        errors.InvalidProtobuf,
-        errors.NotImplemented,
-        errors.RuntimeException,
-    )
 
 
 def _tensor(node: Any) -> LensTensor:
@@ -201,9 +184,9 @@ def _tensor(node: Any) -> LensTensor:
     )
 
 
-def _static(shape: list[Any]) -> tuple[int, ...]:
+def _static(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     """Sizes of a tensor; a free one counts as 1, since scripts cannot set it."""
-    return tuple(size if isinstance(size, int) else 1 for size in shape)
+    return tuple(1 if size is None else size for size in shape)
 
 
 def _whc(shape: tuple[int, ...]) -> tuple[int, ...]:

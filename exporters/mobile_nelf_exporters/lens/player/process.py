@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
-import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.errors import BundleError
-from mobile_nelf_exporters import fence
+from mobile_nelf.parsing import parse_json
+from mobile_nelf_exporters.fence import process as fence
+from mobile_nelf_exporters.fence.piped import PipedProcess
 from mobile_nelf_exporters.lens.player.node import node_command
 
 __all__ = ["Answer", "LensProcess", "Message"]
@@ -28,14 +27,11 @@ __all__ = ["Answer", "LensProcess", "Message"]
 Floats = npt.NDArray[np.float32]
 Message = tuple[dict[str, Any], Sequence[Floats]]
 
-#: Characters of what Node.js says when it ends by itself.
-LAST_WORDS = 300
-
 #: Of the process, its JavaScript heap included.
 MEMORY_BYTES = 1 << 30
 
 #: Of a message: what scripts print, and the values that they give to a model.
-MAX_TEXT_BYTES = 64 << 20
+MAX_TEXT_BYTES = 32 << 20
 MAX_ARRAY_BYTES = 512 << 20
 
 #: Its own start, and garbage that other threads collect.
@@ -80,11 +76,17 @@ class LensProcess:
             MissingToolError: Node.js is not installed, or too old.
             BundleError: it ended at once.
         """
-        self.process = fence.start(node_command(script), script.parent)
-        self._end = weakref.finalize(self, fence.end, self.process)
+        self._pipe = PipedProcess(
+            node_command(script),
+            script.parent,
+            who="the lens",
+            program="Node.js",
+            cpu_seconds=seconds + CPU_SECONDS_MORE,
+            memory_bytes=MEMORY_BYTES,
+        )
+        self.process = self._pipe.process
         self._seconds = seconds
         self._left = START_SECONDS
-        fence.limit(self.process, cpu_seconds=seconds + CPU_SECONDS_MORE, memory_bytes=MEMORY_BYTES)
         try:
             with self._counted("open"):
                 self._read()
@@ -122,49 +124,31 @@ class LensProcess:
 
     def close(self) -> None:
         """Ends the process."""
-        self._end()
+        self._pipe.close()
 
     @contextmanager
     def _counted(self, command: str) -> Iterator[None]:
         """Counts the time that the process is waited for, and ends it when there is none left."""
-        hung = threading.Event()
-        # Without `self`: the timer's thread would keep a process alive that was dropped.
-        timer = threading.Timer(self._left, _stop, (self.process, hung))
-        timer.start()
         begin = time.monotonic()
         try:
-            yield
-        except (BrokenPipeError, EOFError) as error:
-            reason = f"took longer than {self._seconds:g} s"
-            if not hung.is_set():
-                reason = f"ended Node.js: {_last_words(self.process)}"
-            raise BundleError(f"the lens {reason} at {command}") from error
-        except (ValueError, RecursionError) as error:
-            self.close()
-            raise BundleError(
-                f"the lens sent what is not a message at {command} ({error})"
-            ) from error
+            with self._pipe.counted(self._left, command, self._seconds):
+                yield
         finally:
-            timer.cancel()
             self._left = max(self._left - (time.monotonic() - begin), 0.0)
 
     def _write(self, header: dict[str, Any], arrays: Sequence[Floats]) -> None:
-        pipe = _open(self.process.stdin)
         text = json.dumps({**header, "arrays": [array.size for array in arrays]}).encode()
         content = b"".join(array.astype("<f4").tobytes() for array in arrays)
-        pipe.write(struct.pack("<II", len(text), len(content)) + text)
-        pipe.write(content)
-        pipe.flush()
+        self._pipe.write(struct.pack("<II", len(text), len(content)) + text, content)
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Any], list[Floats]]:
-        pipe = _open(self.process.stdout)
-        sizes = struct.unpack("<III", _exactly(pipe, 12))
+        sizes = struct.unpack("<III", self._pipe.read(12))
         if max(sizes[:2]) > MAX_TEXT_BYTES or sizes[2] > MAX_ARRAY_BYTES:
             raise ValueError(f"{sum(sizes)} bytes, more than {MAX_TEXT_BYTES} of text")
-        measured, header = (json.loads(_exactly(pipe, size)) for size in sizes[:2])
+        measured, header = (parse_json(self._pipe.read(size)) for size in sizes[:2])
         if not isinstance(measured, dict) or not isinstance(header, dict):
             raise ValueError("its text is not a JSON object")
-        return measured, header, _arrays(_exactly(pipe, sizes[2]), header.pop("arrays", []))
+        return measured, header, _arrays(self._pipe.read(sizes[2]), header.pop("arrays", []))
 
 
 def _arrays(content: bytes, lengths: Any) -> list[Floats]:
@@ -175,27 +159,3 @@ def _arrays(content: bytes, lengths: Any) -> list[Floats]:
         raise ValueError(f"{len(content)} bytes for arrays of {sum(lengths)} values")
     values = np.frombuffer(content, "<f4")
     return np.split(values, np.cumsum(lengths[:-1])) if lengths else []
-
-
-def _stop(process: subprocess.Popen[bytes], hung: threading.Event) -> None:
-    hung.set()
-    fence.kill(process)
-
-
-def _last_words(process: subprocess.Popen[bytes]) -> str:
-    fence.kill(process)
-    said = _open(process.stderr).read().decode(errors="replace")
-    return " ".join(said.split())[-LAST_WORDS:] or f"it said nothing, exit code {process.wait()},"
-
-
-def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None or pipe.closed:
-        raise EOFError
-    return pipe
-
-
-def _exactly(pipe: IO[bytes], size: int) -> bytes:
-    data = pipe.read(size)
-    if len(data) != size:
-        raise EOFError
-    return data

@@ -7,7 +7,6 @@ sees the same order of events as on a phone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.parsing import read_json
 from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.lens.player.model import LensModel
 from mobile_nelf_exporters.lens.player.plain import plain_project
@@ -110,7 +110,7 @@ class _Request:
 
 def guesses() -> tuple[str, ...]:
     """Returns what Lens Studio does not document and the runtime had to decide."""
-    entries: dict[str, str] = json.loads((RUNTIME / "guesses.json").read_bytes())
+    entries: dict[str, str] = read_json(RUNTIME / "guesses.json")
     return tuple(entries.values())
 
 

@@ -184,7 +184,7 @@ def test_a_run_of_other_settings_does_not_go_on(scene: Scene, tmp_path: Path) ->
         write_pseudo_set(SPHERE, scene, CONFIG, output, force=True)
     assert files_of(folder) == {"mine.txt": b"mine"}
     (folder / "pseudo_set.json").write_text("{")
-    with pytest.raises(InputError, match="is not JSON"):
+    with pytest.raises(InputError, match="is cut off or not JSON"):
         write_pseudo_set(SPHERE, scene, CONFIG, output, force=True)
 
 

@@ -57,16 +57,21 @@ def limit(process: subprocess.Popen[bytes], *, cpu_seconds: float, memory_bytes:
         _set(process, resource.RLIMIT_CORE, 0)
 
 
-def seal(process: subprocess.Popen[bytes]) -> None:
+def seal(process: subprocess.Popen[bytes], *, threads: bool = False) -> None:
     """Takes away what a process that has started does not need.
 
     Without a descriptor there is no file, socket, pipe or terminal, hence no child either.
+
+    Args:
+        process: that `start` returned.
+        threads: leave it the right to start threads, which the kernel counts as processes.
     """
     if sys.platform == "linux":
         import resource
 
         _set(process, resource.RLIMIT_NOFILE, 0)
-        _set(process, resource.RLIMIT_NPROC, 0)
+        if not threads:
+            _set(process, resource.RLIMIT_NPROC, 0)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
