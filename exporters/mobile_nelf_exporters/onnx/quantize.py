@@ -7,8 +7,10 @@ the sharpest and write the finest numbers, and cost most of what 8 bits lose.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +88,7 @@ def quantized(model: ModelProto, checkpoint: Checkpoint, contract: Contract) -> 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._feeds, None)
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _without_advice():
         path = Path(folder) / "quantized.onnx"
         quantization.quantize_static(
             newer,
@@ -104,6 +106,21 @@ def quantized(model: ModelProto, checkpoint: Checkpoint, contract: Contract) -> 
     del result.metadata_props[:]
     result.metadata_props.extend(model.metadata_props)
     return result
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drops the quantizer's advice to simplify a graph first, which was done."""
+    logger = logging.getLogger()
+    logger.addFilter(_is_worth_reading)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_worth_reading)
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Please consider")
 
 
 def _between(nodes: list[NodeProto], model: ModelProto, checkpoint: Checkpoint) -> list[str]:
