@@ -76,7 +76,7 @@ def _small_enough(path: Sequence[Point], max_mb: float, model_bytes: Callable[[P
 
 
 def _fast_enough(path: Sequence[Point], wanted: float, speed: Callable[[Point], float]) -> int:
-    """Goes on from where the work is small enough until the time is."""
+    """Begins where the work is small enough, and ends where the time is."""
     index = _first(path, lambda point: wanted * point.macs <= path[0].macs)
     nearest = path[0].macs / path[-1].macs
     while index is not None:
