@@ -83,7 +83,8 @@ def _smallest_palette(
     weight: npt.NDArray[np.float16],
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.uint8]]:
     """Returns the smallest `palette` that holds all values, or the largest one that there is."""
-    distinct = len(np.unique(weight))
+    # NumPy 2.4 sorts float16 wrongly on some processors and then counts equal values twice.
+    distinct = len(np.unique(weight.astype(np.float32)))
     return palette(weight, next((bits for bits in SIZES if distinct <= 1 << bits), SIZES[-1]))
 
 
