@@ -26,6 +26,7 @@ from rich.table import Table
 
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints import load_checkpoint
+from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.contract import default_activation, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
@@ -70,8 +71,10 @@ def main() -> None:
     contract = make_contract(checkpoint, layout, activation)
     trained = test_psnr_db(student_frame_function(checkpoint), views, rays)
     rows: list[dict[str, Any]] = [{"weights": "trained, fp32", "bytes": None, "psnr_db": trained}]
-    model = convert(deploy_form(checkpoint, layout, activation, expand=False), contract, IOS)
-    for weights in track(get_args(WeightForm), "forms", console=Console(stderr=True)):
+    rounded = rounded_for(checkpoint, get_args(WeightForm))
+    for weights in track(rounded, "forms", console=Console(stderr=True)):
+        form = deploy_form(rounded[weights], layout, activation, expand=False)
+        model = convert(form, contract, IOS)
         files = package_files(compress(model, weights), "model.mlpackage", contract, weights)
         package = read_package(files, "model.mlpackage")
         frame, _ = frame_function(package, contract, emulate_fp16=False)

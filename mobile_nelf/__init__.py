@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mobile_nelf.checkpoints import load_checkpoint as load
     from mobile_nelf.comparison import Comparison as Comparison
     from mobile_nelf.comparison import compare as compare
+    from mobile_nelf.compression.compress import Compressed as Compressed
+    from mobile_nelf.compression.compress import compress as compress
     from mobile_nelf.evaluation import Evaluation as Evaluation
     from mobile_nelf.evaluation import evaluate as evaluate
     from mobile_nelf.export.check import CheckResult as CheckResult
@@ -45,6 +47,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointSummary",
     "Comparison",
+    "Compressed",
     "Evaluation",
     "Rendered",
     "Scene",
@@ -55,6 +58,7 @@ __all__ = [
     "bundle",
     "check",
     "compare",
+    "compress",
     "errors",
     "evaluate",
     "inspect",
@@ -72,6 +76,7 @@ _LAZY = {
     "train": "mobile_nelf.training.train:train",
     "render": "mobile_nelf.film:render",
     "evaluate": "mobile_nelf.evaluation:evaluate",
+    "compress": "mobile_nelf.compression.compress:compress",
     "bundle": "mobile_nelf.bundles:bundle",
     "verify": "mobile_nelf.bundles:verify_bundle",
     "check": "mobile_nelf.export.keywords:check",
@@ -84,6 +89,7 @@ _LAZY = {
     "Checkpoint": "mobile_nelf.checkpoints:Checkpoint",
     "CheckpointSummary": "mobile_nelf.summary:CheckpointSummary",
     "Comparison": "mobile_nelf.comparison:Comparison",
+    "Compressed": "mobile_nelf.compression.compress:Compressed",
     "Evaluation": "mobile_nelf.evaluation:Evaluation",
     "Rendered": "mobile_nelf.film:Rendered",
     "Scene": "mobile_nelf.scenes:Scene",

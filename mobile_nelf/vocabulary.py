@@ -11,11 +11,13 @@ from typing import Literal
 __all__ = [
     "CHECK_TARGET",
     "GELU_SNAP",
+    "SPEED_TARGET",
     "Activation",
     "ActivationForm",
     "Architecture",
     "BorderType",
     "CheckpointKind",
+    "CompressionMethod",
     "ComputeUnits",
     "DeviceName",
     "Experience",
@@ -29,6 +31,7 @@ __all__ = [
     "Precision",
     "PresetName",
     "Processor",
+    "RoundingBits",
     "RowKind",
     "TeacherBackend",
     "ThermalState",
@@ -71,7 +74,13 @@ ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
-WeightForm = Literal["fp16", "int8", "palette6", "palette4", "sparse50"]
+WeightForm = Literal["fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50"]
+
+#: How a student is made smaller: narrower layers, or the smallest weights set to zero.
+CompressionMethod = Literal["narrow", "magnitude"]
+
+#: Bits of the table of each layer, after compression; mixed chooses them by what each layer loses.
+RoundingBits = Literal["none", "mixed", "8", "6", "4"]
 
 #: Type of the numbers that go into an artefact and come out of it.
 BorderType = Literal["fp16", "fp32"]
@@ -103,6 +112,9 @@ ThermalState = Literal["nominal", "fair", "serious", "critical"]
 CheckpointKind = Literal["student", "teacher", "official"]
 #: What `mnelf check` checks for unless it is told.
 CHECK_TARGET = "lens"
+
+#: The target whose model is timed here where a speed is asked for.
+SPEED_TARGET = "onnx"
 
 #: What a row of a comparison stands for.
 RowKind = Literal["checkpoint", "bundle", "paper"]

@@ -31,6 +31,7 @@ COMMANDS = {
     "teacher": "Train a teacher: a radiance field that renders views for students.",
     "distill": "Render the views of a teacher to disk, as images and cameras.",
     "student": "Train a student on the views of a teacher, or on photos only.",
+    "compress": "Make a trained student smaller or faster.",
     "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
     "view": "Show a checkpoint, a teacher or a bundle in the browser.",

@@ -45,6 +45,7 @@ COMPRESSED_MIN_PSNR_DB: dict[WeightForm, float] = {
     "int8": 45.0,
     "palette6": 35.0,
     "palette4": 25.0,
+    "palette-mixed": 25.0,
     "sparse50": 15.0,
 }
 

@@ -19,14 +19,17 @@ def activation_layer(activation: Activation) -> nn.Module:
 class ConvBlock(nn.Module):
     """Residual block of MobileR2L: x + BN(conv(act(BN(conv(x))))) with 1×1 convs."""
 
-    def __init__(self, width: int, activation: Activation, batchnorm: bool) -> None:
-        """Builds a block of `width` channels; without BatchNorm it begins as the identity."""
+    def __init__(self, width: int, inner: int, activation: Activation, batchnorm: bool) -> None:
+        """Builds a block of `width` channels, `inner` inside.
+
+        Without BatchNorm it begins as the identity.
+        """
         super().__init__()
         # In the order in which they draw their weights, so that a seed keeps its meaning.
-        first, last = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
+        first, last = nn.Conv2d(width, inner, 1), nn.Conv2d(inner, width, 1)
         self.conv_block = nn.Sequential(
             first,
-            nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
+            nn.BatchNorm2d(inner) if batchnorm else nn.Identity(),
             activation_layer(activation),
             last,
             nn.BatchNorm2d(width) if batchnorm else nn.Identity(),
@@ -45,11 +48,11 @@ class ConvBlock(nn.Module):
 class LinearBlock(nn.Module):
     """Residual block of R2L: x + fc(act(fc(x)))."""
 
-    def __init__(self, width: int, activation: Activation) -> None:
-        """Builds a block of `width` features."""
+    def __init__(self, width: int, inner: int, activation: Activation) -> None:
+        """Builds a block of `width` features, `inner` inside."""
         super().__init__()
         self.body = nn.Sequential(
-            nn.Linear(width, width), activation_layer(activation), nn.Linear(width, width)
+            nn.Linear(width, inner), activation_layer(activation), nn.Linear(inner, width)
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -84,6 +84,10 @@ class StudentConfig:
             step is cheaper and small students learn more (docs/decisions.md).
         direct_output: whether a last stage of its own, without blocks, makes colours at once; the
             blocks at full resolution cost half of a small student's step and gain nothing.
+        inner_widths: channels between the two layers of each residual block, those of the body
+            first; empty if each block is as wide inside as outside. Compressed students have them.
+        head_width: channels of the first layer if they are not those of the body; a 1×1 layer
+            without an activation then follows, from these to `width`.
     """
 
     encoder: EncoderConfig
@@ -99,6 +103,8 @@ class StudentConfig:
     activation: Activation = "gelu"
     batchnorm: bool = True
     direct_output: bool = False
+    inner_widths: tuple[int, ...] = ()
+    head_width: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses shapes that cannot be built."""
@@ -108,9 +114,12 @@ class StudentConfig:
                 f"need at most {MAX_STAGES} super-resolution stages, found {self.stages}"
             )
         sizes = (self.width, self.ray_width, self.ray_height, self.sr_blocks, *self.sr_widths)
-        if min(sizes) < 1:
-            raise ValueError(f"widths, blocks and ray grid must be positive, found {sizes}")
-        channels = max(self.width, self.encoder.channels, *self.sr_widths)
+        narrowed = (*self.inner_widths, *([] if self.head_width is None else [self.head_width]))
+        if min((*sizes, *narrowed)) < 1:
+            raise ValueError(
+                f"widths, blocks and ray grid must be positive, found {(*sizes, *narrowed)}"
+            )
+        channels = max(self.width, self.encoder.channels, *self.sr_widths, *narrowed)
         if channels > MAX_CHANNELS or max(self.depth, self.sr_blocks) > MAX_DEPTH:
             raise ValueError(
                 f"need at most {MAX_CHANNELS} channels, {MAX_DEPTH} layers and {MAX_DEPTH} blocks "
@@ -129,11 +138,27 @@ class StudentConfig:
             raise ValueError(
                 "r2l has no super-resolution stages; leave sr_widths empty and direct_output False"
             )
+        if self.inner_widths and len(self.inner_widths) != len(self.block_widths):
+            raise ValueError(
+                f"need an inner width for each of {len(self.block_widths)} residual blocks, found "
+                f"{len(self.inner_widths)}"
+            )
 
     @property
     def blocks(self) -> int:
         """Residual blocks in the body, two layers each; head and output layer are the other two."""
         return (self.depth - 2) // 2
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        """Channels that each residual block takes and returns, those of the body first."""
+        stages = (width for width in self.sr_widths for _ in range(self.sr_blocks))
+        return (*[self.width] * self.blocks, *stages)
+
+    @property
+    def block_inner_widths(self) -> tuple[int, ...]:
+        """Channels between the two layers of each residual block, those of the body first."""
+        return self.inner_widths or self.block_widths
 
     @property
     def stages(self) -> int:

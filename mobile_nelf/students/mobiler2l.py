@@ -13,27 +13,33 @@ __all__ = ["MobileR2L"]
 class MobileR2L(HeadBodyTail):
     """Maps encoded rays [N, C, h, w] to an image [N, 3 or 4, s·h, s·w] in [0, 1].
 
-    State-dict names are those of the official code: `head.0`, `body.N.conv_block.M`, `tail.N`.
+    State-dict names are those of the official code: `head.0`, `body.N.conv_block.M`, `tail.N`. A
+    head of a width of its own has a second layer, `head.2`.
     """
 
     def __init__(self, config: StudentConfig) -> None:
         """Builds the network with fresh weights."""
         act, norm = config.activation, config.batchnorm
-        head = nn.Sequential(
-            nn.Conv2d(config.encoder.channels, config.width, 1), activation_layer(act)
-        )
-        body = nn.Sequential(*(ConvBlock(config.width, act, norm) for _ in range(config.blocks)))
-        tail: list[nn.Module] = []
         width = config.width
+        first = width if config.head_width is None else config.head_width
+        head = [nn.Conv2d(config.encoder.channels, first, 1), activation_layer(act)]
+        if config.head_width is not None:
+            head.append(nn.Conv2d(first, width, 1))
+        inner = iter(config.block_inner_widths)
+        body = [ConvBlock(width, next(inner), act, norm) for _ in range(config.blocks)]
+        tail: list[nn.Module] = []
         for index, sr_width in enumerate(config.sr_widths, start=1):
-            blocks = (ConvBlock(sr_width, act, norm) for _ in range(config.sr_blocks))
+            # Layers draw their weights in the order of the list, so that a seed keeps its meaning.
+            blocks = (ConvBlock(sr_width, next(inner), act, norm) for _ in range(config.sr_blocks))
             tail += [_upsampling(width, sr_width, config, index), *blocks]
             width = sr_width
         if config.direct_output:
             tail.append(_upsampling(width, config.out_channels, config, config.stages))
         else:
             tail.append(nn.Conv2d(width, config.out_channels, 1))
-        super().__init__(head, body, nn.Sequential(*tail, nn.Sigmoid()))
+        super().__init__(
+            nn.Sequential(*head), nn.Sequential(*body), nn.Sequential(*tail, nn.Sigmoid())
+        )
 
 
 def _upsampling(width: int, out: int, config: StudentConfig, stage: int) -> nn.ConvTranspose2d:

@@ -19,10 +19,14 @@ class R2L(HeadBodyTail):
 
     def __init__(self, config: StudentConfig) -> None:
         """Builds the network with fresh weights."""
-        act = config.activation
+        act, width = config.activation, config.width
+        first = width if config.head_width is None else config.head_width
+        head = [nn.Linear(config.encoder.channels, first), activation_layer(act)]
+        if config.head_width is not None:
+            head.append(nn.Linear(first, width))
         super().__init__(
-            nn.Sequential(nn.Linear(config.encoder.channels, config.width), activation_layer(act)),
-            nn.Sequential(*(LinearBlock(config.width, act) for _ in range(config.blocks))),
+            nn.Sequential(*head),
+            nn.Sequential(*(LinearBlock(width, n, act) for n in config.block_inner_widths)),
             nn.Sequential(nn.Linear(config.width, config.out_channels), nn.Sigmoid()),
         )
 

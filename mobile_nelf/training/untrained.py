@@ -37,8 +37,7 @@ def untrained_checkpoint(preset: str, image_size: int = 800) -> Checkpoint:
     if image_size < chosen.scale or image_size % chosen.scale:
         raise InputError(
             f"image_size is {image_size}, expected a multiple of {chosen.scale}, the pixels a ray "
-            f"of preset {preset}",
-            arguments=["image_size"],
+            f"of preset {preset}"
         )
     rays = image_size // chosen.scale
     student = replace(chosen.shape(near=2.0, far=6.0), ray_width=rays, ray_height=rays)

@@ -28,7 +28,7 @@ from tests.helpers.sphere import sphere_scene
 from tests.helpers.students import random_checkpoint
 
 FUNCTIONS = (
-    *("read_scene", "train", "render", "evaluate", "bundle"),
+    *("read_scene", "train", "compress", "render", "evaluate", "bundle"),
     *("verify", "check", "compare", "inspect", "load"),
 )
 

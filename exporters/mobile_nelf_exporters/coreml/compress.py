@@ -21,6 +21,9 @@ __all__ = ["MIN_ELEMENTS", "compress", "palette"]
 #: little to store, and every error is in the picture at once.
 MIN_ELEMENTS = 2048
 
+#: Bits of an index that every version of the format has.
+SIZES = (1, 2, 4, 6, 8)
+
 #: Rounds of k-means; it stands still long before.
 MAX_ROUNDS = 1000
 
@@ -31,8 +34,10 @@ def compress(model: Any, weights: WeightForm) -> Any:
     Args:
         model: a `coremltools.models.MLModel`.
         weights: `fp16` returns `model` itself; `int8` has a scale for each output channel,
-            `palette6` and `palette4` have tables of 64 and 16 values for each layer, `sparse50`
-            drops the smaller half of each layer.
+            `palette6` and `palette4` have tables of 64 and 16 values for each layer,
+            `palette-mixed` the smallest table that holds all values of a layer, `sparse50` drops
+            the smaller half of each layer. Weights that have few values already, as those of
+            `compression.palettes`, are stored exactly.
 
     Raises:
         MissingExtraError: coremltools is not installed.
@@ -50,10 +55,12 @@ def _int8(optimize: Any, model: Any) -> Any:
     return optimize.linear_quantize_weights(model, optimize.OptimizationConfig(config))
 
 
-def _palettized(optimize: Any, model: Any, bits: int) -> Any:
+def _palettized(optimize: Any, model: Any, bits: int | None) -> Any:
     # The library's own k-means takes scikit-learn and 12 s for a full student, and stops early.
     config = optimize.OpPalettizerConfig(
-        mode="custom", lut_function=partial(palette, bits=bits), weight_threshold=MIN_ELEMENTS
+        mode="custom",
+        lut_function=_smallest_palette if bits is None else partial(palette, bits=bits),
+        weight_threshold=MIN_ELEMENTS,
     )
     return optimize.palettize_weights(model, optimize.OptimizationConfig(config))
 
@@ -67,8 +74,18 @@ _COMPRESSORS: dict[WeightForm, Callable[[Any, Any], Any]] = {
     "int8": _int8,
     "palette6": partial(_palettized, bits=6),
     "palette4": partial(_palettized, bits=4),
+    "palette-mixed": partial(_palettized, bits=None),
     "sparse50": partial(_sparse, share=0.5),
 }
+
+
+def _smallest_palette(
+    weight: npt.NDArray[np.float16],
+) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.uint8]]:
+    """Returns the smallest `palette` that holds all values, or the largest one that there is."""
+    # NumPy 2.4 sorts float16 wrongly on some processors and then counts equal values twice.
+    distinct = len(np.unique(weight.astype(np.float32)))
+    return palette(weight, next((bits for bits in SIZES if distinct <= 1 << bits), SIZES[-1]))
 
 
 def palette(

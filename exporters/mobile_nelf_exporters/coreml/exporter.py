@@ -11,6 +11,7 @@ from torch import nn
 
 from mobile_nelf._version import __version__
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout, find_layout
@@ -138,11 +139,15 @@ class CoremlExporter(Exporter[Options]):
         _refuse_large_weights(form)
         # First, since it fails at once where the runtime is not installed.
         opinions = (second_opinion(form, contract),) if options.second_opinion else ()
-        model = convert(form, contract, ios)
+        converted = {id(checkpoint): convert(form, contract, ios)}
         files: dict[str, bytes] = {}
-        for index, stored in enumerate(weights):
+        for index, (stored, rounded) in enumerate(rounded_for(checkpoint, weights).items()):
+            if id(rounded) not in converted:
+                form = deploy_form(rounded, layout, activation, expand=False)
+                converted[id(rounded)] = convert(form, contract, ios)
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
-            files |= package_files(compress(model, stored), package, contract, stored, experience)
+            model = compress(converted[id(rounded)], stored)
+            files |= package_files(model, package, contract, stored, experience)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages, experience)
         return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)

@@ -51,7 +51,8 @@ def pack_network(network: Network, weights: PageWeights) -> Packed:
             raise DeployError(
                 f"layer {layer.name} has a weight of {largest:.3g}, and fp16 ends at "
                 f"{FP16_LIMIT:g}; fine-tune with weight decay, or store the weights of the page as "
-                "fp32 (--page-weights fp32)"
+                "fp32",
+                arguments=["page_weights"],
             )
         steps.append(
             Step(

@@ -14,7 +14,7 @@ from mobile_nelf.errors import CheckpointError
 __all__ = ["infer_architecture"]
 
 #: The first layer of a residual block, of both networks.
-_FIRST_OF_BLOCK = re.compile(r"((?:body|tail)\.\d{1,9})\.(?:conv_block|body)\.0\.weight")
+_FIRST_OF_BLOCK = re.compile(r"(body|tail)\.(\d{1,9})\.(?:conv_block|body)\.0\.weight")
 
 
 def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
@@ -32,28 +32,27 @@ def infer_architecture(weights: dict[str, Tensor], path: Path) -> dict[str, Any]
             f"{path}: has no first layer head.0.weight with 2 or 4 dimensions, found {names}; "
             "expected the network of MobileR2L or R2L, other architectures are not supported"
         )
-    _refuse_pruned(weights, path)
     width, channels = head.shape[:2]
-    fields = {"channels": channels, "width": width}
+    fields: dict[str, Any] = {"channels": channels, "width": width}
+    narrowed = weights.get("head.2.weight")
+    if narrowed is not None and narrowed.dim() == head.dim():
+        fields |= {"width": narrowed.shape[0], "head_width": width}
     if head.dim() == 2:
         return fields | _r2l_fields(weights, path)
     return fields | _mobiler2l_fields(weights, path)
 
 
-def _refuse_pruned(weights: dict[str, Tensor], path: Path) -> None:
-    """Refuses blocks with fewer channels between their two layers than around them."""
-    inner = {}
+def _inner_widths(weights: dict[str, Tensor]) -> tuple[int, ...]:
+    """The inner width of each residual block; empty if all are as wide inside as outside."""
+    blocks = []
     for name, value in weights.items():
         match = _FIRST_OF_BLOCK.fullmatch(name)
-        if match and value.dim() in (2, 4) and value.shape[0] != value.shape[1]:
-            inner[match[1]] = f"{value.shape[0]} of {value.shape[1]}"
-    if inner:
-        block, widths = next(iter(inner.items()))
-        raise CheckpointError(
-            f"{path}: was pruned by channels: {len(inner)} of its blocks have another inner width, "
-            f"{block} {widths}; structured pruning is not supported yet, give the checkpoint from "
-            "before it"
-        )
+        if match and value.dim() in (2, 4):
+            blocks.append((match[1], int(match[2]), *value.shape[:2]))
+    blocks.sort()
+    if all(inner == outer for _, _, inner, outer in blocks):
+        return ()
+    return tuple(inner for _, _, inner, _ in blocks)
 
 
 def _r2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
@@ -66,6 +65,7 @@ def _r2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "architecture": "r2l",
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.body\."),
         "sr_widths": (),
+        "inner_widths": _inner_widths(weights),
         "out_channels": _tail_layers(weights, path)[-1].shape[0],
     }
 
@@ -77,6 +77,7 @@ def _mobiler2l_fields(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         "architecture": "mobiler2l",
         "depth": 2 + 2 * _count(weights, r"body\.(\d+)\.conv_block\."),
         "sr_widths": tuple(stage.shape[1] for stage in stages),
+        "inner_widths": _inner_widths(weights),
         "out_channels": layers[-1].shape[0],
         "batchnorm": any(re.match(r"body\.\d+\.conv_block\.1\.", name) for name in weights),
     }

@@ -87,6 +87,8 @@ def _print_checkpoint(path: Path, summary: CheckpointSummary) -> None:
             "checkpoint": str(path),
             "network": f"{summary.name} ({student.architecture}), width {student.width}, "
             f"{student.activation}, super-resolution {stages}",
+            "head": "" if student.head_width is None else f"{student.head_width} channels",
+            "inside blocks": " ".join(map(str, student.inner_widths)),
             "parameters": f"{summary.parameters:,}, {summary.zeros:.1%} of them zero",
             "rays": f"{student.ray_width}×{student.ray_height}, {encoder.samples} samples from "
             f"{encoder.near:.4g} to {encoder.far:.4g}, {encoder.frequencies} frequencies",

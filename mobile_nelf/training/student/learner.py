@@ -36,6 +36,10 @@ class Learner:
         config: FitConfig,
         ranks: Ranks,
         initial: Mapping[str, Tensor] | None = None,
+        *,
+        teacher: nn.Module | None = None,
+        taught: int = 0,
+        masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Builds the network.
 
@@ -44,6 +48,9 @@ class Learner:
             config: the run.
             ranks: this process; with several, gradients are averaged over all.
             initial: weights to start from instead of fresh ones.
+            teacher: a student whose colours on the very same rays are learnt in place of pixels.
+            taught: how many patches of each batch, the first ones, have that teacher.
+            masks: 0 where a weight stays 0, by the weight's name.
         """
         self._student = student
         self._config = config
@@ -65,6 +72,12 @@ class Learner:
         #: Moving average of weights and BatchNorm statistics, which is what is saved.
         self.average: HeadBodyTail = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._optimizers = build_optimizers(self.network, config)
+        self._teacher = None if teacher is None else teacher.eval().to(ranks.device)
+        self._taught = taught
+        parameters = dict(self.network.named_parameters())
+        self._masked = [
+            (parameters[name], mask.to(ranks.device)) for name, mask in (masks or {}).items()
+        ]
         self._model: nn.Module = self.network
         if ranks.world > 1:
             self._model = DistributedDataParallel(self.network)
@@ -92,10 +105,17 @@ class Learner:
         with torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"
         ):
+            if self._teacher is not None:
+                with torch.no_grad():
+                    shown = self._teacher(encoded[: self._taught]).float()
+                target = torch.cat([shown, target[self._taught :]])
             prediction = self._model(encoded)
         loss = student_loss(prediction.float(), target, self._config)
         torch.autograd.backward(loss)
         self._optimizers.step()
+        with torch.no_grad():
+            for parameter, mask in self._masked:
+                parameter.mul_(mask)
         self._update_average()
         return batch_statistics(prediction, target)
 

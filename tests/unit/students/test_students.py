@@ -213,3 +213,47 @@ def test_a_direct_output_alone_is_one_upsampling_of_the_body() -> None:
 def test_r2l_has_no_direct_output() -> None:
     with pytest.raises(ValueError, match="no super-resolution stages"):
         StudentConfig(ENCODER, architecture="r2l", sr_widths=(), direct_output=True)
+
+
+NARROW: dict[str, Any] = {
+    **SMALL,
+    "sr_widths": (8, 4),
+    "inner_widths": (5, 16, 3, 8, 4, 1),
+    "head_width": 7,
+}
+
+
+def test_blocks_and_head_can_have_widths_of_their_own() -> None:
+    network = build_student(StudentConfig(ENCODER, **NARROW))
+    shapes = shapes_of(network)
+    assert set(shapes) == {*OFFICIAL_NAMES, "head.2.weight", "head.2.bias"}
+    assert shapes["head.0.weight"] == (7, 312, 1, 1)
+    assert shapes["head.2.weight"] == (16, 7, 1, 1)
+    inner = {
+        name: shapes[f"{name}.conv_block.0.weight"][0]
+        for name in ("body.0", "body.1", "tail.1", "tail.2", "tail.4", "tail.5")
+    }
+    assert tuple(inner.values()) == NARROW["inner_widths"]
+    assert shapes["body.0.conv_block.1.running_mean"] == (5,)
+    assert shapes["body.0.conv_block.3.weight"] == (16, 5, 1, 1)
+    assert network(torch.rand(1, 312, 4, 5)).shape == (1, 3, 16, 20)
+
+
+def test_r2l_can_have_them_too_and_keeps_its_function_as_convs() -> None:
+    config = StudentConfig(
+        ENCODER, architecture="r2l", **{**NARROW, "sr_widths": (), "inner_widths": (5, 16)}
+    )
+    network = build_student(config).double()
+    shapes = shapes_of(network)
+    assert shapes["head.2.weight"] == (16, 7)
+    assert shapes["body.0.body.0.weight"] == (5, 16)
+    x = torch.rand(2, 312, 4, 5, dtype=torch.float64)
+    assert torch.allclose(network.as_conv()(x), network(x), rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize(
+    "change", [{"inner_widths": (5, 16)}, {"inner_widths": (5, 16, 3, 8, 4, 0)}, {"head_width": 0}]
+)
+def test_widths_that_cannot_be_built(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"widths|an inner width for each of 6"):
+        StudentConfig(ENCODER, **{**NARROW, **change})

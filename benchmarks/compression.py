@@ -1,0 +1,135 @@
+"""What smaller students cost: size, work, time and quality, beside what the paper printed.
+
+Every row starts from the same student. Times are of one processor in ONNX Runtime, all rows
+in turns in one process; seconds are processor time of the compression.
+
+    python benchmarks/compression.py CHECKPOINT SCENE [--rows ours-30 ours-50 …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import mobile_nelf as mn
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.comparison.paper import PAPER_ROWS
+from mobile_nelf.compression.layers import anatomy, folded, working_network
+from mobile_nelf.compression.size import runtime_ms
+from mobile_nelf.compression.widths import macs, parameters
+from mobile_nelf.deploy.cost import model_cost
+from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.scenes import read_scene
+from mobile_nelf_exporters.onnx.build import build_onnx
+
+#: The rows, and what `compress` is asked for.
+ROWS: dict[str, dict[str, Any]] = {
+    "magnitude-30": {"keep": 0.7, "method": "magnitude"},
+    "magnitude-50": {"keep": 0.5, "method": "magnitude"},
+    "ours-30": {"keep": 0.7},
+    "ours-50": {"keep": 0.5},
+    "ours-30-tail": {"keep": 0.7, "train_only": "tail"},
+    "ours-fast": {"speed": 2.0},
+    "bits-6": {"bits": "6"},
+    "bits-4": {"bits": "4"},
+    "bits-mixed": {"bits": "mixed"},
+    "ours-30-mixed": {"keep": 0.7, "bits": "mixed"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("scene", type=Path)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    scene = read_scene(options.scene)
+    whole = folded(mn.load(options.checkpoint))
+    students: dict[str, tuple[Checkpoint, float]] = {"unpruned": (whole, 0.0)}
+    for name in options.rows:
+        print(name, file=sys.stderr)
+        began = time.process_time()
+        done = mn.compress(whole, scene=scene, steps=options.steps, device="cpu", **ROWS[name])
+        assert done.checkpoint is not None
+        students[name] = (done.checkpoint, time.process_time() - began)
+    times = runtime_ms(*(student for student, _ in students.values()))
+    rows = [
+        {"row": name, "ms": ms, "cpu_s": seconds, **_figures(student, scene)}
+        for (name, (student, seconds)), ms in zip(students.items(), times, strict=True)
+    ]
+    conditions = (
+        f"{options.checkpoint.name}: {whole.student.name} of width {whole.student.width}; "
+        f"{len(scene.test)} test views; onnxruntime {onnxruntime.__version__}, one thread; "
+        f"{options.steps} steps"
+    )
+    if options.json:
+        print(json.dumps({"conditions": conditions, "rows": rows}, indent=1))
+        return
+    table = Table(title=conditions, title_justify="left")
+    for column in ("", "nonzero", "MB", "MMAC", "ms", "peak MB", "PSNR dB", "SSIM", "CPU s"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in rows:
+        table.add_row(
+            row["row"],
+            f"{row['nonzero']:,}",
+            f"{row['mb']:.2f}",
+            f"{row['mmac']:.0f}",
+            f"{row['ms']:.1f}",
+            f"{row['peak_mb']:.1f}",
+            f"{row['psnr_db']:.2f}",
+            f"{row['ssim']:.4f}",
+            f"{row['cpu_s']:.0f}",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table)
+    for paper in PAPER_ROWS:
+        figures = paper.figures
+        fps = "" if figures is None or figures.fps is None else f", {figures.fps:g} FPS on an iPad"
+        console.print(f"paper, {paper.name}: {paper.size_bytes / 1e6:.0f} MB{fps}; {paper.note}")
+
+
+def _figures(student: Checkpoint, scene: mn.Scene) -> dict[str, Any]:
+    form = "relu" if student.student.activation == "relu" else "erf"
+    model, _ = build_onnx(student, find_layout("embedded"), form, expand=False)
+    score = mn.evaluate(student, scene).subsets["all"].mean
+    return {
+        "parameters": parameters(student.student),
+        "nonzero": sum(int((value != 0).sum()) for value in student.weights.values()),
+        "mb": _megabytes(student),
+        "mmac": macs(student.student) / 1e6,
+        "peak_mb": model_cost(model).peak_activation_bytes / 1e6,
+        "psnr_db": score.psnr_db,
+        "ssim": score.ssim,
+    }
+
+
+def _megabytes(student: Checkpoint) -> float:
+    """Tables and indices where a layer has few values, masks where it has zeros, else fp16."""
+    layers = anatomy(working_network(student), student.student).layers()
+    stored = 2 * sum(value.numel() for value in student.weights.values())
+    for layer in layers:
+        weight = student.weights[f"{layer.name}.weight"]
+        values, count = len(torch.unique(weight)), weight.numel()
+        nonzero = int((weight != 0).sum())
+        forms = [2.0 * count, 2.0 * nonzero + count / 8]
+        for bits in (4, 6, 8):
+            if values <= 1 << bits:
+                forms.append(count * bits / 8 + (2 << bits))
+        stored += min(forms) - 2 * count
+    return stored / 1e6
+
+
+if __name__ == "__main__":
+    main()

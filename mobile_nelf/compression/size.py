@@ -1,0 +1,88 @@
+"""Size and speed of a student as its target ships it, through the target's own door."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.export.exporter import find_exporter
+from mobile_nelf.export.options import make_options, options_of
+from mobile_nelf.extras import import_extra
+from mobile_nelf.vocabulary import SPEED_TARGET, LayoutName, WeightForm
+
+__all__ = ["model_bytes", "runtime_ms", "stores_palettes"]
+
+#: Layout of what is timed: the network alone, as the multiply-accumulates are counted.
+LAYOUT: LayoutName = "embedded"
+
+#: Frames of a timing; the fastest counts.
+FRAMES = 15
+
+
+def stores_palettes(target: str) -> bool:
+    """Returns whether models of a target can store tables of weights."""
+    words = {option.name: option.words for option in options_of(find_exporter(target).options)}
+    return "palette-mixed" in words.get("weights", ())
+
+
+def model_bytes(checkpoint: Checkpoint, target: str, weights: WeightForm | None = None) -> int:
+    """Returns the size of the target's main model: on the device where that is predicted.
+
+    Args:
+        checkpoint: the student.
+        target: name of an installed exporter.
+        weights: how weights are stored; chosen by the exporter if None.
+
+    Raises:
+        InputError: there is no such target.
+        DeployError: the target does not take the student.
+        MissingExtraError: its packages are not installed.
+    """
+    exporter = find_exporter(target)
+    chosen = {} if weights is None else {"weights": (weights,)}
+    exported = exporter.export(
+        checkpoint, "student", make_options(target, exporter.options, chosen)
+    )
+    inspection = exporter.inspect(exported.files)
+    record = inspection.models[inspection.model_paths[0]]
+    return record.bytes if record.bytes_on_device is None else record.bytes_on_device
+
+
+def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
+    """Returns the milliseconds of one processor that a frame of each takes in ONNX Runtime.
+
+    All are timed in turns, so that other work on the machine hits them alike. What the encoding
+    takes is the same for all and left out.
+
+    Raises:
+        MissingExtraError: the packages are not installed.
+    """
+    onnxruntime = import_extra("onnxruntime", "lens")
+    exporter = find_exporter(SPEED_TARGET)
+    options = make_options(SPEED_TARGET, exporter.options, {"layout": LAYOUT})
+    sessions: list[tuple[Any, dict[str, Any]]] = []
+    for checkpoint in checkpoints:
+        exported = exporter.export(checkpoint, "student", options)
+        (path,) = exporter.inspect(exported.files).models
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(
+            exported.files[path], settings, providers=["CPUExecutionProvider"]
+        )
+        rng = np.random.default_rng(0)
+        feeds = {
+            spec.name: rng.uniform(-1.0, 1.0, spec.shape).astype(np.float32)
+            for spec in exported.contract.inputs
+        }
+        session.run(None, feeds)
+        sessions.append((session, feeds))
+    fastest = [float("inf")] * len(sessions)
+    for _ in range(FRAMES):
+        for index, (session, feeds) in enumerate(sessions):
+            began = time.thread_time()
+            session.run(None, feeds)
+            fastest[index] = min(fastest[index], 1e3 * (time.thread_time() - began))
+    return fastest

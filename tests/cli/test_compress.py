@@ -1,0 +1,61 @@
+"""`mnelf compress`: the path, a goal, and what it says of both."""
+
+from __future__ import annotations
+
+import pytest
+
+from mobile_nelf.checkpoints import load_checkpoint
+from mobile_nelf.compression.layers import folded
+from mobile_nelf.compression.widths import parameters
+from tests.helpers.cli import fits, read_json
+
+
+def test_without_a_goal_it_shows_the_path_and_writes_nothing(mnelf, student):
+    before = sorted(student.parent.rglob("*"))
+    out = fits(mnelf("compress", student))
+    assert out.splitlines()[0].split()[:3] == ["kept", "parameters", "MMAC"]
+    assert "100%" in out
+    assert "about" in out  # dB from the test figures in the checkpoint
+    assert "--keep 0.5" in out
+    assert sorted(student.parent.rglob("*")) == before
+
+
+def test_a_goal_with_a_scene_is_measured(mnelf, student, scene):
+    arguments = ("compress", student, "-o", "small.pt", "--keep", "0.6", "--steps", "4")
+    report = read_json(mnelf(*arguments, "--scene", scene, "--json"))
+    whole, small = folded(load_checkpoint(student)), load_checkpoint("small.pt")
+    assert report["path"][0]["parameters"] == parameters(whole.student)
+    result = report["result"]
+    assert result["parameters"] == parameters(small.student) <= 0.6 * parameters(whole.student)
+    assert report["bound"] == "keep"
+    assert not result["estimated"]
+    assert result["test_db"] == pytest.approx(small.metrics["test_psnr_db"], abs=1e-3)
+    assert small.provenance["protocol"] == "mnelf-white-v1"
+    again = mnelf(*arguments)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+    out = fits(mnelf(*arguments, "--force"))
+    assert "bound by" in out
+    assert "--keep" in out
+    assert "estimated without photos" in out
+    inspected = fits(mnelf("inspect", "small.pt"))
+    assert "inside blocks" in inspected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--keep", "0.5"), "a goal requires --output"),
+        (("-o", "small.pt"), "--output requires a goal, such as --keep 0.5"),
+        (("-o", "small.pt", "--max-loss", "much"), "expected dB such as 0.5 or 0.5dB"),
+        (("-o", "small.pt", "--speed", "fast"), "expected a factor such as 2 or 2x"),
+        (("-o", "small.pt", "--keep", "0.01"), "the nearest is"),
+        (("-o", "small.pt", "--max-mb", "1"), "give both or neither (--max-mb, --target)"),
+        (("-o", "small.pt", "--at-least", "40dB"), "has 12.50 dB before it is compressed"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(mnelf, student, arguments, message):
+    done = mnelf("compress", student, *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("mnelf: ")
