@@ -102,8 +102,9 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measurement(bundle):
-    manifest, files, problems = read_bundle(bundle)
-    assert problems == []
+    found = read_bundle(bundle)
+    assert not found.problems
+    manifest, files = found.manifest, found.files
     package = read_package(files, "thing.mlpackage")
     return measure_packages(
         [BenchedPackage(package.name, package.weights_sha256, 50.0)],
@@ -151,7 +152,7 @@ def test_seconds_without_a_frame_are_counted():
 
 
 def test_inputs_are_rounded_once_to_what_the_model_takes(bundle):
-    contract = read_bundle(bundle)[0].contract
+    contract = read_bundle(bundle).manifest.contract
     assert {spec.dtype for spec in contract.inputs} == {"fp16"}
     value = 1 + 2**-11 + 2**-40
     uploads = {spec.name: np.full(spec.shape, value) for spec in contract.inputs}

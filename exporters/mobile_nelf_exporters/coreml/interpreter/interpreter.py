@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from mobile_nelf.deploy.tolerances import FP16_LIMIT
 from mobile_nelf_exporters.coreml.interpreter.ops import Kernel, gelu_by_table, make_kernel
 from mobile_nelf_exporters.coreml.package.constexpr import decompress
 from mobile_nelf_exporters.coreml.package.package import Package
@@ -139,10 +140,12 @@ class Interpreter:
             result = result.half().float()
         low, high = _in_memory_order(result).aminmax()
         magnitude = max(abs(float(low)), abs(float(high)))
-        if math.isnan(magnitude) or (kernel.operation.type in SUMS and magnitude >= SUM_LIMIT):
+        is_sum = kernel.operation.type in SUMS
+        if is_sum and self._emulate_fp16 and magnitude >= SUM_LIMIT:
+            result = torch.where(result.abs() < SUM_LIMIT, result, result.sign() * math.inf)
+        # Beyond the range of fp16 the figure says enough by itself.
+        if math.isnan(magnitude) or (is_sum and SUM_LIMIT <= magnitude <= FP16_LIMIT):
             magnitude = math.inf
-            if self._emulate_fp16:
-                result = torch.where(result.abs() < SUM_LIMIT, result, result.sign() * math.inf)
         if magnitude > self.largest_activation[1]:
             self.largest_activation = (_place(kernel.operation), magnitude)
         return result
