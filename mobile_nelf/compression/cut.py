@@ -41,7 +41,7 @@ MAX_PIXELS = 50_000
 Refit = Literal["stream", "own", "none"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Knowledge:
     """What decides which channels go.
 

@@ -13,7 +13,7 @@ __all__ = ["Removal", "removal_order", "stream_losses"]
 RIDGE = 1e-4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Removal:
     """In which order channels go, the least needed first.
 

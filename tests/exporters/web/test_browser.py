@@ -30,6 +30,8 @@ STUDENTS = {
     "relu": {"width": 12, "sr_widths": (8, 4), "activation": "relu", "ray_width": 9},
 }
 
+#: Seconds until what comes at once counts as not coming: a busy machine is not a fault.
+LONG = 600
 VIEW = "mnelf.viewer.view"
 
 
@@ -141,11 +143,11 @@ def test_a_drag_beyond_the_limits_gives_and_comes_back(browser, page):
     for y in range(150, 601, 50):
         _touch(browser, "touchMove", (200, y))
     assert browser.evaluate(VIEW)["elevation"] > limits["elevation"][1] + 20
-    browser.wait_for("/, [1-9]/.test(document.querySelector('canvas').style.transform)", 20)
+    browser.wait_for("/, [1-9]/.test(document.querySelector('canvas').style.transform)", LONG)
     time.sleep(0.15)
     _touch(browser, "touchMove", (200, 600))
     _touch(browser, "touchEnd")
-    browser.wait_for(f"{VIEW}.elevation <= mnelf.scene.orbit.elevation[1]", 20)
+    browser.wait_for(f"{VIEW}.elevation <= mnelf.scene.orbit.elevation[1]", LONG)
     assert _settled(browser)["elevation"] == limits["elevation"][1]
 
 
@@ -189,7 +191,7 @@ def test_it_turns_by_itself_until_it_is_touched(browser, page):
     open_page(browser, page.replace("&noanim", ""))
     browser.evaluate("document.getElementById('turn').click()")
     first = browser.evaluate(VIEW)["azimuth"]
-    browser.wait_for(f"Math.abs({VIEW}.azimuth - {first}) > 3", 20)
+    browser.wait_for(f"Math.abs({VIEW}.azimuth - {first}) > 3", LONG)
     _touch(browser, "touchStart", (200, 400))
     _touch(browser, "touchEnd")
     assert browser.evaluate("document.getElementById('turn').getAttribute('aria-pressed')") == (
@@ -218,8 +220,8 @@ def test_a_lost_context_comes_back(browser, page):
         "document.querySelector('canvas').getContext('webgl2').getExtension("
         "'WEBGL_lose_context').loseContext()"
     )
-    browser.wait_for("mnelf.viewer.engine() !== window.before", 60)
-    browser.wait_for("document.querySelectorAll('canvas').length === 1", 60)
+    browser.wait_for("mnelf.viewer.engine() !== window.before", LONG)
+    browser.wait_for("document.querySelectorAll('canvas').length === 1", LONG)
     _settled(browser)
     assert not browser.evaluate("document.documentElement.classList.contains('failed')")
 
@@ -254,7 +256,7 @@ def test_it_lives_in_a_frame_and_takes_messages(browser, page, tmp_path):
         "document.querySelector('iframe').contentWindow.postMessage("
         "{ mnelf: { azimuth: 33, elevation: 21 } }, '*')"
     )
-    browser.wait_for("told.some((entry) => entry.azimuth === 33 && entry.elevation === 21)", 20)
+    browser.wait_for("told.some((entry) => entry.azimuth === 33 && entry.elevation === 21)", LONG)
 
 
 def test_alpha_lies_over_any_background(browser, tmp_path):
@@ -283,7 +285,7 @@ def test_alpha_lies_over_any_background(browser, tmp_path):
 
 def test_the_benchmark_is_what_the_import_takes(browser, page, files, tmp_path):
     open_page(browser, page + "&bench&sustained=0.5&frames=5")
-    result = browser.wait_for("mnelf.results.bench", 120)
+    result = browser.wait_for("mnelf.results.bench", LONG)
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result), encoding="utf-8")
     measured = read_measurement(path)
@@ -298,7 +300,7 @@ def test_the_benchmark_is_what_the_import_takes(browser, page, files, tmp_path):
 def test_a_lost_device_ends_in_the_next_engine(browser, page):
     """The software adapter of WebGPU is lost as soon as it should draw into a canvas."""
     open_page(browser, page.replace("engine=webgl2", "engine=all"))
-    browser.wait_for("mnelf?.viewer.engine().name === 'WebGL2'", 120)
+    browser.wait_for("mnelf?.viewer.engine().name === 'WebGL2'", LONG)
     _settled(browser)
     assert not browser.evaluate("document.documentElement.classList.contains('failed')")
     assert browser.evaluate("document.querySelectorAll('canvas').length") == 1

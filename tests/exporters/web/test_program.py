@@ -93,8 +93,9 @@ def test_weights_beyond_fp16_are_refused_with_the_option_that_helps():
     checkpoint = random_checkpoint(sr_widths=(8,), batchnorm=False)
     name = next(name for name in checkpoint.weights if name.endswith("weight"))
     checkpoint.weights[name][0, 0] = 1e5
-    with pytest.raises(DeployError, match="--page-weights fp32"):
+    with pytest.raises(DeployError, match="store the weights of the page as fp32") as caught:
         WebExporter().export(checkpoint, "thing", Options())
+    assert caught.value.arguments == ("page_weights",)
 
 
 def test_a_transposed_convolution_of_any_stride_is_taken_apart():
