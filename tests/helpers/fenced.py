@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from mobile_nelf_exporters.fence.arrays import Arrays, Header
-from mobile_nelf_exporters.fence.child import Open, Run
+from mobile_nelf.fence.arrays import Arrays, Header
+from mobile_nelf.fence.child import Open, Run
 
 __all__ = ["prepare"]
 

@@ -20,6 +20,7 @@ from mobile_nelf.deploy.tolerances import (
 )
 from mobile_nelf.export.runtime import FrameFunction, Runtime
 from mobile_nelf.extras import import_extra
+from mobile_nelf.fence.model import FencedModel, run_seconds
 from mobile_nelf_exporters.coreml.checks import program_facts, weight_form
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
@@ -32,7 +33,6 @@ from mobile_nelf_exporters.coreml.mac import (
 )
 from mobile_nelf_exporters.coreml.measure import picture_of
 from mobile_nelf_exporters.coreml.package.package import Package
-from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
 
 __all__ = [
     "demanded_psnr_db",

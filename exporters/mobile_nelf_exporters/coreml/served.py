@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from mobile_nelf.fence.arrays import Arrays, Header
+from mobile_nelf.fence.child import Open, Run
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
 from mobile_nelf_exporters.coreml.package.package import read_package
 from mobile_nelf_exporters.coreml.package.schema import parse_model
-from mobile_nelf_exporters.fence.arrays import Arrays, Header
-from mobile_nelf_exporters.fence.child import Open, Run
 
 __all__ = ["prepare"]
 

@@ -15,8 +15,8 @@ from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.extras import import_extra
+from mobile_nelf.fence.model import FencedModel, run_seconds
 from mobile_nelf.vocabulary import GELU_SNAP
-from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
 from mobile_nelf_exporters.onnx.picture import student_picture
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mobile_nelf.extras import import_extra
-from mobile_nelf_exporters.fence.arrays import Arrays, Header
-from mobile_nelf_exporters.fence.child import Open, Run
+from mobile_nelf.fence.arrays import Arrays, Header
+from mobile_nelf.fence.child import Open, Run
 
 __all__ = ["prepare"]
 

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.errors import BundleError
+from mobile_nelf.fence import process as fence
+from mobile_nelf.fence.piped import PipedProcess
 from mobile_nelf.parsing import parse_json
-from mobile_nelf_exporters.fence import process as fence
-from mobile_nelf_exporters.fence.piped import PipedProcess
 from mobile_nelf_exporters.lens.player.node import node_command
 
 __all__ = ["Answer", "LensProcess", "Message"]

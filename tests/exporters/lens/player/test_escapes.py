@@ -258,7 +258,7 @@ def test_the_process_has_no_rights_either(tmp_path, monkeypatch):
 
 def test_children_end_with_the_process(tmp_path):
     """The group is killed, whatever else held."""
-    from mobile_nelf_exporters.fence import process as fence
+    from mobile_nelf.fence import process as fence
 
     process = fence.start(["/bin/sh", "-c", "sleep 77 & echo on; wait"], tmp_path)
     assert process.stdout is not None

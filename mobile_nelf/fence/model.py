@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mobile_nelf.errors import BundleError
-from mobile_nelf_exporters.fence import process as fence
-from mobile_nelf_exporters.fence.arrays import Arrays, Header, packed, unpacked
-from mobile_nelf_exporters.fence.piped import PipedProcess
+from mobile_nelf.fence import process as fence
+from mobile_nelf.fence.arrays import Arrays, Header, packed, unpacked
+from mobile_nelf.fence.piped import PipedProcess
 
 __all__ = ["FencedModel", "run_seconds"]
 
@@ -38,7 +38,7 @@ KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 #: Starts `fence.child` with the module path of this process; without the user's settings of Python.
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from mobile_nelf_exporters.fence.child import main; main()"
+    "from mobile_nelf.fence.child import main; main()"
 )
 
 

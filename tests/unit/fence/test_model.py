@@ -17,9 +17,9 @@ from onnx import TensorProto, helper
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import BundleError
-from mobile_nelf_exporters.fence import arrays as fence_arrays
-from mobile_nelf_exporters.fence import model as fence_model
-from mobile_nelf_exporters.fence.model import FencedModel, run_seconds
+from mobile_nelf.fence import arrays as fence_arrays
+from mobile_nelf.fence import model as fence_model
+from mobile_nelf.fence.model import FencedModel, run_seconds
 from mobile_nelf_exporters.onnx.exporter import MODEL, OnnxExporter
 from mobile_nelf_exporters.onnx.runtime import OnnxSession, parse_model
 from tests.helpers.onnx_models import graph_model

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import BinaryIO
 
-from mobile_nelf_exporters.fence.arrays import Arrays, Header, packed, unpacked
+from mobile_nelf.fence.arrays import Arrays, Header, packed, unpacked
 
 __all__ = ["Open", "Prepare", "Run", "main"]
 

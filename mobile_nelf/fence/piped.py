@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from mobile_nelf.errors import BundleError
-from mobile_nelf_exporters.fence import process as fence
+from mobile_nelf.fence import process as fence
 
 __all__ = ["PipedProcess"]
 
