@@ -67,17 +67,10 @@ def test_the_second_training_is_told_who_holds_the_folder(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_term_interrupts_as_int_does(tmp_path, student, number):
-    # A shell that starts tests in the background has them ignore what a keyboard sends.
-    process = mnelf_process(
-        tmp_path, "render", student, "-o", "a.gif", "--frames", "100000", preexec_fn=_hear_all
-    )
+    process = mnelf_process(tmp_path, "render", student, "-o", "a.gif", "--frames", "100000")
     while process.poll() is None and not list(tmp_path.glob(".mnelf-*/new")):
         time.sleep(0.01)
     process.send_signal(number)
     _, error = process.communicate(timeout=600)
     assert (process.returncode, error.strip()) == (130, "mnelf: interrupted")
     assert list(tmp_path.iterdir()) == []
-
-
-def _hear_all() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

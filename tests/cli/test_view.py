@@ -10,6 +10,7 @@ import urllib.request
 
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
+from tests.helpers.cli import hear_the_keyboard
 from tests.helpers.students import random_checkpoint
 from tests.helpers.teachers import teacher_of
 
@@ -23,6 +24,7 @@ def test_the_page_is_served_until_it_is_interrupted(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_the_keyboard,
     )
     try:
         told = ""
@@ -32,11 +34,11 @@ def test_the_page_is_served_until_it_is_interrupted(tmp_path):
             told += line
         said = json.loads(told)
         assert said["lan_url"] is None
-        with urllib.request.urlopen(said["url"], timeout=20) as answer:
+        with urllib.request.urlopen(said["url"], timeout=600) as answer:
             assert b"<title>thing</title>" in answer.read()
     finally:
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=20)
+        _, complaints = process.communicate(timeout=600)
     assert process.returncode == 0
     assert complaints == ""
 

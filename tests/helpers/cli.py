@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,18 @@ def mnelf_process(folder: Path, *arguments: object, **settings: Any) -> subproce
     """The command in an interpreter of its own."""
     line = [sys.executable, "-c", "from mobile_nelf.cli import main; main()", *arguments]
     return subprocess.Popen(
-        [*map(str, line)], cwd=folder, stderr=subprocess.PIPE, text=True, **settings
+        [*map(str, line)],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_the_keyboard,
+        **settings,
     )
+
+
+def hear_the_keyboard() -> None:
+    """A shell that starts tests in the background has them ignore what a keyboard sends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def said(stderr):
