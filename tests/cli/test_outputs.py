@@ -50,6 +50,7 @@ AROUND = (
 #: Command lines without their output, and how it ends.
 WRITING = (
     (("bundle", "x", "--target", "onnx", "-o"), ""),
+    (("compress", "x", "--keep", "0.5", "-o"), ".pt"),
     (("render", "x", "-o"), ".gif"),
     (("render", "x", "-o"), ".png"),
     (("preview", "s", "-o"), ".gif"),

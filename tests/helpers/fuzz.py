@@ -41,6 +41,7 @@ from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.student.learner import Learner
 from mobile_nelf.training.views.pseudo_set import read_pseudo_set
 from tests.helpers.hostile import mutate
+from tests.helpers.memory import peak_bytes
 from tests.helpers.students import random_checkpoint
 
 __all__ = ["MEMORY_BYTES", "READERS", "STATE_RUN", "TINY", "learner", "reader_of"]
@@ -167,11 +168,8 @@ def main(samples: Path, first: int, count: int) -> None:
             finally:
                 signal.alarm(0)
         print(json.dumps({**said, "outcome": outcome}), flush=True)
-    peaks = [
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
-    print(json.dumps({"peak_bytes": 1024 * max(peaks)}), flush=True)
+    children = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(json.dumps({"peak_bytes": max(peak_bytes(), children)}), flush=True)
 
 
 if __name__ == "__main__":

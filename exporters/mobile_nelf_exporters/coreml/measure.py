@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from mobile_nelf.metrics import psnr_db
 from mobile_nelf.progress import Progress, counted
 from mobile_nelf.vocabulary import ComputeUnits
 from mobile_nelf_exporters.coreml.mac import (
+    UNITS,
     LoadedModel,
     MacRuntime,
     footprint,
@@ -87,7 +88,7 @@ def measure_packages(
         on_progress: called with a stage's name, steps done and steps in all.
         sustained_seconds: length of the run without a pause.
     """
-    items = [(package, units) for package in packages for units in get_args(ComputeUnits)]
+    items = [(package, units) for package in packages for units in UNITS]
     layout = find_layout(contract.layout)
     cameras = reference.ray_cameras(contract.student.scale)
     inputs = [

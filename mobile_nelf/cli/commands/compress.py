@@ -18,6 +18,7 @@ from mobile_nelf.cli._printing import (
 )
 from mobile_nelf.cli._progress import run_report
 from mobile_nelf.cli._training import device_option, seed_option
+from mobile_nelf.text import command_line
 from mobile_nelf.vocabulary import CompressionMethod, RoundingBits, TrainedPart
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _print(checkpoint: Path, compressed: Compressed) -> None:
         click.echo()
     result = report.result
     if result is None or compressed.path is None:
-        print_fields({"next": f"mnelf compress {checkpoint} -o small.pt --keep 0.5"})
+        print_fields({"next": command_line("compress {} -o small.pt --keep 0.5", checkpoint)})
         return
     before = report.path[0]
     tested = ""

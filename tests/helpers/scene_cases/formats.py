@@ -164,7 +164,7 @@ FORMATS = (
                 plain, lambda root: (root / "transforms.json").write_text("[" * 200_000)
             ),
         },
-        r"transforms\.json: is cut off or not JSON",
+        r"transforms\.json: is (cut off or not JSON|nested more deeply)",
     ),
     Case(
         "Camera files",

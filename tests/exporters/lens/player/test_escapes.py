@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from mobile_nelf_exporters.lens.player import session as lens_session
 from mobile_nelf_exporters.lens.player.session import LensSession
 from tests.helpers.lens.escapes import ESCAPES, PRELUDE, armed
 from tests.helpers.lens.runtime_projects import BUILD, SCREEN, error_of, open_lens, runtime_project
+from tests.helpers.memory import watch
 from tests.helpers.node import needs_node
 
 pytestmark = needs_node
@@ -170,7 +170,7 @@ def test_memory_is_bounded(main, monkeypatch):
 
     def limit_and_watch(process: subprocess.Popen[bytes], **limits: float) -> None:
         limit(process, **limits)
-        threading.Thread(target=_watch, args=(process.pid, peaks)).start()
+        threading.Thread(target=watch, args=(process.pid, peaks)).start()
 
     monkeypatch.setattr(lens_process.fence, "limit", limit_and_watch)
     error = _use(f"script.createEvent('OnStartEvent').bind(() => {{ {main} }});")
@@ -178,18 +178,6 @@ def test_memory_is_bounded(main, monkeypatch):
     assert error
     assert peaks
     assert max(peaks) < 1.3 * lens_process.MEMORY_BYTES
-
-
-def _watch(pid: int, peaks: list[int]) -> None:
-    """Notes the largest resident size so far of a process, again and again until it ends.
-
-    What the kernel says at its end counts the process that started it too.
-    """
-    with contextlib.suppress(OSError, TypeError):
-        while True:
-            status = Path(f"/proc/{pid}/status").read_text()
-            peaks.append(int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024)
-            time.sleep(0.005)
 
 
 #: Runs in place of the loop of main.js, in its scope: what if a script got that far after all?
