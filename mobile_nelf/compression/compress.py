@@ -124,6 +124,10 @@ def compress(
     """
     goals = Goals(keep, max_mb, speed, max_loss, at_least)
     _check_choices(goals, target, method, bits, output)
+    path = None if output is None else as_path(output)
+    inputs = [as_path(each) for each in (checkpoint, scene) if isinstance(each, (str, os.PathLike))]
+    if path is not None:
+        check_writable(path, inputs)
     given = as_checkpoint(checkpoint)
     photos = None
     if scene is not None:
@@ -146,13 +150,10 @@ def compress(
         "half": half,
         "seed": seed,
     }
-    path = None if output is None else as_path(output)
-    inputs = [as_path(each) for each in (checkpoint, scene) if isinstance(each, (str, os.PathLike))]
     with ExitStack() as stack:
         if path is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         else:
-            check_writable(path, inputs)
             stack.enter_context(hold_run(path))
             told = finish_run(path, settings)
             if told is not None and not force:

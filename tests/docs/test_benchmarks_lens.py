@@ -21,6 +21,7 @@ UNCHANGED_DB = 100.0
 
 
 @needs_node
+@pytest.mark.slow
 def test_every_arrangement_is_measured(tmp_path):
     """It also compares the pictures of all, and ends with an error where they differ."""
     checkpoint = random_checkpoint(sr_widths=(), activation="relu", ray_width=9, ray_height=7)

@@ -26,7 +26,14 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("target", exporter_targets())
+@pytest.mark.parametrize(
+    "target",
+    [
+        # A page starts several browsers.
+        pytest.param(target, marks=[pytest.mark.slow] if target == "web" else [])
+        for target in exporter_targets()
+    ],
+)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_bundle_of_it_proves_itself(target, shape, tmp_path):
     checkpoint = random_checkpoint(**SHAPES[shape])

@@ -45,6 +45,7 @@ def _refusal(files) -> str:
     return next((model.problem for model in models.values() if model.problem), "")
 
 
+@pytest.mark.slow
 def test_what_the_player_refuses_the_linter_reports(good, others):
     assert lint_lens_project(good) == ()
     refused = 0

@@ -109,5 +109,5 @@ def test_the_room_needs_rays_that_can_be_held_back():
 
 @pytest.mark.parametrize("target", ["onnx", "web"])
 def test_other_targets_have_no_experience(target):
-    with pytest.raises(InputError, match=f"target {target} has no option experience; it has lay"):
+    with pytest.raises(InputError, match=f"target {target} has no option experience; it has "):
         make_options(target, target_options(target), {"experience": "orbit"})
