@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks import ray_spacing
 from mobile_nelf.checkpoints import save_checkpoint
 from tests.helpers import ROOT
