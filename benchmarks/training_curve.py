@@ -135,7 +135,7 @@ class Chart:
         """Marks where the stage called `name` begins."""
         x, y = self._place((minutes, self._y_ticks[0]))
         self._line([(x, y), (x, TOP)], GREY, 1)
-        # To the left where there is no room to the right.
+        # Left of the line if the text does not fit on its right.
         right = x < WIDTH - RIGHT - 80
         self._text((x + 5 if right else x - 5, y - 6), name, GREY, 13, "ld" if right else "rd")
 

@@ -65,7 +65,7 @@ def written_beside(output: Path) -> Iterator[Path]:
 
 
 def replace_folder(folder: Path, output: Path) -> None:
-    """Moves a finished folder to `output`; what was there goes only when that is certain.
+    """Moves a finished folder to `output`; deletes what was there only once that succeeded.
 
     Raises:
         OSError: the file system refuses.

@@ -16,6 +16,7 @@ import torch
 from torch import fx, nn
 
 from mobile_nelf.deploy.layouts import TensorSpec
+from mobile_nelf.deploy.traced import CONV, CONV_TRANSPOSE, call_of
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
 from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm
@@ -160,13 +161,8 @@ def _elementwise(op_type: str) -> Callable[[_Graph, fx.Node], str]:
 
 
 def _concat(graph: _Graph, node: fx.Node) -> str:
-    parts, axis = _arguments(node, tensors=None, dim=0)
+    parts, axis = call_of(node, {"tensors": None, "dim": 0}).values()
     return graph.emit("Concat", [graph.names[p] for p in parts], _shape(node), axis=axis)
-
-
-def _arguments(node: fx.Node, **defaults: Any) -> list[Any]:
-    """The positional arguments of a traced call, filled up with defaults in the schema's order."""
-    return [*node.args, *list(defaults.values())[len(node.args) :]]
 
 
 def _slice(graph: _Graph, node: fx.Node) -> str:
@@ -178,9 +174,9 @@ def _slice(graph: _Graph, node: fx.Node) -> str:
     return graph.emit("Slice", [graph.operand(value), *bounds], _shape(node))
 
 
-def _convolution(op_type: str, schema: dict[str, Any]) -> Callable[[_Graph, fx.Node], str]:
+def _convolution(op_type: str, schema: Mapping[str, Any]) -> Callable[[_Graph, fx.Node], str]:
     def lower(graph: _Graph, node: fx.Node) -> str:
-        call = dict(zip(schema, _arguments(node, **schema), strict=True))
+        call = call_of(node, schema)
         if any(call.get("output_padding", ())):
             raise DeployError("a transposed conv with output padding has no ONNX lowering")
         operands = [call[name] for name in ("value", "weight", "bias")]
@@ -199,37 +195,14 @@ def _convolution(op_type: str, schema: dict[str, Any]) -> Callable[[_Graph, fx.N
 
 
 def _pad(graph: _Graph, node: fx.Node) -> str:
-    value, widths, mode, fill = _arguments(
-        node, value=None, widths=None, mode="constant", fill=None
-    )
+    parameters = {"value": None, "widths": None, "mode": "constant", "fill": None}
+    value, widths, mode, fill = call_of(node, parameters).values()
     if mode != "constant" or fill not in (None, 0) or len(widths) != 4:
         raise DeployError("only padding of rows and columns with zeros has an ONNX lowering")
     left, right, top, bottom = widths
     pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
     name = graph._initializer(f"pad_{len(graph.nodes)}_widths", pads)
     return graph.emit("Pad", [graph.operand(value), name], _shape(node), mode="constant")
-
-
-#: Parameters of the traced calls in their order, with the defaults that a trace leaves out.
-_CONV = {
-    "value": None,
-    "weight": None,
-    "bias": None,
-    "stride": [1, 1],
-    "padding": [0, 0],
-    "dilation": [1, 1],
-    "groups": 1,
-}
-_CONV_TRANSPOSE = {
-    "value": None,
-    "weight": None,
-    "bias": None,
-    "stride": [1, 1],
-    "padding": [0, 0],
-    "output_padding": [0, 0],
-    "groups": 1,
-    "dilation": [1, 1],
-}
 
 
 def _gelu(graph: _Graph, node: fx.Node) -> str:
@@ -263,8 +236,8 @@ _LOWERINGS: dict[str, Callable[[_Graph, fx.Node], str]] = {
     "aten.abs.default": _elementwise("Abs"),
     "aten.add.Tensor": _elementwise("Add"),
     "aten.cat.default": _concat,
-    "aten.conv2d.default": _convolution("Conv", _CONV),
-    "aten.conv_transpose2d.input": _convolution("ConvTranspose", _CONV_TRANSPOSE),
+    "aten.conv2d.default": _convolution("Conv", CONV),
+    "aten.conv_transpose2d.input": _convolution("ConvTranspose", CONV_TRANSPOSE),
     "aten.cos.default": _elementwise("Cos"),
     "aten.gelu.default": _gelu,
     "aten.mul.Tensor": _elementwise("Mul"),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import fx, nn
 
+from mobile_nelf.deploy.traced import CONV, CONV_TRANSPOSE, call_of
 from mobile_nelf.errors import DeployError
 
 __all__ = ["Act", "Layer", "Network", "trace_network"]
@@ -144,9 +145,8 @@ class _Lowering:
             )
 
     def _convolution(self, node: fx.Node, transposed: bool) -> None:
-        schema = _CONV_TRANSPOSE if transposed else _CONV
-        given = dict(zip(schema, node.args, strict=False))
-        call = {**schema, **given, **node.kwargs}
+        schema = CONV_TRANSPOSE if transposed else CONV
+        call = call_of(node, schema)
         weight = self.weights[call["weight"]]
         made = _transposed(weight, call) if transposed else _plain(weight, call)
         if made is None:
@@ -256,25 +256,6 @@ def _transposed(
     return tuple(taps), np.stack(packed), stride
 
 
-_CONV: dict[str, Any] = {
-    "value": None,
-    "weight": None,
-    "bias": None,
-    "stride": [1, 1],
-    "padding": [0, 0],
-    "dilation": [1, 1],
-    "groups": 1,
-}
-_CONV_TRANSPOSE: dict[str, Any] = {
-    "value": None,
-    "weight": None,
-    "bias": None,
-    "stride": [1, 1],
-    "padding": [0, 0],
-    "output_padding": [0, 0],
-    "groups": 1,
-    "dilation": [1, 1],
-}
 _ACTS: dict[str, Act] = {
     "aten.relu.default": "relu",
     "aten.gelu.default": "gelu",

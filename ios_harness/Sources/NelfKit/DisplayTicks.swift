@@ -40,7 +40,7 @@ public final class DisplayTicks: NSObject {
 }
 #else
 
-/// Calls back sixty times a second, where there is no display.
+/// Calls back sixty times a second on systems without a display link.
 @MainActor
 public final class DisplayTicks {
     private let body: @MainActor (Double) -> Void

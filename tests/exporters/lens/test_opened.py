@@ -18,8 +18,8 @@ from mobile_nelf.bundles import create_bundle
 from mobile_nelf.errors import OutputError
 from mobile_nelf_exporters.lens.opened import STUDIO_NUMBERS, STUDIO_VERSION
 from mobile_nelf_exporters.lens.paths import MODEL_PATH, PROJECT
-from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.studio.yaml import parse_lens_yaml
+from tests.helpers.node import needs_node
 from tests.helpers.students import random_checkpoint
 
 CONTROLLER = f"{PROJECT}/Assets/NelfController.js"
@@ -125,9 +125,8 @@ def test_the_line_alone_is_remarked(copy, line):
     assert [remark.partition(": ")[0] for remark in verification.remarks] == [CONTROLLER]
 
 
+@needs_node
 def test_an_opened_project_can_be_previewed(opened, tmp_path):
-    if node_path() is None:
-        pytest.skip("Node.js is not installed")
     from mobile_nelf.bundles.preview import preview_bundle
 
     preview = preview_bundle(opened, tmp_path / "film.gif", frames=2, screen=(36, 64))

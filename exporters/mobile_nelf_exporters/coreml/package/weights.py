@@ -94,7 +94,7 @@ class WeightsFile:
             count: elements that the program declares.
 
         Raises:
-            BundleError: there is no record, or it holds something else.
+            BundleError: the record is missing, or holds something else.
         """
         blob = self._blobs.get(offset)
         where = f"{self._file}: at {offset}"

@@ -89,7 +89,7 @@ def check_lens_folder(folder: Path) -> ProjectCheck:
     """Checks the project in a folder, or in the bundle that the folder is.
 
     Raises:
-        InputError: there is no project in `folder`.
+        InputError: `folder` does not contain a project.
         MissingExtraError: PyYAML or onnx is not installed.
     """
     for inner in ("", PROJECT):

@@ -12,7 +12,7 @@ import NelfKit
 @MainActor
 final class LiveModel: ObservableObject {
     @Published private(set) var player: NelfPlayer?
-    /// Why there is no picture; empty if there is one.
+    /// Why the picture is missing; empty if it is shown.
     @Published private(set) var message = ""
     @Published var item: BenchItem
 

@@ -174,7 +174,7 @@ class TestScripts:
     @pytest.mark.parametrize(
         ("name", "said"),
         [
-            ("./Nobody", 'require("./Nobody") in Assets/Main.js: there is no such script'),
+            ("./Nobody", 'require("./Nobody") in Assets/Main.js: no such script'),
             ("Part", "only paths from ./ are simulated"),
             ("fs", "only paths from ./ are simulated"),
         ],

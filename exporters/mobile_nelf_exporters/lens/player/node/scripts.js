@@ -30,7 +30,7 @@ class Scripts {
         const wanted = joined(from, name);
         const found = [wanted, `${wanted}.js`].find((file) => scripts.module.has(file));
         if (!found) {
-            throw new LensApiError(`require("${name}") in ${from}: there is no such script`);
+            throw new LensApiError(`require("${name}") in ${from}: no such script`);
         }
         return found;
     }
