@@ -6,6 +6,8 @@ every shape static and of rank 4. It is the only thing that is ever traced.
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.encoding import official_to_grouped
 from mobile_nelf.errors import DeployError
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.students.products import AXES
 from mobile_nelf.students.rewrite import fold_batchnorm
 from mobile_nelf.vocabulary import Activation, ActivationForm
 
@@ -98,9 +101,19 @@ def deploy_network(
 
 
 def _regroup(network: nn.Module, first: str, student: StudentConfig) -> None:
-    """Re-orders the input channels of the first conv once, instead of activations per frame."""
+    """Re-orders the input channels of the first convs once, instead of activations per frame."""
     head = network.get_submodule(first)
     if not isinstance(head, nn.Conv2d):
         raise TypeError(f"{first} is a {type(head).__name__}, expected the first conv")
     order = official_to_grouped(student.encoder.coords, student.encoder.frequencies)
-    head.weight = nn.Parameter(head.weight[:, torch.from_numpy(order)])
+    head.weight = nn.Parameter(_reordered(head.weight, order))
+    for axis in AXES if student.products else ():
+        conv = network.get_submodule(f"products.{axis}")
+        assert isinstance(conv, nn.Conv2d)
+        conv.weight = nn.Parameter(_reordered(conv.weight, order))
+
+
+def _reordered(weight: Tensor, order: npt.NDArray[np.int64]) -> Tensor:
+    """Puts the columns of the encoding into another order; products after it stay."""
+    encoded = len(order)
+    return torch.cat([weight[:, torch.from_numpy(order)], weight[:, encoded:]], dim=1)

@@ -62,7 +62,7 @@ class LinearBlock(nn.Module):
 
 
 class HeadBodyTail(nn.Module):
-    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network.
+    """tail(body(h) + h) with h = head(products(x)), the skeleton of every R2L network.
 
     Attributes:
         FIRST_LAYER: name of the layer that reads the encoding, also in what `as_conv` returns.
@@ -70,9 +70,16 @@ class HeadBodyTail(nn.Module):
 
     FIRST_LAYER: ClassVar[str] = "head.0"
 
-    def __init__(self, head: nn.Module, body: nn.Module, tail: nn.Module) -> None:
-        """Takes the three parts as they are."""
+    def __init__(
+        self,
+        head: nn.Module,
+        body: nn.Module,
+        tail: nn.Module,
+        products: nn.Module | None = None,
+    ) -> None:
+        """Takes the parts as they are; `products` appends features to the encoding, if any."""
         super().__init__()
+        self.products = products
         self.head = head
         self.body = body
         self.tail = tail
@@ -88,6 +95,6 @@ class HeadBodyTail(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps encoded rays to colours."""
-        x = self.head(x)
+        x = self.head(x if self.products is None else self.products(x))
         colours: Tensor = self.tail(self.body(x) + x)
         return colours

@@ -16,6 +16,10 @@ from mobile_nelf.training.student.muon import Muon
 __all__ = ["Optimizers", "build_optimizers", "schedule"]
 
 
+#: Features see few samples in each step, so that their second moments forget sooner than usual.
+PRODUCT_BETAS = (0.9, 0.99)
+
+
 class Optimizers:
     """Several optimizers of one network, stepped and saved together."""
 
@@ -63,9 +67,13 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
     """Returns the optimizers of the parameters that are trained.
 
     With `muon`, matrices are orthogonalised and all else (BatchNorm, biases and the output layer,
-    whose rows are colours and no features) goes to AdamW.
+    whose rows are colours and no features) goes to AdamW. Learnt products have an Adam of their
+    own, whose steps are longer.
     """
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    lines = [] if network.products is None else list(network.products.parameters())
+    lines = [parameter for parameter in lines if parameter.requires_grad]
+    apart = {id(parameter) for parameter in lines}
+    trained = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
     on_gpu = trained[0].is_cuda
     matrices: list[nn.Parameter] = []
     if config.optimizer == "muon":
@@ -84,10 +92,20 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
         fused=True,
         capturable=on_gpu,
     )
-    if not matrices:
-        return Optimizers([adamw])
-    muon = Muon(matrices, rate(config.matrix_step), weight_decay=config.weight_decay)
-    return Optimizers([adamw, muon])
+    parts: list[torch.optim.Optimizer] = [adamw]
+    if matrices:
+        parts.append(Muon(matrices, rate(config.matrix_step), weight_decay=config.weight_decay))
+    if lines:
+        parts.append(
+            torch.optim.Adam(
+                lines,
+                lr=rate(config.product_step),
+                betas=PRODUCT_BETAS,
+                fused=True,
+                capturable=on_gpu,
+            )
+        )
+    return Optimizers(parts)
 
 
 def schedule(step: int, config: FitConfig) -> float:
