@@ -6,8 +6,6 @@ every shape static and of rank 4. It is the only thing that is ever traced.
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -101,19 +99,10 @@ def deploy_network(
 
 
 def _regroup(network: nn.Module, first: str, student: StudentConfig) -> None:
-    """Re-orders the input channels of the first convs once, instead of activations per frame."""
-    head = network.get_submodule(first)
-    if not isinstance(head, nn.Conv2d):
-        raise TypeError(f"{first} is a {type(head).__name__}, expected the first conv")
+    """Re-orders the inputs of the convs on the encoding once, instead of activations per frame."""
     order = official_to_grouped(student.encoder.coords, student.encoder.frequencies)
-    head.weight = nn.Parameter(_reordered(head.weight, order))
-    for axis in AXES if student.products else ():
-        conv = network.get_submodule(f"products.{axis}")
-        assert isinstance(conv, nn.Conv2d)
-        conv.weight = nn.Parameter(_reordered(conv.weight, order))
-
-
-def _reordered(weight: Tensor, order: npt.NDArray[np.int64]) -> Tensor:
-    """Puts the columns of the encoding into another order; products after it stay."""
-    encoded = len(order)
-    return torch.cat([weight[:, torch.from_numpy(order)], weight[:, encoded:]], dim=1)
+    for name in (first, *(f"products.{axis}" for axis in AXES if student.products)):
+        conv = network.get_submodule(name)
+        if not isinstance(conv, nn.Conv2d):
+            raise TypeError(f"{name} is a {type(conv).__name__}, expected a conv")
+        conv.weight = nn.Parameter(conv.weight[:, torch.from_numpy(order)])

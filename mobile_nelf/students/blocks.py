@@ -62,7 +62,7 @@ class LinearBlock(nn.Module):
 
 
 class HeadBodyTail(nn.Module):
-    """tail(body(h) + h) with h = head(products(x)), the skeleton of every R2L network.
+    """tail(body(h) + h) with h = head(x), the skeleton of every R2L network.
 
     Attributes:
         FIRST_LAYER: name of the layer that reads the encoding, also in what `as_conv` returns.
@@ -77,7 +77,14 @@ class HeadBodyTail(nn.Module):
         tail: nn.Module,
         products: nn.Module | None = None,
     ) -> None:
-        """Takes the parts as they are; `products` appends features to the encoding, if any."""
+        """Takes the parts as they are.
+
+        Args:
+            head: a sequence of layers.
+            body: residual blocks.
+            tail: from the body's channels to colours.
+            products: from the encoding to what is added to the result of the head's first layer.
+        """
         super().__init__()
         self.products = products
         self.head = head
@@ -95,6 +102,12 @@ class HeadBodyTail(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps encoded rays to colours."""
-        x = self.head(x if self.products is None else self.products(x))
+        if self.products is None:
+            x = self.head(x)
+        else:
+            first, *rest = self.head.children()
+            x = first(x) + self.products(x)
+            for layer in rest:
+                x = layer(x)
         colours: Tensor = self.tail(self.body(x) + x)
         return colours

@@ -122,11 +122,12 @@ class StudentConfig:
             raise ValueError(
                 f"widths, blocks and ray grid must be positive, found {(*sizes, *narrowed)}"
             )
+        products = self.encoder.samples * self.products
         if self.products < 0:
             raise ValueError(f"products must not be negative, found {self.products}")
         if self.products and self.architecture == "r2l":
             raise ValueError("r2l has no learnt products; leave products 0")
-        channels = max(self.width, self.input_channels, *self.sr_widths, *narrowed)
+        channels = max(self.width, self.encoder.channels, products, *self.sr_widths, *narrowed)
         if channels > MAX_CHANNELS or max(self.depth, self.sr_blocks) > MAX_DEPTH:
             raise ValueError(
                 f"need at most {MAX_CHANNELS} channels, {MAX_DEPTH} layers and {MAX_DEPTH} blocks "
@@ -150,11 +151,6 @@ class StudentConfig:
                 f"need an inner width for each of {len(self.block_widths)} residual blocks, found "
                 f"{len(self.inner_widths)}"
             )
-
-    @property
-    def input_channels(self) -> int:
-        """Channels that the first layer of the head reads: the encoding and the products."""
-        return self.encoder.channels + self.encoder.samples * self.products
 
     @property
     def blocks(self) -> int:

@@ -23,7 +23,7 @@ class MobileR2L(HeadBodyTail):
         act, norm = config.activation, config.batchnorm
         width = config.width
         first = width if config.head_width is None else config.head_width
-        head = [nn.Conv2d(config.input_channels, first, 1), activation_layer(act)]
+        head = [nn.Conv2d(config.encoder.channels, first, 1), activation_layer(act)]
         if config.head_width is not None:
             head.append(nn.Conv2d(first, width, 1))
         inner = iter(config.block_inner_widths)
@@ -42,7 +42,7 @@ class MobileR2L(HeadBodyTail):
             nn.Sequential(*head), nn.Sequential(*body), nn.Sequential(*tail, nn.Sigmoid())
         )
         if config.products:
-            self.products = LineProducts(config.encoder, config.products)
+            self.products = LineProducts(config.encoder, config.products, first)
 
     def as_conv(self) -> HeadBodyTail:
         """Returns the same function as convs, and products of their results."""

@@ -1,8 +1,8 @@
 """Learnt local features: at each sample of a ray, products of three functions, one of each axis.
 
 f(x)·g(y)·h(z) is a volume of rank one, as in the CP form of TensoRF. Each function is a weighted
-sum of what the encoding already says about its coordinate. Nothing but 1×1 convs, products and a
-concat is left on a device, and the features are as exact in fp16 as the encoding is.
+sum of what the encoding already says about its coordinate. A device needs nothing but 1×1 convs,
+products and a sum for them, and they are as exact in fp16 as the encoding is.
 """
 
 from __future__ import annotations
@@ -22,58 +22,60 @@ INITIAL_SPREAD = 0.1
 
 
 class LineProducts(nn.Module):
-    """Appends K·P products to the official encoding; all samples share the functions.
+    """What the products add to the first layer of the head; all samples share the functions.
 
     Attributes:
         weight: [3, 2L+1, P], the functions of each axis over the encoding of a coordinate.
-        bias: [3, 1, P].
+        bias: [3, P].
+        mix: from the products of all samples, channel k·P + p, to the channels of the head.
     """
 
-    def __init__(self, encoder: EncoderConfig, count: int) -> None:
-        """Builds `count` products a sample with fresh weights."""
+    def __init__(self, encoder: EncoderConfig, count: int, width: int) -> None:
+        """Builds `count` products a sample with fresh weights, for a head of `width` channels."""
         super().__init__()
-        self.samples = encoder.samples
-        self.count = count
         each = encoder.channels // encoder.coords
         self.weight = nn.Parameter(torch.randn(3, each, count) * INITIAL_SPREAD)
-        self.bias = nn.Parameter(torch.ones(3, 1, count))
+        self.bias = nn.Parameter(torch.ones(3, count))
+        self.mix = nn.Conv2d(encoder.samples * count, width, 1, bias=False)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Maps [N, 3·K·(2L+1), h, w] to [N, 3·K·(2L+1) + K·P, h, w]; product k·P + p is last."""
+        """Maps the official encoding [N, 3·K·(2L+1), h, w] to [N, width, h, w]."""
         batch, _, rows, columns = encoded.shape
-        each = self.weight.shape[1]
-        coordinates = encoded.movedim(1, -1).reshape(-1, 3, each).transpose(0, 1)
-        x, y, z = torch.baddbmm(self.bias, coordinates, self.weight)  # [N·h·w·K, P] each
-        products = (x * y * z).reshape(batch, rows, columns, self.samples * self.count)
-        return torch.cat([encoded, products.movedim(-1, 1).to(encoded.dtype)], dim=1)
+        points = encoded.movedim(1, -1).reshape(-1, 3 * self.weight.shape[1])
+        # The three axes as one matrix with blocks: most of it is 0, and it still is the fastest.
+        blocks = torch.block_diag(*self.weight)  # type: ignore[no-untyped-call]  # untyped in torch
+        lines = torch.addmm(self.bias.flatten(), points, blocks)
+        x, y, z = lines.chunk(3, dim=1)  # [N·h·w·K, P] each
+        products = (x * y * z).reshape(batch, rows, columns, -1).movedim(-1, 1)
+        mixed: Tensor = self.mix(products)
+        return mixed
 
     def as_conv(self) -> ProductConvs:
-        """Returns the same function as 1×1 convs, products and a concat alone."""
-        each = self.weight.shape[1]
-        weight, bias = self.weight.detach(), self.bias.detach()
-        dense = weight.new_zeros(3, self.samples, self.count, self.samples, 3, each)
-        for axis in range(3):
-            for sample in range(self.samples):
-                dense[axis, sample, :, sample, axis] = weight[axis].T
+        """Returns the same function as 1×1 convs and products alone."""
+        _, each, count = self.weight.shape
+        samples = self.mix.in_channels // count
         convs = []
         for axis in range(3):
-            conv = nn.Conv2d(self.samples * 3 * each, self.samples * self.count, 1)
-            conv.weight = nn.Parameter(dense[axis].reshape(conv.weight.shape))
-            conv.bias = nn.Parameter(bias[axis, 0].repeat(self.samples))
+            weight = self.weight.new_zeros(samples, count, samples, 3, each)
+            for sample in range(samples):
+                weight[sample, :, sample, axis] = self.weight[axis].detach().T
+            conv = nn.Conv2d(samples * 3 * each, samples * count, 1)
+            conv.weight = nn.Parameter(weight.reshape(conv.weight.shape))
+            conv.bias = nn.Parameter(self.bias[axis].detach().repeat(samples))
             convs.append(conv)
-        return ProductConvs(*convs)
+        return ProductConvs(convs, self.mix)
 
 
 class ProductConvs(nn.Module):
-    """`LineProducts` for a device."""
+    """`LineProducts` for a device: convs `x`, `y` and `z`, whose results are multiplied."""
 
-    def __init__(self, x: nn.Conv2d, y: nn.Conv2d, z: nn.Conv2d) -> None:
-        """Takes the conv of each axis, from the encoding to K·P channels."""
+    def __init__(self, lines: list[nn.Conv2d], mix: nn.Conv2d) -> None:
+        """Takes the conv of each axis, from the encoding to K·P channels, and the last one."""
         super().__init__()
-        self.x = x
-        self.y = y
-        self.z = z
+        self.x, self.y, self.z = lines
+        self.mix = mix
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """Appends the products to the encoding [N, C, h, w]."""
-        return torch.cat([encoded, self.x(encoded) * self.y(encoded) * self.z(encoded)], dim=1)
+        """Maps the encoding [N, C, h, w] to [N, width, h, w]."""
+        mixed: Tensor = self.mix(self.x(encoded) * self.y(encoded) * self.z(encoded))
+        return mixed

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mobile_nelf.students.blocks import HeadBodyTail
+from mobile_nelf.students.products import LineProducts
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.student.muon import Muon
 
@@ -67,10 +68,11 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
     """Returns the optimizers of the parameters that are trained.
 
     With `muon`, matrices are orthogonalised and all else (BatchNorm, biases and the output layer,
-    whose rows are colours and no features) goes to AdamW. Learnt products have an Adam of their
-    own, whose steps are longer.
+    whose rows are colours and no features) goes to AdamW. The functions of learnt products have an
+    Adam of their own, whose steps are longer.
     """
-    lines = [] if network.products is None else list(network.products.parameters())
+    products = network.products
+    lines = [products.weight, products.bias] if isinstance(products, LineProducts) else []
     lines = [parameter for parameter in lines if parameter.requires_grad]
     apart = {id(parameter) for parameter in lines}
     trained = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
