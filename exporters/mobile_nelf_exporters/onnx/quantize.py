@@ -1,9 +1,9 @@
 """8 bits for weights and activations of an ONNX file, calibrated on the student's own orbit.
 
 Weights get a scale for each output channel, activations one for each tensor (QDQ, unsigned, which
-does not saturate on processors without VNNI). The head and the last stage with blocks, with all that
-comes after it, stay float: they read the sharpest and write the finest numbers, and cost most of what
-8 bits lose.
+does not saturate on processors without VNNI). The head stays float, and so does the last stage with
+blocks and what comes after it: they read the sharpest and write the finest numbers, and cost most
+of what 8 bits lose.
 """
 
 from __future__ import annotations
