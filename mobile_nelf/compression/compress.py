@@ -18,6 +18,7 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.checkpoints import as_checkpoint, load_checkpoint, save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.goals import Goals
+from mobile_nelf.compression.layers import check_compressible
 from mobile_nelf.compression.report import CompressionReport, path_picture
 from mobile_nelf.compression.run import STEPS, CompressionRun
 from mobile_nelf.errors import InputError
@@ -117,7 +118,7 @@ def compress(
         CheckpointError: the student cannot be read.
         SceneError: the scene cannot be read, or its photos are not of the student's size.
         InputError: goals that no student meets, with the nearest that does; choices that contradict
-            each other; a state of another run.
+            each other; a state of another run; a student with learnt products.
         OutputError: `output` exists or cannot be written.
         TrainingError: the fine-tuning diverged.
         MissingExtraError: a package for a target or for the judgement is not installed.
@@ -129,6 +130,7 @@ def compress(
     if path is not None:
         check_writable(path, inputs)
     given = as_checkpoint(checkpoint)
+    check_compressible(given.student)
     photos = None
     if scene is not None:
         require_metrics()

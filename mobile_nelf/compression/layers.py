@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
+from mobile_nelf.errors import InputError
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
 from mobile_nelf.students.rewrite import fold_batchnorm
@@ -26,6 +27,7 @@ __all__ = [
     "Layer",
     "Section",
     "anatomy",
+    "check_compressible",
     "folded",
     "pixels",
     "side_by_side",
@@ -236,8 +238,26 @@ def side_by_side(
     yield whole.output, parts.output, x, y
 
 
+def check_compressible(student: StudentConfig) -> None:
+    """Refuses students whose parts are not only layers one after the other.
+
+    Raises:
+        InputError: the student has learnt products.
+    """
+    if student.products:
+        raise InputError(
+            f"students with learnt products ({student.products} a sample) cannot be narrowed or "
+            "rounded; store the weights as float16, or train a student with products 0"
+        )
+
+
 def anatomy(network: HeadBodyTail, student: StudentConfig) -> Anatomy:
-    """Returns the parts of a network of convs without BatchNorm; they are its own modules."""
+    """Returns the parts of a network of convs without BatchNorm; they are its own modules.
+
+    Raises:
+        InputError: the student has learnt products.
+    """
+    check_compressible(student)
     if student.batchnorm and student.architecture == "mobiler2l":
         raise ValueError("fold BatchNorm first")
     head = list(network.head)  # type: ignore[call-overload]  # a Sequential

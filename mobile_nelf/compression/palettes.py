@@ -81,11 +81,14 @@ def rounded_for(
         checkpoint: the student.
         forms: how weights are stored.
         on_progress: called with the name of a step, parts done and parts in all.
+
+    Raises:
+        InputError: a palette for a student with learnt products.
     """
     found: dict[WeightForm, Checkpoint] = {}
     statistics: Statistics | None = None
     plain = folded(checkpoint)
-    counts = large_layers(plain)
+    counts = large_layers(plain) if any(form in PALETTES for form in forms) else {}
     for form in forms:
         found[form] = checkpoint
         if form not in PALETTES or _values(plain, counts) <= 1 << PALETTES[form]:

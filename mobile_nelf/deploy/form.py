@@ -14,6 +14,7 @@ from mobile_nelf.deploy.layouts import Layout
 from mobile_nelf.encoding import official_to_grouped
 from mobile_nelf.errors import DeployError
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.students.products import AXES
 from mobile_nelf.students.rewrite import fold_batchnorm
 from mobile_nelf.vocabulary import Activation, ActivationForm
 
@@ -98,9 +99,10 @@ def deploy_network(
 
 
 def _regroup(network: nn.Module, first: str, student: StudentConfig) -> None:
-    """Re-orders the input channels of the first conv once, instead of activations per frame."""
-    head = network.get_submodule(first)
-    if not isinstance(head, nn.Conv2d):
-        raise TypeError(f"{first} is a {type(head).__name__}, expected the first conv")
+    """Re-orders the inputs of the convs on the encoding once, instead of activations per frame."""
     order = official_to_grouped(student.encoder.coords, student.encoder.frequencies)
-    head.weight = nn.Parameter(head.weight[:, torch.from_numpy(order)])
+    for name in (first, *(f"products.{axis}" for axis in AXES if student.products)):
+        conv = network.get_submodule(name)
+        if not isinstance(conv, nn.Conv2d):
+            raise TypeError(f"{name} is a {type(conv).__name__}, expected a conv")
+        conv.weight = nn.Parameter(conv.weight[:, torch.from_numpy(order)])

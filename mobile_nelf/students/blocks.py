@@ -70,9 +70,23 @@ class HeadBodyTail(nn.Module):
 
     FIRST_LAYER: ClassVar[str] = "head.0"
 
-    def __init__(self, head: nn.Module, body: nn.Module, tail: nn.Module) -> None:
-        """Takes the three parts as they are."""
+    def __init__(
+        self,
+        head: nn.Module,
+        body: nn.Module,
+        tail: nn.Module,
+        products: nn.Module | None = None,
+    ) -> None:
+        """Takes the parts as they are.
+
+        Args:
+            head: a sequence of layers.
+            body: residual blocks.
+            tail: from the body's channels to colours.
+            products: from the encoding to what is added to the result of the head's first layer.
+        """
         super().__init__()
+        self.products = products
         self.head = head
         self.body = body
         self.tail = tail
@@ -88,6 +102,12 @@ class HeadBodyTail(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps encoded rays to colours."""
-        x = self.head(x)
+        if self.products is None:
+            x = self.head(x)
+        else:
+            first, *rest = self.head.children()
+            x = first(x) + self.products(x)
+            for layer in rest:
+                x = layer(x)
         colours: Tensor = self.tail(self.body(x) + x)
         return colours

@@ -88,6 +88,8 @@ class StudentConfig:
             first; empty if each block is as wide inside as outside. Compressed students have them.
         head_width: channels of the first layer if they are not those of the body; a 1×1 layer
             without an activation then follows, from these to `width`.
+        products: learnt features beside the encoding of each sample, each the product of a
+            function of x, one of y and one of z (`students.products`); 0 for none.
     """
 
     encoder: EncoderConfig
@@ -105,6 +107,7 @@ class StudentConfig:
     direct_output: bool = False
     inner_widths: tuple[int, ...] = ()
     head_width: int | None = None
+    products: int = 0
 
     def __post_init__(self) -> None:
         """Refuses shapes that cannot be built."""
@@ -119,7 +122,12 @@ class StudentConfig:
             raise ValueError(
                 f"widths, blocks and ray grid must be positive, found {(*sizes, *narrowed)}"
             )
-        channels = max(self.width, self.encoder.channels, *self.sr_widths, *narrowed)
+        products = self.encoder.samples * self.products
+        if self.products < 0:
+            raise ValueError(f"products must not be negative, found {self.products}")
+        if self.products and self.architecture == "r2l":
+            raise ValueError("r2l has no learnt products; leave products 0")
+        channels = max(self.width, self.encoder.channels, products, *self.sr_widths, *narrowed)
         if channels > MAX_CHANNELS or max(self.depth, self.sr_blocks) > MAX_DEPTH:
             raise ValueError(
                 f"need at most {MAX_CHANNELS} channels, {MAX_DEPTH} layers and {MAX_DEPTH} blocks "

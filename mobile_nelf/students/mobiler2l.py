@@ -6,6 +6,7 @@ from torch import nn
 
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail, activation_layer
 from mobile_nelf.students.config import StudentConfig
+from mobile_nelf.students.products import LineProducts
 
 __all__ = ["MobileR2L"]
 
@@ -14,7 +15,7 @@ class MobileR2L(HeadBodyTail):
     """Maps encoded rays [N, C, h, w] to an image [N, 3 or 4, s·h, s·w] in [0, 1].
 
     State-dict names are those of the official code: `head.0`, `body.N.conv_block.M`, `tail.N`. A
-    head of a width of its own has a second layer, `head.2`.
+    head of a width of its own has a second layer, `head.2`; `products` has no official name.
     """
 
     def __init__(self, config: StudentConfig) -> None:
@@ -40,6 +41,15 @@ class MobileR2L(HeadBodyTail):
         super().__init__(
             nn.Sequential(*head), nn.Sequential(*body), nn.Sequential(*tail, nn.Sigmoid())
         )
+        if config.products:
+            self.products = LineProducts(config.encoder, config.products, first)
+
+    def as_conv(self) -> HeadBodyTail:
+        """Returns the same function as convs, and products of their results."""
+        if not isinstance(self.products, LineProducts):
+            return self
+        network = HeadBodyTail(self.head, self.body, self.tail, self.products.as_conv())
+        return network.train(self.training)
 
 
 def _upsampling(width: int, out: int, config: StudentConfig, stage: int) -> nn.ConvTranspose2d:

@@ -26,6 +26,7 @@ class FitConfig:
         learning_rate: of AdamW, at the peak of the schedule (linear warm-up, then cosine to a
             hundredth).
         matrix_step: of Muon, at the peak; relative to an orthogonal matrix.
+        product_step: of Adam for the learnt products of a student that has them, at the peak.
         warmup_steps: length of the warm-up.
         weight_decay: decoupled weight decay.
         ema_decay: decay of the weights' moving average, which is what is saved.
@@ -50,6 +51,7 @@ class FitConfig:
     optimizer: OptimizerName = "muon"
     learning_rate: float = 1e-3
     matrix_step: float = 0.02
+    product_step: float = 0.02
     warmup_steps: int = 200
     weight_decay: float = 1e-2
     ema_decay: float = 0.995
@@ -79,6 +81,8 @@ class FitConfig:
             raise ValueError(f"learning_rate must be positive, found {self.learning_rate}")
         if not 0.0 < self.matrix_step < math.inf:
             raise ValueError(f"matrix_step must be positive, found {self.matrix_step}")
+        if not 0.0 < self.product_step < math.inf:
+            raise ValueError(f"product_step must be positive, found {self.product_step}")
         for name in ("weight_decay", "perceptual"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")

@@ -123,10 +123,11 @@ def _check_operators(package: Package, contract: Contract) -> None:
 def _expected_counts(contract: Contract) -> dict[str, int]:
     """Returns how often each operator of the network must occur, from its shape alone."""
     with torch.device("meta"):
-        modules = Counter(type(module) for module in build_student(contract.student).modules())
+        network = build_student(contract.student).as_conv()
+        modules = Counter(type(module) for module in network.modules())
     activation = ACTIVATION_OPERATORS[contract.activation][0]
     counts = {
-        "conv": modules[nn.Conv2d] + modules[nn.Linear] + ENCODER_CONVS[contract.layout],
+        "conv": modules[nn.Conv2d] + ENCODER_CONVS[contract.layout],
         "conv_transpose": modules[nn.ConvTranspose2d],
         "gelu": 0,
         "relu": 0,

@@ -88,6 +88,7 @@ def _print_checkpoint(path: Path, summary: CheckpointSummary) -> None:
             "network": f"{summary.name} ({student.architecture}), width {student.width}, "
             f"{student.activation}, super-resolution {stages}",
             "head": "" if student.head_width is None else f"{student.head_width} channels",
+            "learnt products": f"{student.products} a sample" if student.products else "",
             "inside blocks": " ".join(map(str, student.inner_widths)),
             "parameters": f"{summary.parameters:,}, {summary.zeros:.1%} of them zero",
             "rays": f"{student.ray_width}×{student.ray_height}, {encoder.samples} samples from "

@@ -61,8 +61,9 @@ class Learner:
             network.load_state_dict(initial)
         network.train()
         if config.train_only == "tail":
-            for frozen in (network.head, network.body):
-                frozen.requires_grad_(False).eval()
+            for frozen in (network.products, network.head, network.body):
+                if frozen is not None:
+                    frozen.requires_grad_(False).eval()
         if ranks.world > 1 and ranks.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network: HeadBodyTail = network.to(

@@ -10,10 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from mobile_nelf.students.blocks import HeadBodyTail
+from mobile_nelf.students.products import LineProducts
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.student.muon import Muon
 
 __all__ = ["Optimizers", "build_optimizers", "schedule"]
+
+
+#: Features see few samples in each step, so that their second moments forget sooner than usual.
+PRODUCT_BETAS = (0.9, 0.99)
 
 
 class Optimizers:
@@ -63,9 +68,14 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
     """Returns the optimizers of the parameters that are trained.
 
     With `muon`, matrices are orthogonalised and all else (BatchNorm, biases and the output layer,
-    whose rows are colours and no features) goes to AdamW.
+    whose rows are colours and no features) goes to AdamW. The functions of learnt products have an
+    Adam of their own, whose steps are longer.
     """
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    products = network.products
+    lines = [products.weight, products.bias] if isinstance(products, LineProducts) else []
+    lines = [parameter for parameter in lines if parameter.requires_grad]
+    apart = {id(parameter) for parameter in lines}
+    trained = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
     on_gpu = trained[0].is_cuda
     matrices: list[nn.Parameter] = []
     if config.optimizer == "muon":
@@ -84,10 +94,20 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
         fused=True,
         capturable=on_gpu,
     )
-    if not matrices:
-        return Optimizers([adamw])
-    muon = Muon(matrices, rate(config.matrix_step), weight_decay=config.weight_decay)
-    return Optimizers([adamw, muon])
+    parts: list[torch.optim.Optimizer] = [adamw]
+    if matrices:
+        parts.append(Muon(matrices, rate(config.matrix_step), weight_decay=config.weight_decay))
+    if lines:
+        parts.append(
+            torch.optim.Adam(
+                lines,
+                lr=rate(config.product_step),
+                betas=PRODUCT_BETAS,
+                fused=True,
+                capturable=on_gpu,
+            )
+        )
+    return Optimizers(parts)
 
 
 def schedule(step: int, config: FitConfig) -> float:

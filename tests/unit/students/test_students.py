@@ -8,6 +8,7 @@ from torch import nn
 
 from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
 from mobile_nelf.students.mobiler2l import MobileR2L
+from mobile_nelf.students.products import LineProducts
 from mobile_nelf.students.r2l import R2L
 
 #: Float64 sums of a few dozen products in another order.
@@ -257,3 +258,39 @@ def test_r2l_can_have_them_too_and_keeps_its_function_as_convs() -> None:
 def test_widths_that_cannot_be_built(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"widths|an inner width for each of 6"):
         StudentConfig(ENCODER, **{**NARROW, **change})
+
+
+def test_products_are_those_of_three_functions_of_the_coordinates() -> None:
+    """Sample by sample and product by product, in float64."""
+    torch.manual_seed(0)
+    encoder = EncoderConfig(2.0, 6.0, samples=3, frequencies=2)
+    products = LineProducts(encoder, count=2, width=4).double()
+    encoded = torch.randn(2, encoder.channels, 2, 3, dtype=torch.float64)
+    coordinates = encoded.reshape(2, 3, 3, 5, 2, 3)  # view, sample, axis, function, row, column
+    expected = torch.zeros(2, 6, 2, 3, dtype=torch.float64)
+    for sample in range(3):
+        for product in range(2):
+            made = torch.ones(2, 2, 3, dtype=torch.float64)
+            for axis in range(3):
+                line = products.bias[axis, product].expand(2, 2, 3).clone()
+                for function in range(5):
+                    weight = products.weight[axis, function, product]
+                    line = line + weight * coordinates[:, sample, axis, function]
+                made = made * line
+            expected[:, 2 * sample + product] = made
+    mixed = torch.einsum("op,nphw->nohw", products.mix.weight[:, :, 0, 0], expected)
+    torch.testing.assert_close(products(encoded), mixed, atol=EXACT, rtol=0)
+    torch.testing.assert_close(products.as_conv()(encoded), mixed, atol=EXACT, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"products": -1}, "products must not be negative"),
+        ({"products": 2, "architecture": "r2l", "sr_widths": ()}, "r2l has no learnt products"),
+        ({"products": 1 << 20}, "channels"),
+    ],
+)
+def test_products_that_cannot_be_built_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StudentConfig(ENCODER, **{**SMALL, **changes})

@@ -17,10 +17,11 @@ from mobile_nelf.metrics import psnr_db
 from mobile_nelf.pictures import on_white
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.scenes import read_scene
-from mobile_nelf.students import StudentConfig
+from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.student.collapse import WINDOW
 from mobile_nelf.training.student.fit import fit_stage
+from mobile_nelf.training.student.optimizer import build_optimizers
 from mobile_nelf.training.student.stage import FitProgress, FitResult, Stage
 from mobile_nelf.training.views.sources import PhotoViews, ViewSource
 from tests.helpers.sphere import (
@@ -110,6 +111,34 @@ def test_a_resumed_run_ends_in_the_weights_of_an_unbroken_one(tmp_path: Path, st
     for line, other in zip(lines, log_lines(tmp_path / "unbroken"), strict=True):
         assert line["psnr_db"] == other["psnr_db"]
     assert lines[-1]["seconds"] >= lines[0]["seconds"] > 0.0
+
+
+def test_products_are_trained_resumed_and_kept_with_head_and_body(tmp_path: Path) -> None:
+    student = replace(STUDENT, products=2)
+    unbroken = fit(tmp_path / "unbroken", student=student).weights
+    with pytest.raises(StoppedError):
+        fit(tmp_path / "broken", student=student, on_fit=stop_at(6))
+    assert_same_weights(unbroken, fit(tmp_path / "broken", student=student).weights)
+
+    started = replace(checkpoint(unbroken), student=student)
+    names = [name for name in unbroken if name.startswith("products.")]
+    assert names == ["products.weight", "products.bias", "products.mix.weight"]
+    for part in ("all", "tail"):
+        config = replace(FIT, train_only=part, product_step=0.1)
+        weights = fit(tmp_path / part, config, student=student, initial=started).weights
+        moved = [name for name in names if not torch.equal(unbroken[name], weights[name])]
+        assert moved == (names if part == "all" else [])
+
+
+def test_each_parameter_has_one_optimizer_and_functions_of_products_a_step_of_their_own() -> None:
+    network = build_student(replace(STUDENT, products=2, batchnorm=False))
+    config = replace(FIT, product_step=0.07)
+    groups = build_optimizers(network, config)._groups()
+    held = [(id(parameter), group["lr"]) for group in groups for parameter in group["params"]]
+    steps = dict(held)
+    assert len(held) == len(steps) == len(list(network.parameters()))
+    own = [name for name, value in network.named_parameters() if steps[id(value)] == 0.07]
+    assert own == ["products.weight", "products.bias"]
 
 
 def test_training_leaves_the_global_generator_alone(tmp_path: Path) -> None:
