@@ -20,7 +20,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.goals import Goals
 from mobile_nelf.compression.report import CompressionReport, path_picture
 from mobile_nelf.compression.run import STEPS, CompressionRun
-from mobile_nelf.errors import InputError
+from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.evaluation import PROTOCOL, evaluate, require_metrics
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
@@ -37,6 +37,8 @@ from mobile_nelf.runs import (
     write_settings,
 )
 from mobile_nelf.scenes import Scene, read_scene
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.views.sources import PhotoViews
 from mobile_nelf.vocabulary import CompressionMethod, DeviceName, RoundingBits, TrainedPart
 
 __all__ = ["Compressed", "compress"]
@@ -129,12 +131,7 @@ def compress(
     if path is not None:
         check_writable(path, inputs)
     given = as_checkpoint(checkpoint)
-    photos = None
-    if scene is not None:
-        require_metrics()
-        photos = scene if isinstance(scene, Scene) else read_scene(scene)
-        photos.check_images()
-        photos = photos.cropped(given.student.scale)
+    photos = None if scene is None else _read_photos(scene, given.student)
     settings = {
         "command": COMMAND,
         "version": __version__,
@@ -176,6 +173,21 @@ def compress(
             save_checkpoint(small, result_path(path), half=half)
             put_in_place(path, settings, to_dict(report))
     return Compressed(path, small, report)
+
+
+def _read_photos(scene: Scene | AnyPath, student: StudentConfig) -> Scene:
+    require_metrics()
+    photos = scene if isinstance(scene, Scene) else read_scene(scene)
+    photos.check_images()
+    photos = photos.cropped(student.scale)
+    width, height = PhotoViews(photos.train or photos.test).size
+    if (width, height) != (student.image_width, student.image_height):
+        raise SceneError(
+            f"{photos.path}: images are {width}×{height}, the student renders "
+            f"{student.image_width}×{student.image_height}; give the photos it was trained on",
+            arguments=["scene"],
+        )
+    return photos
 
 
 def _check_choices(

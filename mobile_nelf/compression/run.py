@@ -26,8 +26,10 @@ from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.progress import Progress
+from mobile_nelf.runs import load_state, save_state
 from mobile_nelf.scenes import Scene
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.student.stage import state_path
 from mobile_nelf.vocabulary import (
     DeviceName,
     RoundingBits,
@@ -119,6 +121,7 @@ class CompressionRun:
             multiple=multiple,
             by_parameters=1.0 if sized or goals.speed is None else 0.0,
             by_macs=1.0 if goals.speed is not None or not sized else 0.0,
+            by_time=0.0 if goals.speed is None else 1.0,
         )
         self.on_progress("plan", 1, 1)
 
@@ -147,7 +150,7 @@ class CompressionRun:
             return model_bytes(shaped(point), target or "", form)
 
         def times_faster(point: Point) -> float:
-            before, after = runtime_ms(self.whole, shaped(point))
+            before, after = self._timed(shaped(point))
             return before / after
 
         index, bound = by_size(path, goals, bytes_of, times_faster)
@@ -159,7 +162,7 @@ class CompressionRun:
                     bound = "at_least"
         small, row = self._reached(path, index, steps, bits, goals, allowed, bound)
         if goals.speed is not None:
-            before, after = runtime_ms(self.whole, small)
+            before, after = self._timed(small)
             rows[0], row = replace(rows[0], ms=before), replace(row, ms=after)
         if target is not None:
             row = replace(row, model_bytes=model_bytes(small, target, form))
@@ -264,6 +267,23 @@ class CompressionRun:
             test_db=estimate if measured is None else measured,
             estimated=measured is None,
         )
+
+    def _timed(self, checkpoint: Checkpoint) -> tuple[float, float]:
+        """Returns milliseconds of the student at hand and of one on its path, timed together.
+
+        A time is never the same twice, and a resumed run has to choose as it did before; so what
+        was measured stays with the states of the run.
+        """
+        path = state_path(self.folder, "times")
+        key = {"student": self.whole.weights_sha256()}
+        state = load_state(path, key, ("times",)) or {"times": {}}
+        times: dict[str, list[float]] = state["times"]
+        name = widths_text(checkpoint.student)
+        if name not in times:
+            times[name] = runtime_ms(self.whole, checkpoint)
+            save_state(path, key, {"times": times})
+        before, after = times[name]
+        return before, after
 
     def _measured(self, checkpoint: Checkpoint) -> float | None:
         if self.scene is None or not self.scene.test:

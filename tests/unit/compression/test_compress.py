@@ -100,6 +100,34 @@ def test_interrupted_and_repeated_gives_the_same_bytes(student, tmp_path, monkey
     assert tuned[1] < tuned[0]
 
 
+def test_a_resumed_run_is_as_fast_as_before_it_was_interrupted(student, tmp_path, monkeypatch):
+    """What a machine measures is never the same twice, and still the bytes are."""
+    rounds = iter(range(100))
+
+    def timed(*checkpoints):
+        factor = 2.0 if next(rounds) == 0 else 1.0
+        return [factor, 1.0]
+
+    class StopError(Exception):
+        pass
+
+    def stop(stage, done, total):
+        if stage.startswith("fine-tune"):
+            raise StopError
+
+    monkeypatch.setattr(run_module, "runtime_ms", timed)
+    monkeypatch.setattr(run_module, "ROUND_STEPS", 1)
+    output = tmp_path / "fast.pt"
+    with pytest.raises(StopError):
+        mn.compress(student, output, speed=1.5, steps=2, on_progress=stop)
+    done = mn.compress(student, output, speed=1.5, steps=2)
+    assert done.report.bound == "speed"
+    assert (done.report.path[0].ms, done.report.result.ms) == (2.0, 1.0)
+    assert done.report.result.macs <= done.report.path[0].macs / 1.5
+    assert next(rounds) == 1
+    assert not list((tmp_path / "fast.pt.run").glob("*.state"))
+
+
 def test_zeros_hold_while_the_others_are_tuned(student, tmp_path):
     mn.compress(student, tmp_path / "sparse.pt", keep=0.7, steps=8, method="magnitude")
     whole = folded(load_checkpoint(student))
@@ -168,7 +196,7 @@ def test_the_goal_that_asks_for_most_decides():
     from mobile_nelf.compression.widths import Widths
 
     widths = Widths.of(StudentConfig(random_checkpoint().student.encoder))
-    path = [Point(widths, 100 - 10 * i, 1000 - 50 * i, 0.01 * i) for i in range(9)]
+    path = [Point(widths, 100 - 10 * i, 1000 - 50 * i, 1000 - 50 * i, 0.01 * i) for i in range(9)]
 
     def sized(point):
         return point.parameters * 10_000
