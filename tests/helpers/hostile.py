@@ -196,7 +196,9 @@ def mutate(folder: Path, seed: int) -> str:
         file.mkdir()
         return f"{name}: is a folder"
     if chance < 0.05:
-        shutil.copy(rng.choice(files), file) if len(files) > 1 else None
+        others = [path for path in files if path != file]
+        if others:
+            shutil.copy(rng.choice(others), file)
         return f"{name}: another file"
     edit = rng.choice(FITTING.get(file.suffix, ()) + BYTES)
     file.write_bytes(edit(rng, file.read_bytes()))

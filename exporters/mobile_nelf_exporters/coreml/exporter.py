@@ -47,7 +47,6 @@ from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
 from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
 from mobile_nelf_exporters.coreml.estimate import estimate_table
 from mobile_nelf_exporters.coreml.facts import program_cost
-from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
     is_mac,
@@ -63,9 +62,8 @@ from mobile_nelf_exporters.coreml.placement import place, placement_table
 from mobile_nelf_exporters.coreml.runtimes import (
     demanded_psnr_db,
     mac_runtime,
-    program_runtime,
+    package_runtimes,
     second_opinion,
-    table_runtime,
 )
 from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
@@ -242,9 +240,7 @@ class CoremlExporter(Exporter[Options]):
         runtimes: list[Runtime] = []
         for index, package in enumerate(_read_packages(files)):
             check_package(package, contract)
-            runtimes += [program_runtime(package, contract, emulated) for emulated in (False, True)]
-            if index == 0 and operation_counts(package).get("gelu"):
-                runtimes.append(table_runtime(package, contract))
+            runtimes += package_runtimes(package, contract, table=index == 0)
             if is_mac():
                 runtimes.append(mac_runtime(package, files, contract))
         return tuple(runtimes)

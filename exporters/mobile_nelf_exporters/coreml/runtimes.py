@@ -24,6 +24,7 @@ from mobile_nelf.fence.model import FencedModel, run_seconds
 from mobile_nelf_exporters.coreml.checks import program_facts, weight_form
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
+from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
 from mobile_nelf_exporters.coreml.interpreter.ops import GELU_KNOTS
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
@@ -38,9 +39,8 @@ __all__ = [
     "demanded_psnr_db",
     "frame_function",
     "mac_runtime",
-    "program_runtime",
+    "package_runtimes",
     "second_opinion",
-    "table_runtime",
 ]
 
 
@@ -50,11 +50,28 @@ def demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> fl
     return min(demanded, EMULATED_MIN_PSNR_DB) if emulated else demanded
 
 
-def program_runtime(package: Package, contract: Contract, emulated: bool) -> Runtime:
-    """Returns the package as its operations say, exact or with every result rounded to fp16."""
+def package_runtimes(package: Package, contract: Contract, *, table: bool) -> list[Runtime]:
+    """Returns the ways in which the interpreter runs a package, all in one process.
+
+    Args:
+        package: what to run.
+        contract: of its bundle.
+        table: also with GELU from a table, where the package has GELU.
+    """
+    model = _fenced(package)
+    runtimes = [_program_runtime(package, contract, model, emulated) for emulated in (False, True)]
+    if table and operation_counts(package).get("gelu"):
+        runtimes.append(_table_runtime(package, contract, model))
+    return runtimes
+
+
+def _program_runtime(
+    package: Package, contract: Contract, model: FencedModel, emulated: bool
+) -> Runtime:
+    """The package as its operations say, exact or with every result rounded to fp16."""
     form = weight_form(package)
     kind = "fp16 after every operation" if emulated else "exact"
-    frame, largest_activation = frame_function(package, contract, emulate_fp16=emulated)
+    frame, largest_activation = _frames(model, contract, emulate_fp16=emulated)
     return Runtime(
         name=f"Core ML program{'' if form == 'fp16' else f' {form}'}, {kind}",
         artefact=package.name,
@@ -70,9 +87,9 @@ def program_runtime(package: Package, contract: Contract, emulated: bool) -> Run
     )
 
 
-def table_runtime(package: Package, contract: Contract) -> Runtime:
-    """Returns the package as the Neural Engine may compute GELU; reported and not judged."""
-    frame, _ = frame_function(package, contract, emulate_fp16=True, gelu_table=True)
+def _table_runtime(package: Package, contract: Contract, model: FencedModel) -> Runtime:
+    """The package as the Neural Engine may compute GELU; reported and not judged."""
+    frame, _ = _frames(model, contract, emulate_fp16=True, gelu_table=True)
     return Runtime(
         name=f"Core ML program, GELU from a table of {GELU_KNOTS} values",
         artefact=package.name,
@@ -130,19 +147,24 @@ def frame_function(
     runs in a process of its own with limits; what the interpreter does not know is a `BundleError`
     at the first frame.
     """
-    content = {path: np.frombuffer(data, np.uint8) for path, data in package.files.items()}
-    model = FencedModel(
+    return _frames(_fenced(package), contract, emulate_fp16=emulate_fp16, gelu_table=gelu_table)
+
+
+def _fenced(package: Package) -> FencedModel:
+    return FencedModel(
         package.name,
         "mobile_nelf_exporters.coreml.served:prepare",
-        content,
-        settings={
-            "name": package.name,
-            "emulate_fp16": emulate_fp16,
-            "gelu_table": gelu_table,
-            "threads": torch.get_num_threads(),
-        },
+        {path: np.frombuffer(data, np.uint8) for path, data in package.files.items()},
+        settings={"name": package.name, "threads": torch.get_num_threads()},
         seconds=run_seconds(program_cost(program_facts(package)).macs),
     )
+
+
+def _frames(
+    model: FencedModel, contract: Contract, *, emulate_fp16: bool, gelu_table: bool = False
+) -> tuple[FrameFunction, Callable[[], tuple[str, float]]]:
+    """See `frame_function`; the process may have been used in another way before."""
+    mode = {"emulate_fp16": emulate_fp16, "gelu_table": gelu_table}
     layout = find_layout(contract.layout)
     scale = 255.0 if contract.output_form == "image" else 1.0
     largest = ("", 0.0)
@@ -153,7 +175,7 @@ def frame_function(
             name: np.ascontiguousarray(array, np.float32)
             for name, array in layout.host(camera, contract.student.encoder).items()
         }
-        told, results = model.run({}, uploads)
+        told, results = model.run(mode, uploads)
         found = (str(told["largest"]), float(told["magnitude"]))
         largest = max(largest, found, key=lambda entry: entry[1])
         image = results[contract.output.name][0].transpose(1, 2, 0)

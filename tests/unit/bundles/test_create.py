@@ -59,8 +59,17 @@ def test_two_runs_write_the_same_bytes(checkpoint, tmp_path, target):
     assert _content(first.path) == _content(second.path)
 
 
-@pytest.mark.parametrize("layout", ["factored", "rays", "camera", "embedded"])
-@pytest.mark.parametrize("target", ["lens", "onnx"])
+@pytest.mark.parametrize(
+    ("target", "layout"),
+    [
+        ("lens", "factored"),
+        *(
+            pytest.param("lens", layout, marks=pytest.mark.slow)
+            for layout in ("rays", "camera", "embedded")
+        ),
+        *(("onnx", layout) for layout in ("factored", "rays", "camera", "embedded")),
+    ],
+)
 def test_every_layout_is_close_to_the_student(checkpoint, tmp_path, target, layout):
     bundle = create_bundle(
         checkpoint, target=target, output=tmp_path / "b", options={"layout": layout}
@@ -159,7 +168,11 @@ def test_unknown_names_are_refused(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "name"), [("200 k.ckpt-lens", "nelf-200-k-ckpt-lens"), ("ä", "nelf-")]
+    ("folder", "name"),
+    [
+        ("200 k.ckpt-lens", "nelf-200-k-ckpt-lens"),
+        pytest.param("ä", "nelf-", marks=pytest.mark.slow),
+    ],
 )
 def test_the_project_name_is_made_from_the_folder(checkpoint, tmp_path, folder, name):
     bundle = create_bundle(checkpoint, target="lens", output=tmp_path / folder)
