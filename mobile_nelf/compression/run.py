@@ -20,16 +20,17 @@ from mobile_nelf.compression.plan import Point, greedy_path, mean_error, tried_f
 from mobile_nelf.compression.report import CompressionReport, PathRow
 from mobile_nelf.compression.size import model_bytes, runtime_ms, stores_palettes
 from mobile_nelf.compression.statistics import measure
-from mobile_nelf.compression.tuning import tune, tuning_config
+from mobile_nelf.compression.tuning import tune, tune_tables, tuning_config
 from mobile_nelf.compression.widths import Widths, macs, parameters
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.progress import Progress
 from mobile_nelf.runs import load_state, save_state
-from mobile_nelf.scenes import Scene
+from mobile_nelf.scenes import Scene, View
 from mobile_nelf.students import StudentConfig
-from mobile_nelf.training.student.stage import state_path
+from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.student.stage import FitProgress, state_path
 from mobile_nelf.vocabulary import (
     DeviceName,
     RoundingBits,
@@ -73,6 +74,7 @@ class CompressionRun:
         seed: int,
         device: DeviceName,
         train_only: TrainedPart,
+        table_steps: int,
         on_progress: Progress,
     ) -> None:
         """Measures the student at hand.
@@ -84,11 +86,12 @@ class CompressionRun:
             seed: of the fine-tuning.
             device: where to fine-tune.
             train_only: what is tuned.
+            table_steps: of the tuning of tables after rounding; 0 for none.
             on_progress: called with a stage's name, steps done and steps in all.
         """
         self.whole = folded(given)
         self.scene, self.folder, self.seed = scene, folder, seed
-        self.train_only, self.on_progress = train_only, on_progress
+        self.train_only, self.table_steps, self.on_progress = train_only, table_steps, on_progress
         self.device = compute_device(device)
         self.rays = calibration_rays(self.whole)
         self.compared = calibration_rays(self.whole, COMPARED, seed=1)
@@ -107,7 +110,7 @@ class CompressionRun:
                 arguments=["max_loss", "scene"],
             )
         if not goals.asked and bits != "none":
-            small = self.rounded(self.whole, bits)
+            small = self.rounded(self.whole, bits, "tables")
             only = (self.row(self.whole),)
             return CompressionReport("narrow", goals, "", only, self.row(small), NOTES), small
         knowledge = self._know(self.whole)
@@ -182,7 +185,7 @@ class CompressionRun:
         best = -math.inf
         for attempt in range(1, TRIES + 1):
             small = self._tuned(path, index, steps, f"try{attempt}-")
-            small = self.rounded(small, bits)
+            small = self.rounded(small, bits, f"try{attempt}-tables")
             row = self.row(small)
             lost = 0.0
             if allowed is not None and self.whole_db is not None and row.test_db is not None:
@@ -237,8 +240,8 @@ class CompressionRun:
         path = (self.row(self.whole),)
         return CompressionReport("magnitude", goals, "keep", path, row, NOTES), small
 
-    def rounded(self, checkpoint: Checkpoint, bits: RoundingBits) -> Checkpoint:
-        """Rounds weights onto tables, as the last step."""
+    def rounded(self, checkpoint: Checkpoint, bits: RoundingBits, name: str) -> Checkpoint:
+        """Rounds weights onto tables and tunes those, as the last step; `name` is of its state."""
         if bits == "none":
             return checkpoint
         statistics = measure(
@@ -248,7 +251,20 @@ class CompressionRun:
             chosen = mixed_bits(checkpoint, statistics, on_progress=self.on_progress)
         else:
             chosen = dict.fromkeys(large_layers(checkpoint), int(bits))
-        return palettized(checkpoint, chosen, statistics=statistics, on_progress=self.on_progress)
+        small = palettized(checkpoint, chosen, statistics=statistics, on_progress=self.on_progress)
+        if not self.table_steps:
+            return small
+        return tune_tables(
+            small,
+            self.whole,
+            self._tuning(self.table_steps),
+            self.folder,
+            name,
+            chosen,
+            photos=self._photos(),
+            device=self.device,
+            on_fit=self._told,
+        )
 
     def row(self, checkpoint: Checkpoint) -> PathRow:
         """Measures a student."""
@@ -298,18 +314,26 @@ class CompressionRun:
     def _tune(
         self, checkpoint: Checkpoint, steps: int, name: str, masks: dict[str, Tensor] | None = None
     ) -> Checkpoint:
-        config = replace(tuning_config(steps, self.seed), train_only=self.train_only)
         return tune(
             checkpoint,
             self.whole,
-            config,
+            self._tuning(steps),
             self.folder,
             name,
-            photos=() if self.scene is None else self.scene.train,
+            photos=self._photos(),
             masks=masks,
             device=self.device,
-            on_fit=lambda seen: self.on_progress(f"fine-tune {seen.stage}", seen.step, seen.steps),
+            on_fit=self._told,
         )
+
+    def _tuning(self, steps: int) -> FitConfig:
+        return replace(tuning_config(steps, self.seed), train_only=self.train_only)
+
+    def _photos(self) -> tuple[View, ...]:
+        return () if self.scene is None else self.scene.train
+
+    def _told(self, seen: FitProgress) -> None:
+        self.on_progress(f"fine-tune {seen.stage}", seen.step, seen.steps)
 
 
 def widths_text(student: StudentConfig) -> str:

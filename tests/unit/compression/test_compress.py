@@ -158,9 +158,28 @@ def test_bits_alone(student, tmp_path):
     assert small.student == folded(load_checkpoint(student)).student
 
 
+def test_tables_are_tuned_and_stay_tables(student, tmp_path):
+    save_checkpoint(random_checkpoint(width=64, sr_widths=(8, 4)), student, half=False)
+    name = "body.0.conv_block.0.weight"
+    weights, errors = {}, {}
+    for steps in (0, 40):
+        path = tmp_path / f"{steps}.pt"
+        done = mn.compress(student, path, bits="4", table_steps=steps)
+        weights[steps] = load_checkpoint(path).weights[name]
+        errors[steps] = done.report.result.fidelity_db
+    tuned, table = torch.unique(weights[40], return_inverse=True)
+    _, before = torch.unique(weights[0], return_inverse=True)
+    assert len(tuned) <= 16
+    assert torch.equal(tuned, tuned.half().float())
+    assert torch.equal(table, before)
+    assert not torch.equal(weights[0], weights[40])
+    assert errors[40] > errors[0]
+
+
 @pytest.mark.parametrize(
     ("goals", "message"),
     [
+        ({"table_steps": 5, "keep": 0.5}, "tunes the tables that bits makes"),
         ({"keep": 0.01}, r"cannot keep 1.0% of the parameters, the nearest is 1\d\.\d%"),
         ({"speed": 1000.0}, r"cannot be 1000 times as fast, the nearest is [\d.]+ times"),
         ({"max_mb": 0.001, "target": "onnx"}, r"to 0.001 MB, the nearest is 0\.\d\d MB"),
