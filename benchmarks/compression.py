@@ -2,7 +2,7 @@
 
 Every row starts from the same student. Times are of one processor in ONNX Runtime, all rows
 in turns in one process, and the medians count; seconds are processor time of the compression. The
-students stay in a folder: the same command goes on where it was interrupted, and one with more rows
+students stay in a folder: the same command resumes, and one with more rows
 makes only those.
 
     python benchmarks/compression.py CHECKPOINT SCENE FOLDER [--rows ours-30 ours-50 …]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from mobile_nelf.compression import run as run_module
 from mobile_nelf.compression.choice import by_size
 from mobile_nelf.compression.goals import Goals, lost_db, total_db
 from mobile_nelf.compression.layers import anatomy, folded, working_network
+from mobile_nelf.compression.tuning import tune, tuning_config
 from mobile_nelf.compression.widths import parameters
 from mobile_nelf.errors import InputError
 from mobile_nelf.students import StudentConfig
@@ -156,6 +158,20 @@ def test_bits_alone(student, tmp_path):
     small = load_checkpoint(tmp_path / "small.pt")
     assert len(torch.unique(small.weights["body.0.conv_block.0.weight"])) <= 16
     assert small.student == folded(load_checkpoint(student)).student
+
+
+def test_weights_of_one_value_stay_together(student, tmp_path):
+    name = "body.0.conv_block.0.weight"
+    whole = folded(load_checkpoint(student))
+    coarse = (whole.weights[name] * 20).round() / 20
+    values, places = torch.unique(coarse, return_inverse=True)
+    start = replace(whole, weights={**whole.weights, name: coarse})
+    config = replace(tuning_config(3), optimizer="adamw")
+    tuned = tune(start, whole, config, tmp_path, "tied", tied={name: places}).weights[name]
+    assert not torch.equal(tuned, coarse)
+    for place in range(len(values)):
+        same = tuned[places == place]
+        torch.testing.assert_close(same, same[:1].expand_as(same), rtol=0.0, atol=1e-7)
 
 
 def test_tables_are_tuned_and_stay_tables(student, tmp_path):
