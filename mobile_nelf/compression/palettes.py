@@ -158,7 +158,9 @@ def _round(old: Layer, new: Layer, x: Tensor, y: Tensor, rows: Tensor, bits: int
     centred = drifted - moved
     gram = (weights * centred).T @ centred
     matrix = old.matrix()
-    ridge = DRIFT_RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    # Nothing varies behind a ReLU that never opens; then the target is what the layer has.
+    scale = DRIFT_RIDGE * gram.diagonal().mean().clamp_min(1e-30)
+    ridge = scale * torch.eye(len(gram), dtype=gram.dtype)
     across = (weights * centred).T @ (exact - mean)
     target = torch.linalg.solve(gram + ridge, across @ matrix.T + ridge @ matrix.T).T
     result = round_columns(target, gram, bits)

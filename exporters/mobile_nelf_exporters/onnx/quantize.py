@@ -1,8 +1,9 @@
 """8 bits for weights and activations of an ONNX file, calibrated on the student's own orbit.
 
 Weights get a scale for each output channel, activations one for each tensor (QDQ, unsigned, which
-does not saturate on processors without VNNI). The head and the last stage stay float: they read
-the sharpest and write the finest numbers, and cost most of what 8 bits lose.
+does not saturate on processors without VNNI). The head stays float, and so does the last stage with
+blocks and what comes after it: they read the sharpest and write the finest numbers, and cost most
+of what 8 bits lose.
 """
 
 from __future__ import annotations
@@ -136,5 +137,7 @@ def _between(nodes: list[NodeProto], model: ModelProto, checkpoint: Checkpoint) 
     )
     enlarging = [index for index, node in enumerate(nodes) if node.op_type == "ConvTranspose"]
     convs = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
-    end = enlarging[-1] if enlarging else convs[-1]
+    # Where the colours are enlarged themselves, the stage before them is the last one with blocks.
+    stages = 2 if checkpoint.student.direct_output else 1
+    end = enlarging[-stages] if len(enlarging) >= stages else convs[-1]
     return [node.name for node in nodes[head + 1 : end] if node.op_type in OPERATORS]

@@ -46,6 +46,16 @@ def test_head_and_last_stage_stay_float(exported):
             assert in_8_bits(node), node.name
 
 
+def test_the_last_stage_with_blocks_stays_float_where_colours_are_enlarged():
+    checkpoint = random_checkpoint(depth=4, sr_widths=(8, 4), direct_output=True)
+    exported = OnnxExporter().export(checkpoint, "mic", Options(quantize=True, layout="embedded"))
+    model = onnx.load_model_from_string(exported.files["model.onnx"])
+    made = {output: node for node in model.graph.node for output in node.output}
+    enlarging = [n for n in model.graph.node if n.op_type == "ConvTranspose"]
+    in_8_bits = [n.input[1] in made for n in enlarging]
+    assert in_8_bits == [True, False, False]
+
+
 def test_it_is_smaller_and_close_to_the_student(mic, exported):
     model = onnx.load_model_from_string(exported.files["model.onnx"])
     frame = frame_function(model, exported.contract)

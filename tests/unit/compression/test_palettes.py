@@ -72,6 +72,17 @@ def test_four_bits_lose_less_than_half_of_k_means(mic):
     assert mean_error(rounded, checkpoint, others) < 0.5 * mean_error(plain, checkpoint, others)
 
 
+def test_a_block_that_no_pixel_opens_is_rounded_as_it_stands():
+    """Training can leave a ReLU shut for good; what reads it sees nothing but zeros."""
+    checkpoint = folded(random_checkpoint(depth=6, sr_widths=(8, 4), width=48, batchnorm=False))
+    checkpoint.weights["body.0.conv_block.0.bias"].fill_(-1e3)
+    rounded = palettized(checkpoint, {"body.0.conv_block.3": 4})
+    weight = rounded.weights["body.0.conv_block.3.weight"]
+    assert distinct(weight) <= 16
+    assert (weight - checkpoint.weights["body.0.conv_block.3.weight"]).abs().max() < 0.1
+    assert mean_error(rounded, checkpoint, calibration_rays(checkpoint, 2)) < 1e-8
+
+
 def test_mixed_bits_lose_less_than_the_same_bits_everywhere(mic):
     checkpoint, statistics = mic
     counts = large_layers(checkpoint)
