@@ -1,9 +1,11 @@
 """What smaller students cost: size, work, time and quality, beside what the paper printed.
 
 Every row starts from the same student. Times are of one processor in ONNX Runtime, all rows
-in turns in one process; seconds are processor time of the compression.
+in turns in one process, and the medians count; seconds are processor time of the compression. The
+students stay in a folder: the same command resumes, and one with more rows
+makes only those.
 
-    python benchmarks/compression.py CHECKPOINT SCENE [--rows ours-30 ours-50 …]
+    python benchmarks/compression.py CHECKPOINT SCENE FOLDER [--rows ours-30 ours-50 …]
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from mobile_nelf.compression.size import runtime_ms
 from mobile_nelf.compression.widths import macs, parameters
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.runs import run_folder
 from mobile_nelf.scenes import read_scene
 from mobile_nelf_exporters.onnx.build import build_onnx
 
@@ -50,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("scene", type=Path)
+    parser.add_argument("folder", type=Path, help="for the students")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--json", action="store_true")
@@ -57,13 +61,11 @@ def main() -> None:
     torch.set_num_threads(1)
     scene = read_scene(options.scene)
     whole = folded(mn.load(options.checkpoint))
-    students: dict[str, tuple[Checkpoint, float]] = {"unpruned": (whole, 0.0)}
+    students: dict[str, tuple[Checkpoint, float | None]] = {"unpruned": (whole, 0.0)}
+    options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.rows:
         print(name, file=sys.stderr)
-        began = time.process_time()
-        done = mn.compress(whole, scene=scene, steps=options.steps, device="cpu", **ROWS[name])
-        assert done.checkpoint is not None
-        students[name] = (done.checkpoint, time.process_time() - began)
+        students[name] = _student(options, name, scene)
     times = runtime_ms(*(student for student, _ in students.values()))
     rows = [
         {"row": name, "ms": ms, "cpu_s": seconds, **_figures(student, scene)}
@@ -78,7 +80,8 @@ def main() -> None:
         print(json.dumps({"conditions": conditions, "rows": rows}, indent=1))
         return
     table = Table(title=conditions, title_justify="left")
-    for column in ("", "nonzero", "MB", "MMAC", "ms", "peak MB", "PSNR dB", "SSIM", "CPU s"):
+    columns = ("", "nonzero", "MB", "MMAC", "ms", "times", "peak MB", "PSNR dB", "SSIM", "CPU s")
+    for column in columns:
         table.add_column(column, justify="left" if not column else "right")
     for row in rows:
         table.add_row(
@@ -87,10 +90,11 @@ def main() -> None:
             f"{row['mb']:.2f}",
             f"{row['mmac']:.0f}",
             f"{row['ms']:.1f}",
+            f"{times[0] / row['ms']:.2f}",
             f"{row['peak_mb']:.1f}",
             f"{row['psnr_db']:.2f}",
             f"{row['ssim']:.4f}",
-            f"{row['cpu_s']:.0f}",
+            "" if row["cpu_s"] is None else f"{row['cpu_s']:.0f}",
         )
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(table)
@@ -98,6 +102,38 @@ def main() -> None:
         figures = paper.figures
         fps = "" if figures is None or figures.fps is None else f", {figures.fps:g} FPS on an iPad"
         console.print(f"paper, {paper.name}: {paper.size_bytes / 1e6:.0f} MB{fps}; {paper.note}")
+
+
+def _student(
+    options: argparse.Namespace, name: str, scene: mn.Scene
+) -> tuple[Checkpoint, float | None]:
+    """Returns the student of a row and the seconds it took; None for a run of several processes."""
+    path, record = options.folder / f"{name}.pt", options.folder / f"{name}.seconds.json"
+    wanted = {
+        "initial": mn.load(options.checkpoint).weights_sha256(),
+        "steps": options.steps,
+        **ROWS[name],
+    }
+    if path.exists() and record.exists():
+        found = json.loads(record.read_text())
+        if found["wanted"] != wanted:
+            raise SystemExit(f"{path}: is of another checkpoint or another length; delete it")
+        return mn.load(path), found["seconds"]
+    resumed = run_folder(path).exists()
+    began = time.process_time()
+    done = mn.compress(
+        options.checkpoint,
+        path,
+        scene=scene,
+        steps=options.steps,
+        device="cpu",
+        force=True,
+        **ROWS[name],
+    )
+    assert done.checkpoint is not None
+    seconds = None if resumed else time.process_time() - began
+    record.write_text(json.dumps({"wanted": wanted, "seconds": seconds}))
+    return done.checkpoint, seconds
 
 
 def _figures(student: Checkpoint, scene: mn.Scene) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mobile_nelf.compression.goals import Goals
 from mobile_nelf.compression.layers import check_compressible
 from mobile_nelf.compression.report import CompressionReport, path_picture
 from mobile_nelf.compression.run import STEPS, CompressionRun
-from mobile_nelf.errors import InputError
+from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.evaluation import PROTOCOL, evaluate, require_metrics
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
@@ -38,6 +38,8 @@ from mobile_nelf.runs import (
     write_settings,
 )
 from mobile_nelf.scenes import Scene, read_scene
+from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.views.sources import PhotoViews
 from mobile_nelf.vocabulary import CompressionMethod, DeviceName, RoundingBits, TrainedPart
 
 __all__ = ["Compressed", "compress"]
@@ -77,6 +79,7 @@ def compress(
     scene: Scene | AnyPath | None = None,
     method: CompressionMethod = "narrow",
     bits: RoundingBits = "none",
+    table_steps: int = 0,
     steps: int | None = None,
     multiple: int = 8,
     train_only: TrainedPart = "all",
@@ -105,6 +108,7 @@ def compress(
         method: `narrow` makes layers narrower; `magnitude` is the paper's way, which sets the
             smallest weights to zero.
         bits: of the table of each layer's weights; `mixed` chooses them by what each layer loses.
+        table_steps: of the tuning of those tables, each weight keeping its place; 0 for none.
         steps: of the long fine-tuning; 1,000 if None.
         multiple: what widths are a multiple of; those of narrow stages go in quarters.
         train_only: `tail` tunes the super-resolution alone.
@@ -124,19 +128,14 @@ def compress(
         MissingExtraError: a package for a target or for the judgement is not installed.
     """
     goals = Goals(keep, max_mb, speed, max_loss, at_least)
-    _check_choices(goals, target, method, bits, output)
+    _check_choices(goals, target, method, bits, table_steps)
     path = None if output is None else as_path(output)
     inputs = [as_path(each) for each in (checkpoint, scene) if isinstance(each, (str, os.PathLike))]
     if path is not None:
         check_writable(path, inputs)
     given = as_checkpoint(checkpoint)
     check_compressible(given.student)
-    photos = None
-    if scene is not None:
-        require_metrics()
-        photos = scene if isinstance(scene, Scene) else read_scene(scene)
-        photos.check_images()
-        photos = photos.cropped(given.student.scale)
+    photos = None if scene is None else _read_photos(scene, given.student)
     settings = {
         "command": COMMAND,
         "version": __version__,
@@ -146,6 +145,7 @@ def compress(
         "target": target,
         "method": method,
         "bits": bits,
+        "table_steps": table_steps,
         "steps": steps or STEPS,
         "multiple": multiple,
         "train_only": train_only,
@@ -162,7 +162,9 @@ def compress(
                 return Compressed(path, load_checkpoint(path), from_dict(CompressionReport, told))
             check_run_output(path, force, inputs)
             folder = stack.enter_context(open_run_folder(path))
-        run = CompressionRun(given, photos, folder, seed, device, train_only, on_progress)
+        run = CompressionRun(
+            given, photos, folder, seed, device, train_only, table_steps, on_progress
+        )
         if method == "magnitude":
             report, small = run.by_magnitude(goals, steps or STEPS)
         else:
@@ -180,13 +182,33 @@ def compress(
     return Compressed(path, small, report)
 
 
+def _read_photos(scene: Scene | AnyPath, student: StudentConfig) -> Scene:
+    require_metrics()
+    photos = scene if isinstance(scene, Scene) else read_scene(scene)
+    photos.check_images()
+    photos = photos.cropped(student.scale)
+    width, height = PhotoViews(photos.train or photos.test).size
+    if (width, height) != (student.image_width, student.image_height):
+        raise SceneError(
+            f"{photos.path}: images are {width}×{height}, the student renders "
+            f"{student.image_width}×{student.image_height}; give the photos it was trained on",
+            arguments=["scene"],
+        )
+    return photos
+
+
 def _check_choices(
-    goals: Goals, target: str | None, method: str, bits: str, output: AnyPath | None
+    goals: Goals, target: str | None, method: str, bits: str, table_steps: int
 ) -> None:
     if (goals.max_mb is None) != (target is None):
         raise InputError(
             "max_mb is the size of a target's model; give both or neither",
             arguments=["max_mb", "target"],
+        )
+    if table_steps and bits == "none":
+        raise InputError(
+            "table_steps tunes the tables that bits makes; give both or neither",
+            arguments=["table_steps", "bits"],
         )
     others = (goals.max_mb, goals.speed, goals.max_loss, goals.at_least)
     if method == "magnitude" and (

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.cut import Knowledge, cut
-from mobile_nelf.compression.widths import Widths, macs, parameters
+from mobile_nelf.compression.widths import Widths, macs, parameters, runtime_work
 from mobile_nelf.students import StudentConfig
 
 __all__ = ["FLOOR", "Factors", "Point", "greedy_path", "mean_error", "tried_factors"]
@@ -47,12 +47,14 @@ class Point:
         widths: its widths.
         parameters: weights and biases.
         macs: multiply-accumulates of a frame.
+        time: of a frame in ONNX Runtime, see `runtime_work`.
         predicted: squared error of the picture right after the cut.
     """
 
     widths: Widths
     parameters: int
     macs: int
+    time: int
     predicted: float
 
 
@@ -64,6 +66,7 @@ def greedy_path(
     multiple: int = 8,
     by_parameters: float = 1.0,
     by_macs: float = 1.0,
+    by_time: float = 0.0,
 ) -> list[Point]:
     """Returns the path, the whole student first.
 
@@ -73,15 +76,16 @@ def greedy_path(
         factors: of the predictions.
         multiple: what widths are a multiple of; narrow stages go in quarters.
         by_parameters: how much a share of the parameters that is saved counts.
-        by_macs: likewise for a share of the work.
+        by_macs: likewise for a share of the multiply-accumulates.
+        by_time: likewise for a share of the time in ONNX Runtime on a CPU.
     """
     whole = Widths.of(student)
-    size, work = parameters(student), macs(student)
+    size, work, time = parameters(student), macs(student), runtime_work(student)
 
     def point(widths: Widths) -> Point:
         shape = widths.student(student)
         lost = _predicted(whole, widths, knowledge, factors)
-        return Point(widths, parameters(shape), macs(shape), lost)
+        return Point(widths, parameters(shape), macs(shape), runtime_work(shape), lost)
 
     path = [point(whole)]
     while path[-1].parameters > FLOOR * size:
@@ -91,6 +95,7 @@ def greedy_path(
             there = point(widths)
             saved = by_parameters * (here.parameters - there.parameters) / size
             saved += by_macs * (here.macs - there.macs) / work
+            saved += by_time * (here.time - there.time) / time
             if saved > 0.0:
                 price = (there.predicted - here.predicted) / saved
                 if best is None or price < best[0]:

@@ -20,14 +20,17 @@ from mobile_nelf.compression.plan import Point, greedy_path, mean_error, tried_f
 from mobile_nelf.compression.report import CompressionReport, PathRow
 from mobile_nelf.compression.size import model_bytes, runtime_ms, stores_palettes
 from mobile_nelf.compression.statistics import measure
-from mobile_nelf.compression.tuning import tune, tuning_config
+from mobile_nelf.compression.tuning import tune, tune_tables, tuning_config
 from mobile_nelf.compression.widths import Widths, macs, parameters
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.progress import Progress
-from mobile_nelf.scenes import Scene
+from mobile_nelf.runs import load_state, save_state
+from mobile_nelf.scenes import Scene, View
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.student.stage import FitProgress, state_path
 from mobile_nelf.vocabulary import (
     DeviceName,
     RoundingBits,
@@ -71,6 +74,7 @@ class CompressionRun:
         seed: int,
         device: DeviceName,
         train_only: TrainedPart,
+        table_steps: int,
         on_progress: Progress,
     ) -> None:
         """Measures the student at hand.
@@ -82,11 +86,12 @@ class CompressionRun:
             seed: of the fine-tuning.
             device: where to fine-tune.
             train_only: what is tuned.
+            table_steps: of the tuning of tables after rounding; 0 for none.
             on_progress: called with a stage's name, steps done and steps in all.
         """
         self.whole = folded(given)
         self.scene, self.folder, self.seed = scene, folder, seed
-        self.train_only, self.on_progress = train_only, on_progress
+        self.train_only, self.table_steps, self.on_progress = train_only, table_steps, on_progress
         self.device = compute_device(device)
         self.rays = calibration_rays(self.whole)
         self.compared = calibration_rays(self.whole, COMPARED, seed=1)
@@ -105,7 +110,7 @@ class CompressionRun:
                 arguments=["max_loss", "scene"],
             )
         if not goals.asked and bits != "none":
-            small = self.rounded(self.whole, bits)
+            small = self.rounded(self.whole, bits, "tables")
             only = (self.row(self.whole),)
             return CompressionReport("narrow", goals, "", only, self.row(small), NOTES), small
         knowledge = self._know(self.whole)
@@ -119,6 +124,7 @@ class CompressionRun:
             multiple=multiple,
             by_parameters=1.0 if sized or goals.speed is None else 0.0,
             by_macs=1.0 if goals.speed is not None or not sized else 0.0,
+            by_time=0.0 if goals.speed is None else 1.0,
         )
         self.on_progress("plan", 1, 1)
 
@@ -147,7 +153,7 @@ class CompressionRun:
             return model_bytes(shaped(point), target or "", form)
 
         def times_faster(point: Point) -> float:
-            before, after = runtime_ms(self.whole, shaped(point))
+            before, after = self._timed(shaped(point))
             return before / after
 
         index, bound = by_size(path, goals, bytes_of, times_faster)
@@ -159,7 +165,7 @@ class CompressionRun:
                     bound = "at_least"
         small, row = self._reached(path, index, steps, bits, goals, allowed, bound)
         if goals.speed is not None:
-            before, after = runtime_ms(self.whole, small)
+            before, after = self._timed(small)
             rows[0], row = replace(rows[0], ms=before), replace(row, ms=after)
         if target is not None:
             row = replace(row, model_bytes=model_bytes(small, target, form))
@@ -179,7 +185,7 @@ class CompressionRun:
         best = -math.inf
         for attempt in range(1, TRIES + 1):
             small = self._tuned(path, index, steps, f"try{attempt}-")
-            small = self.rounded(small, bits)
+            small = self.rounded(small, bits, f"try{attempt}-tables")
             row = self.row(small)
             lost = 0.0
             if allowed is not None and self.whole_db is not None and row.test_db is not None:
@@ -234,8 +240,8 @@ class CompressionRun:
         path = (self.row(self.whole),)
         return CompressionReport("magnitude", goals, "keep", path, row, NOTES), small
 
-    def rounded(self, checkpoint: Checkpoint, bits: RoundingBits) -> Checkpoint:
-        """Rounds weights onto tables, as the last step."""
+    def rounded(self, checkpoint: Checkpoint, bits: RoundingBits, name: str) -> Checkpoint:
+        """Rounds weights onto tables and tunes those, as the last step; `name` is of its state."""
         if bits == "none":
             return checkpoint
         statistics = measure(
@@ -245,7 +251,20 @@ class CompressionRun:
             chosen = mixed_bits(checkpoint, statistics, on_progress=self.on_progress)
         else:
             chosen = dict.fromkeys(large_layers(checkpoint), int(bits))
-        return palettized(checkpoint, chosen, statistics=statistics, on_progress=self.on_progress)
+        small = palettized(checkpoint, chosen, statistics=statistics, on_progress=self.on_progress)
+        if not self.table_steps:
+            return small
+        return tune_tables(
+            small,
+            self.whole,
+            self._tuning(self.table_steps),
+            self.folder,
+            name,
+            chosen,
+            photos=self._photos(),
+            device=self.device,
+            on_fit=self._told,
+        )
 
     def row(self, checkpoint: Checkpoint) -> PathRow:
         """Measures a student."""
@@ -265,6 +284,23 @@ class CompressionRun:
             estimated=measured is None,
         )
 
+    def _timed(self, checkpoint: Checkpoint) -> tuple[float, float]:
+        """Returns milliseconds of the student at hand and of one on its path, timed together.
+
+        A time is never the same twice, and a resumed run has to choose as it did before; so what
+        was measured stays with the states of the run.
+        """
+        path = state_path(self.folder, "times")
+        key = {"student": self.whole.weights_sha256()}
+        state = load_state(path, key, ("times",)) or {"times": {}}
+        times: dict[str, list[float]] = state["times"]
+        name = widths_text(checkpoint.student)
+        if name not in times:
+            times[name] = runtime_ms(self.whole, checkpoint)
+            save_state(path, key, {"times": times})
+        before, after = times[name]
+        return before, after
+
     def _measured(self, checkpoint: Checkpoint) -> float | None:
         if self.scene is None or not self.scene.test:
             return None
@@ -278,18 +314,26 @@ class CompressionRun:
     def _tune(
         self, checkpoint: Checkpoint, steps: int, name: str, masks: dict[str, Tensor] | None = None
     ) -> Checkpoint:
-        config = replace(tuning_config(steps, self.seed), train_only=self.train_only)
         return tune(
             checkpoint,
             self.whole,
-            config,
+            self._tuning(steps),
             self.folder,
             name,
-            photos=() if self.scene is None else self.scene.train,
+            photos=self._photos(),
             masks=masks,
             device=self.device,
-            on_fit=lambda seen: self.on_progress(f"fine-tune {seen.stage}", seen.step, seen.steps),
+            on_fit=self._told,
         )
+
+    def _tuning(self, steps: int) -> FitConfig:
+        return replace(tuning_config(steps, self.seed), train_only=self.train_only)
+
+    def _photos(self) -> tuple[View, ...]:
+        return () if self.scene is None else self.scene.train
+
+    def _told(self, seen: FitProgress) -> None:
+        self.on_progress(f"fine-tune {seen.stage}", seen.step, seen.steps)
 
 
 def widths_text(student: StudentConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ __all__ = ["model_bytes", "runtime_ms", "stores_palettes"]
 #: Layout of what is timed: the network alone, as the multiply-accumulates are counted.
 LAYOUT: LayoutName = "embedded"
 
-#: Frames of a timing; the fastest counts.
-FRAMES = 15
+#: Frames of a timing; an odd number, since the median counts.
+FRAMES = 21
 
 
 def stores_palettes(target: str) -> bool:
@@ -54,8 +55,8 @@ def model_bytes(checkpoint: Checkpoint, target: str, weights: WeightForm | None 
 def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
     """Returns the milliseconds of one processor that a frame of each takes in ONNX Runtime.
 
-    All are timed in turns, so that other work on the machine hits them alike. What the encoding
-    takes is the same for all and left out.
+    All are timed in turns, so that other work on the machine hits them alike, and the medians
+    count. What the encoding takes is the same for all and left out.
 
     Raises:
         MissingExtraError: the packages are not installed.
@@ -79,10 +80,10 @@ def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
         }
         session.run(None, feeds)
         sessions.append((session, feeds))
-    fastest = [float("inf")] * len(sessions)
+    taken: list[list[float]] = [[] for _ in sessions]
     for _ in range(FRAMES):
-        for index, (session, feeds) in enumerate(sessions):
+        for (session, feeds), times in zip(sessions, taken, strict=True):
             began = time.thread_time()
             session.run(None, feeds)
-            fastest[index] = min(fastest[index], 1e3 * (time.thread_time() - began))
-    return fastest
+            times.append(1e3 * (time.thread_time() - began))
+    return [median(times) for times in taken]

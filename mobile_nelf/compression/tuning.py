@@ -6,7 +6,7 @@ half of each batch is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from mobile_nelf.training.student.stage import FitProgress, state_path
 from mobile_nelf.training.views.patches import Patches
 from mobile_nelf.training.views.sources import PhotoViews
 
-__all__ = ["tune", "tuning_config"]
+__all__ = ["tune", "tune_tables", "tuning_config"]
 
 #: A tenth of what training takes, which is what the last stage on photos takes too. A larger one
 #: unlearns what the re-fit has left.
@@ -45,6 +45,9 @@ TUNING = FitConfig(
     save_every=100,
     sample_every=0,
 )
+
+#: AdamW's step for the values of tables, which are few and each move many weights.
+TABLE_STEP = 1e-4
 
 
 def tuning_config(steps: int, seed: int = 0) -> FitConfig:
@@ -61,6 +64,7 @@ def tune(
     *,
     photos: tuple[View, ...] = (),
     masks: Mapping[str, Tensor] | None = None,
+    tied: Mapping[str, Tensor] | None = None,
     device: torch.device | None = None,
     on_fit: Callable[[FitProgress], None] = lambda progress: None,
 ) -> Checkpoint:
@@ -74,6 +78,7 @@ def tune(
         name: of the stage and its state.
         photos: learnt from too, in half of the patches.
         masks: 0 where a weight stays 0, by the weight's name.
+        tied: number of its table's value of each weight, see `Learner`.
         device: where to compute; the CPU if None.
         on_fit: called after each step.
 
@@ -94,6 +99,7 @@ def tune(
         teacher=shown,
         taught=taught,
         masks=masks,
+        tied=tied,
     )
     key = {
         "student": to_dict(student),
@@ -102,6 +108,7 @@ def tune(
         "teacher": teacher.weights_sha256(),
         "photos": PhotoViews(photos).identity() if photos else None,
         "masked": bool(masks),
+        "tied": bool(tied),
     }
     path = state_path(folder, name)
     state = load_state(path, key, ("step", *learner.state()))
@@ -121,6 +128,63 @@ def tune(
             save_state(path, key, {"step": done, **learner.state()})
         on_fit(FitProgress(done, config.steps, psnr_of(error), name))
     return replace(checkpoint, weights=learner.averaged_weights())
+
+
+def tune_tables(
+    checkpoint: Checkpoint,
+    teacher: Checkpoint,
+    config: FitConfig,
+    folder: Path,
+    name: str,
+    layers: Collection[str],
+    *,
+    photos: tuple[View, ...] = (),
+    device: torch.device | None = None,
+    on_fit: Callable[[FitProgress], None] = lambda progress: None,
+) -> Checkpoint:
+    """Returns a rounded student whose tables were tuned; each weight keeps its place in them.
+
+    Biases and the layers without a table are tuned too. Tables stay exact in fp16.
+
+    Args:
+        checkpoint: what `palettized` returned.
+        teacher: the student before any compression, on the same grid of rays.
+        config: the run; its optimizer and step length are replaced by those for tables.
+        folder: for the state, which stays there.
+        name: of the stage and its state.
+        layers: that have a table.
+        photos: as for `tune`.
+        device: as for `tune`.
+        on_fit: called after each step.
+
+    Raises:
+        InputError, OutputError, TrainingError: as `tune`.
+    """
+    tied = {
+        f"{layer}.weight": torch.unique(checkpoint.weights[f"{layer}.weight"], return_inverse=True)[
+            1
+        ]
+        for layer in layers
+    }
+    config = replace(config, optimizer="adamw", learning_rate=TABLE_STEP)
+    tuned = tune(
+        checkpoint,
+        teacher,
+        config,
+        folder,
+        name,
+        photos=photos,
+        tied=tied,
+        device=device,
+        on_fit=on_fit,
+    )
+    weights = dict(tuned.weights)
+    for key, places in tied.items():
+        flat, where = weights[key].flatten().double(), places.flatten()
+        table = torch.zeros(int(where.max()) + 1, dtype=torch.float64).index_add_(0, where, flat)
+        table = (table / torch.bincount(where)).half().float()
+        weights[key] = table[where].reshape(places.shape)
+    return replace(tuned, weights=weights)
 
 
 def _draw(

@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 
 from mobile_nelf.students import StudentConfig
 
-__all__ = ["Widths", "macs", "parameters"]
+__all__ = ["Widths", "macs", "parameters", "runtime_work", "written"]
+
+#: Multiply-accumulates that take ONNX Runtime as long on a CPU as to write one value. From the
+#: times of 13 students, which it gives within 4 % (docs/decisions.md).
+VALUE_MACS = 120
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,20 @@ class Widths:
         return shape if inner == shape.block_widths else replace(shape, inner_widths=inner)
 
 
-def _layers(student: StudentConfig) -> list[tuple[int, int, int]]:
-    """Weights, biases, and pixels that it reads, of each layer."""
+def _layers(student: StudentConfig) -> list[tuple[int, int, int, int]]:
+    """Weights, biases, and pixels that it reads and writes, of each layer."""
     rays = student.ray_width * student.ray_height
     widths = Widths.of(student)
-    layers = [(student.encoder.channels * widths.head, widths.head, rays)]
+    layers = [(student.encoder.channels * widths.head, widths.head, rays, rays)]
     if student.head_width is not None:
-        layers.append((widths.head * student.width, student.width, rays))
+        layers.append((widths.head * student.width, student.width, rays, rays))
     inner = iter(widths.inner)
 
     def blocks(count: int, width: int, pixels: int) -> None:
         for _ in range(count):
             inside = next(inner)
-            layers.append((width * inside, inside, pixels))
-            layers.append((inside * width, width, pixels))
+            layers.append((width * inside, inside, pixels, pixels))
+            layers.append((inside * width, width, pixels, pixels))
 
     blocks(student.blocks, student.width, rays)
     width, pixels = student.width, rays
@@ -69,20 +73,36 @@ def _layers(student: StudentConfig) -> list[tuple[int, int, int]]:
         last = stage == student.stages
         factor = student.last_scale if last else 2
         made = student.out_channels if last and student.direct_output else widths.streams[stage]
-        layers.append((width * made * (9 if factor == 3 else 16), made, pixels))
-        width, pixels = made, pixels * factor**2
+        weights, larger = width * made * (9 if factor == 3 else 16), pixels * factor**2
+        layers.append((weights, made, pixels, larger))
+        width, pixels = made, larger
         if not (last and student.direct_output):
             blocks(student.sr_blocks, width, pixels)
     if not student.direct_output:
-        layers.append((width * student.out_channels, student.out_channels, pixels))
+        made = student.out_channels
+        layers.append((width * made, made, pixels, pixels))
     return layers
 
 
 def parameters(student: StudentConfig) -> int:
     """Returns weights and biases of a student without BatchNorm."""
-    return sum(weights + biases for weights, biases, _ in _layers(student))
+    return sum(weights + biases for weights, biases, *_ in _layers(student))
 
 
 def macs(student: StudentConfig) -> int:
     """Returns multiply-accumulates of a frame, without the encoding; as `deploy.cost` counts."""
-    return sum(weights * pixels for weights, _, pixels in _layers(student))
+    return sum(weights * pixels for weights, _, pixels, _ in _layers(student))
+
+
+def written(student: StudentConfig) -> int:
+    """Returns the values that the layers of a frame write together."""
+    return sum(channels * pixels for _, channels, _, pixels in _layers(student))
+
+
+def runtime_work(student: StudentConfig) -> int:
+    """Returns what a frame takes ONNX Runtime on a CPU, as multiply-accumulates; to compare shapes.
+
+    Narrow layers at full resolution compute little and write much, so they take time that `macs`
+    does not see.
+    """
+    return macs(student) + VALUE_MACS * written(student)

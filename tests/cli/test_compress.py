@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mobile_nelf.checkpoints import load_checkpoint
+from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
 from mobile_nelf.compression.layers import folded
 from mobile_nelf.compression.widths import parameters
 from tests.helpers.cli import fits, read_json
+from tests.helpers.students import random_checkpoint
 
 
 def test_without_a_goal_it_shows_the_path_and_writes_nothing(mnelf, student):
@@ -40,6 +41,14 @@ def test_a_goal_with_a_scene_is_measured(mnelf, student, scene):
     assert "estimated without photos" in out
     inspected = fits(mnelf("inspect", "small.pt"))
     assert "inside blocks" in inspected
+
+
+def test_photos_of_another_size_are_refused(mnelf, scene, tmp_path):
+    save_checkpoint(random_checkpoint(sr_widths=(8, 8), ray_width=2, ray_height=2), "other.pt")
+    done = mnelf("compress", "other.pt", "-o", "small.pt", "--keep", "0.6", "--scene", scene)
+    assert done.exit_code == 2
+    assert "images are 16×16, the student renders 8×8; give the photos" in done.stderr
+    assert not (tmp_path / "small.pt").exists()
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,13 @@ def _times(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     "each layer loses.",
 )
 @click.option(
+    "--table-steps",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Steps of tuning the tables of --bits, as the last step; each weight keeps its place.",
+)
+@click.option(
     "--steps", type=click.IntRange(min=1), help="Steps of the long fine-tuning. Default: 1,000."
 )
 @click.option(

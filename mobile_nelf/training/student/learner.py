@@ -40,6 +40,7 @@ class Learner:
         teacher: nn.Module | None = None,
         taught: int = 0,
         masks: Mapping[str, Tensor] | None = None,
+        tied: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Builds the network.
 
@@ -51,6 +52,8 @@ class Learner:
             teacher: a student whose colours on the very same rays are learnt in place of pixels.
             taught: how many patches of each batch, the first ones, have that teacher.
             masks: 0 where a weight stays 0, by the weight's name.
+            tied: the number of the table's value that a weight has, by the weight's name. Weights
+                of one value get the mean of their gradients, which AdamW keeps together.
         """
         self._student = student
         self._config = config
@@ -78,6 +81,10 @@ class Learner:
         parameters = dict(self.network.named_parameters())
         self._masked = [
             (parameters[name], mask.to(ranks.device)) for name, mask in (masks or {}).items()
+        ]
+        self._tied = [
+            (parameters[name], places.flatten().to(ranks.device), int(places.max()) + 1)
+            for name, places in (tied or {}).items()
         ]
         self._model: nn.Module = self.network
         if ranks.world > 1:
@@ -113,12 +120,22 @@ class Learner:
             prediction = self._model(encoded)
         loss = student_loss(prediction.float(), target, self._config)
         torch.autograd.backward(loss)
+        self._tie_gradients()
         self._optimizers.step()
         with torch.no_grad():
             for parameter, mask in self._masked:
                 parameter.mul_(mask)
         self._update_average()
         return batch_statistics(prediction, target)
+
+    @torch.no_grad()
+    def _tie_gradients(self) -> None:
+        for parameter, places, values in self._tied:
+            gradient = parameter.grad
+            if gradient is not None:
+                sums = gradient.new_zeros(values).index_add_(0, places, gradient.flatten())
+                counts = torch.bincount(places, minlength=values)
+                gradient.copy_((sums / counts)[places].view(gradient.shape))
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from mobile_nelf.compression import run as run_module
 from mobile_nelf.compression.choice import by_size
 from mobile_nelf.compression.goals import Goals, lost_db, total_db
 from mobile_nelf.compression.layers import anatomy, folded, working_network
+from mobile_nelf.compression.tuning import tune, tuning_config
 from mobile_nelf.compression.widths import parameters
 from mobile_nelf.errors import InputError
 from mobile_nelf.students import StudentConfig
@@ -100,6 +102,34 @@ def test_interrupted_and_repeated_gives_the_same_bytes(student, tmp_path, monkey
     assert tuned[1] < tuned[0]
 
 
+def test_a_resumed_run_is_as_fast_as_before_it_was_interrupted(student, tmp_path, monkeypatch):
+    """What a machine measures is never the same twice, and still the bytes are."""
+    rounds = iter(range(100))
+
+    def timed(*checkpoints):
+        factor = 2.0 if next(rounds) == 0 else 1.0
+        return [factor, 1.0]
+
+    class StopError(Exception):
+        pass
+
+    def stop(stage, done, total):
+        if stage.startswith("fine-tune"):
+            raise StopError
+
+    monkeypatch.setattr(run_module, "runtime_ms", timed)
+    monkeypatch.setattr(run_module, "ROUND_STEPS", 1)
+    output = tmp_path / "fast.pt"
+    with pytest.raises(StopError):
+        mn.compress(student, output, speed=1.5, steps=2, on_progress=stop)
+    done = mn.compress(student, output, speed=1.5, steps=2)
+    assert done.report.bound == "speed"
+    assert (done.report.path[0].ms, done.report.result.ms) == (2.0, 1.0)
+    assert done.report.result.macs <= done.report.path[0].macs / 1.5
+    assert next(rounds) == 1
+    assert not list((tmp_path / "fast.pt.run").glob("*.state"))
+
+
 def test_zeros_hold_while_the_others_are_tuned(student, tmp_path):
     mn.compress(student, tmp_path / "sparse.pt", keep=0.7, steps=8, method="magnitude")
     whole = folded(load_checkpoint(student))
@@ -130,9 +160,42 @@ def test_bits_alone(student, tmp_path):
     assert small.student == folded(load_checkpoint(student)).student
 
 
+def test_weights_of_one_value_stay_together(student, tmp_path):
+    name = "body.0.conv_block.0.weight"
+    whole = folded(load_checkpoint(student))
+    coarse = (whole.weights[name] * 20).round() / 20
+    values, places = torch.unique(coarse, return_inverse=True)
+    start = replace(whole, weights={**whole.weights, name: coarse})
+    config = replace(tuning_config(3), optimizer="adamw")
+    tuned = tune(start, whole, config, tmp_path, "tied", tied={name: places}).weights[name]
+    assert not torch.equal(tuned, coarse)
+    for place in range(len(values)):
+        same = tuned[places == place]
+        torch.testing.assert_close(same, same[:1].expand_as(same), rtol=0.0, atol=1e-7)
+
+
+def test_tables_are_tuned_and_stay_tables(student, tmp_path):
+    save_checkpoint(random_checkpoint(width=64, sr_widths=(8, 4)), student, half=False)
+    name = "body.0.conv_block.0.weight"
+    weights, errors = {}, {}
+    for steps in (0, 40):
+        path = tmp_path / f"{steps}.pt"
+        done = mn.compress(student, path, bits="4", table_steps=steps)
+        weights[steps] = load_checkpoint(path).weights[name]
+        errors[steps] = done.report.result.fidelity_db
+    tuned, table = torch.unique(weights[40], return_inverse=True)
+    _, before = torch.unique(weights[0], return_inverse=True)
+    assert len(tuned) <= 16
+    assert torch.equal(tuned, tuned.half().float())
+    assert torch.equal(table, before)
+    assert not torch.equal(weights[0], weights[40])
+    assert errors[40] > errors[0]
+
+
 @pytest.mark.parametrize(
     ("goals", "message"),
     [
+        ({"table_steps": 5, "keep": 0.5}, "tunes the tables that bits makes"),
         ({"keep": 0.01}, r"cannot keep 1.0% of the parameters, the nearest is 1\d\.\d%"),
         ({"speed": 1000.0}, r"cannot be 1000 times as fast, the nearest is [\d.]+ times"),
         ({"max_mb": 0.001, "target": "onnx"}, r"to 0.001 MB, the nearest is 0\.\d\d MB"),
@@ -168,7 +231,7 @@ def test_the_goal_that_asks_for_most_decides():
     from mobile_nelf.compression.widths import Widths
 
     widths = Widths.of(StudentConfig(random_checkpoint().student.encoder))
-    path = [Point(widths, 100 - 10 * i, 1000 - 50 * i, 0.01 * i) for i in range(9)]
+    path = [Point(widths, 100 - 10 * i, 1000 - 50 * i, 1000 - 50 * i, 0.01 * i) for i in range(9)]
 
     def sized(point):
         return point.parameters * 10_000
