@@ -201,7 +201,7 @@ class _Lowering:
                 f"{node.target} after another activation has no kernel in a page; it runs one "
                 "activation after each convolution"
             )
-        # What was added before an activation is no residual.
+        # What was added so far belongs to its argument.
         self.layers[-1] = replace(layer, act=act, inner=layer.adds, adds=())
         self.values[node] = layer.value
 
