@@ -99,7 +99,7 @@ def _extract(
 
     Args:
         colmap: pycolmap.
-        job: see `structure.Job`.
+        job: see `child.Job`.
         database: to write.
         stage: its name for progress.
         largest: number of features and side of the picture, if other than the job's.

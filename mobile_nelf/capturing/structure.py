@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.atomic import replace_file
+from mobile_nelf.capturing.child import JOB, Job, JobGroup, run
 from mobile_nelf.capturing.intake import Intake, Photo
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.sfm import MODEL, RESULT
 from mobile_nelf.errors import CaptureError
-from mobile_nelf.fence import process as fence
-from mobile_nelf.parsing import parse_json, read_json
+from mobile_nelf.parsing import read_json
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress
 
@@ -48,62 +45,6 @@ DOUBLED_BELOW = 1000
 #: Features a photo, and with the try that wants more.
 FEATURES, MORE_FEATURES = 4096, 8192
 DOUBLED_FEATURES = 8192
-
-JOB, LOG = "job.json", "log.txt"
-#: What the child's interpreter runs.
-PROGRAM = ("-m", "mobile_nelf.capturing.sfm")
-#: Characters of the last words of a child.
-LAST_WORDS = 300
-
-
-@dataclass(frozen=True)
-class JobGroup:
-    """Photos of one lens.
-
-    Attributes:
-        names: of the photos, in one folder.
-        width: of each in pixels.
-        height: of each in pixels.
-        focal: in pixels, if known.
-    """
-
-    names: tuple[str, ...]
-    width: int
-    height: int
-    focal: float | None
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a child process does.
-
-    Attributes:
-        folder: for its files.
-        photos: folder of the photos.
-        masks: folder of masks `NAME.png`, black where no features are wanted; None without.
-        groups: photos by lens.
-        pairs: to match; None chooses them.
-        neighbours: partners of each photo, where pairs are chosen.
-        first_octave: −1 doubles the picture first.
-        features: scales at most that are described in a photo.
-        mapper: `incremental` or `global`.
-        stationary: drop matches that do not move.
-        threads: to use.
-        seed: of everything random.
-    """
-
-    folder: str
-    photos: str
-    masks: str | None
-    groups: tuple[JobGroup, ...]
-    pairs: tuple[tuple[str, str], ...] | None
-    neighbours: int
-    first_octave: int
-    features: int
-    mapper: str
-    stationary: bool
-    threads: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -288,57 +229,6 @@ def _cached(job: Job, on_progress: Progress) -> _Result:
     if not (folder / RESULT).exists():
         run(folder, on_progress)
     return from_dict(_Result, read_json(folder / RESULT))
-
-
-def run(folder: Path, on_progress: Progress) -> None:
-    """Runs the job in a folder as a child process.
-
-    Raises:
-        CaptureError: it ended by itself; the message has its last line.
-    """
-    stage = "its start"
-    command = [sys.executable, *PROGRAM, str(folder / JOB)]
-    with (folder / LOG).open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            # Ctrl-C is for the parent, which ends the child.
-            start_new_session=True,
-        )
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                stage, done, total = parse_json(line)
-                on_progress(stage, done, total)
-            code = process.wait()
-        finally:
-            fence.end(process)
-    if code != 0 or not (folder / RESULT).exists():
-        raise CaptureError(
-            f"structure from motion {_ended(code)} at {stage}; it said last: "
-            f"{_last_line(folder / LOG)}; the whole of it is in {folder / LOG}"
-        )
-
-
-def _ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    killed = " (the system ends processes like that when memory is short)" if code == -9 else ""
-    return f"was ended by {name}{killed}"
-
-
-def _last_line(log: Path) -> str:
-    text = log.read_text(encoding="utf-8", errors="replace")
-    # After an abort the trace of the stack follows the message.
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("@", "***", "PC:"))]
-    return (told or lines or ["nothing"])[-1][-LAST_WORDS:]
 
 
 def _nothing(intake: Intake, result: _Result) -> str:

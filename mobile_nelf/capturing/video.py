@@ -133,7 +133,7 @@ def read_frames(video: Path, numbers: Sequence[int], side: int) -> Iterator[npt.
 
 
 class _Follower:
-    """Follows points from frame to frame; shaking to and fro is no way that is covered."""
+    """Follows points from frame to frame; shaking to and fro covers no way."""
 
     def __init__(self) -> None:
         self.path: list[float] = []

@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from mobile_nelf.capturing import structure as structures
+from mobile_nelf.capturing import child
 from mobile_nelf.capturing.checks import exposures, find, reasons
 from mobile_nelf.capturing.intake import Intake
 from mobile_nelf.capturing.model import read_model
@@ -255,14 +255,14 @@ def test_gaps_and_a_single_height_are_named(captured, found):
 
 
 def test_a_child_that_ends_by_itself_is_one_error_with_its_last_line(tmp_path, monkeypatch):
-    (tmp_path / structures.JOB).write_text("{}")
+    (tmp_path / child.JOB).write_text("{}")
     with pytest.raises(CaptureError, match=r"ended with exit code 1 at its start.*KeyError"):
-        structures.run(tmp_path, lambda *_: None)
+        child.run(tmp_path, lambda *_: None)
     code = "import os, sys; sys.stderr.write('F1 sift.cc: no features\\n'); "
     code += "sys.stderr.flush(); os.abort()"
-    monkeypatch.setattr(structures, "PROGRAM", ("-c", code))
+    monkeypatch.setattr(child, "PROGRAM", ("-c", code))
     with pytest.raises(CaptureError, match=r"was ended by SIGABRT at its start.*no features"):
-        structures.run(tmp_path, lambda *_: None)
+        child.run(tmp_path, lambda *_: None)
 
 
 def test_a_scene_is_replaced_only_if_a_capture_wrote_all_of_it(photos, captured, tmp_path):
