@@ -49,7 +49,7 @@ def own_certificate(hosts: Sequence[str]) -> tuple[ssl.SSLContext, str]:
             encoding="utf-8",
         )
         options = ["-newkey", "rsa:2048", "-nodes", "-sha256", "-days", str(DAYS)]
-        files = ["-config", settings, "-keyout", key, "-out", certificate]
+        files: list[str | Path] = ["-config", settings, "-keyout", key, "-out", certificate]
         done = subprocess.run(
             [path, "req", "-x509", *options, *files],
             capture_output=True,
