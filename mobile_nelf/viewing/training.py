@@ -123,7 +123,7 @@ class TrainingView:
             self._curve = _Curve()
         self._stage, self._step, self._steps = stage, step, steps
         self._curve.add(psnr_db)
-        # One a step, so that a training goes on however many browsers ask.
+        # One a step, so that a training continues however many browsers ask.
         if render is not None and self._requests:
             request = self._requests.popleft()
             try:

@@ -96,7 +96,7 @@ export async function create(canvas, weights, options = {}) {
     const { width, height } = source;
     engine.show = () => {
       show();
-      // In the same breath: what WebGPU drew is gone once the browser goes on.
+      // In the same breath: what WebGPU drew is gone once the browser continues.
       [canvas.width, canvas.height] = [width, height];
       const { zoom } = viewer.shown;
       draw?.drawImage(source, ((1 - zoom) * width) / 2, ((1 - zoom) * height) / 2, zoom * width, zoom * height);

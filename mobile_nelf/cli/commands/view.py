@@ -94,7 +94,7 @@ def command(
                     fields["on a phone"] += " (WebGL2; WebGPU takes --https)"
             if server.fingerprint:
                 fields["certificate"] = f"made here; SHA-256 {server.fingerprint}"
-                fields["browser"] = "warns of it once: choose to go on"
+                fields["browser"] = "warns of it once: choose to continue"
             print_fields({**fields, "end": "Ctrl-C"})
             if server.lan_url:
                 click.echo(f"\n{qr_text(server.lan_url)}")
