@@ -99,6 +99,7 @@ def one_run(manifest: Manifest, model: str = "", **changes: Any) -> dict[str, An
             "min": 9.0,
             "max": 15.0,
         },
+        "inputs_ms": 0.7,
         "display_fps": 59.7,
         "display_hz": 120.0,
         "sustained": [

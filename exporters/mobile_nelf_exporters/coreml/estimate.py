@@ -11,10 +11,20 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
 
-__all__ = ["CHIPS", "ESTIMATE_TITLE", "Chip", "Traffic", "estimate_ms", "estimate_table", "traffic"]
+__all__ = [
+    "CHIPS",
+    "ESTIMATE_TITLE",
+    "Chip",
+    "Traffic",
+    "estimate_ms",
+    "estimate_table",
+    "layouts_table",
+    "traffic",
+]
 
 ESTIMATE_TITLE = "Estimate for the Neural Engine, not measured"
 
@@ -136,6 +146,34 @@ def estimate_table(program: ProgramFacts) -> Table:
         tuple(rows),
         2,
         tuple(notes),
+    )
+
+
+def layouts_table(layouts: Iterable[tuple[Contract, ProgramFacts]]) -> Table:
+    """Returns a row for each input layout: what the host uploads, and the graph's share."""
+    rows = []
+    for contract, program in layouts:
+        found = traffic(program)
+        fast, slow = estimate_ms(program, _M1)
+        cells = (
+            contract.layout,
+            contract.inputs[0].dtype,
+            f"{contract.upload_bytes / 1e6:.4g} MB",
+            f"{found.total / 1e6:.4g} MB",
+            str(found.casts),
+            f"{fast:.2g}-{slow:.2g}",
+        )
+        rows.append(TableRow(cells))
+    note = (
+        "Without the host's time for the upload, which the app measures; casts and operations in "
+        "fp32 leave the Neural Engine, and their way there and back is not in the estimate"
+    )
+    return Table(
+        "Estimate by input layout, not measured",
+        ("layout", "inputs", "upload a frame", "traffic a frame", "casts", f"ms, {_M1.title}"),
+        tuple(dict.fromkeys(rows)),
+        4,
+        (note,),
     )
 
 

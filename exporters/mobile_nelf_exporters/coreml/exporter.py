@@ -12,9 +12,14 @@ from torch import nn
 from mobile_nelf._version import __version__
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.palettes import rounded_for
-from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
+from mobile_nelf.deploy.contract import (
+    Contract,
+    default_activation,
+    make_contract,
+    parse_contract,
+)
 from mobile_nelf.deploy.form import deploy_form
-from mobile_nelf.deploy.layouts import Layout, find_layout
+from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
     FP16_LIMIT,
     required_psnr_db,
@@ -45,8 +50,9 @@ from mobile_nelf_exporters.coreml.checks import (
 )
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
 from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
-from mobile_nelf_exporters.coreml.estimate import estimate_table
+from mobile_nelf_exporters.coreml.estimate import estimate_table, layouts_table
 from mobile_nelf_exporters.coreml.facts import program_cost
+from mobile_nelf_exporters.coreml.layouts import in_layout, package_contract
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
     is_mac,
@@ -54,6 +60,7 @@ from mobile_nelf_exporters.coreml.mac import (
     unpacked,
 )
 from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages
+from mobile_nelf_exporters.coreml.measured import measured_runs
 from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
@@ -146,6 +153,8 @@ class CoremlExporter(Exporter[Options]):
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
             model = compress(converted[id(rounded)], stored)
             files |= package_files(model, package, contract, stored, experience)
+            if index == 0 and options.every_layout:
+                files |= _other_layouts(rounded, contract, name, ios, stored, experience)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages, experience)
         return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
@@ -155,14 +164,17 @@ class CoremlExporter(Exporter[Options]):
     ) -> dict[str, bytes]:
         """Returns the app that shows and measures the packages; see `Exporter.companions`."""
         packages = _read_packages(files)
-        models = [
-            HarnessModel(
-                package.name,
-                weight_form(package),
-                demanded_psnr_db(package, contract, emulated=True),
+        models = []
+        for package in packages:
+            own = package_contract(package, contract)
+            models.append(
+                HarnessModel(
+                    package.name,
+                    weight_form(package),
+                    demanded_psnr_db(package, own, emulated=True),
+                    None if own == contract else own,
+                )
             )
-            for package in packages
-        ]
         return render_ios_harness(
             contract,
             models,
@@ -179,10 +191,18 @@ class CoremlExporter(Exporter[Options]):
         """
         packages = _read_packages(files)
         facts = program_facts(packages[0])
+        tables = (placement_table(place(facts)), estimate_table(facts))
+        layouts = [
+            (contract, program_facts(package))
+            for package in packages
+            for contract in (parse_contract(package.metadata, package.name),)
+        ]
+        if len({contract.layout for contract, _ in layouts}) > 1:
+            tables += (layouts_table(layouts),)
         return Inspection(
             program_cost(facts),
             {package.name: _record(package, files) for package in packages},
-            (placement_table(place(facts)), estimate_table(facts)),
+            tables,
         )
 
     def next_step(self, bundle: Path, name: str) -> str:
@@ -213,9 +233,11 @@ class CoremlExporter(Exporter[Options]):
             BenchedPackage(
                 package.name,
                 package.weights_sha256,
-                demanded_psnr_db(package, contract, emulated=True),
+                demanded_psnr_db(package, own, emulated=True),
+                own,
             )
             for package in _read_packages(files)
+            for own in (package_contract(package, contract),)
         ]
         with unpacked(files) as folder:
             return measure_packages(
@@ -232,18 +254,39 @@ class CoremlExporter(Exporter[Options]):
     def measured_tables(
         self, inspection: Inspection, measurement: Measurement
     ) -> tuple[Table, ...]:
-        """Returns where operations run by the rules and by the device's own answer."""
-        return measured_placement(inspection, measurement)
+        """Returns what the device said of each run, and of where operations run."""
+        return measured_runs(measurement) + measured_placement(inspection, measurement)
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`."""
         runtimes: list[Runtime] = []
         for index, package in enumerate(_read_packages(files)):
-            check_package(package, contract)
-            runtimes += package_runtimes(package, contract, table=index == 0)
+            own = package_contract(package, contract)
+            check_package(package, own)
+            layout = "" if own == contract else own.layout
+            runtimes += package_runtimes(package, own, layout=layout, table=index == 0)
             if is_mac():
-                runtimes.append(mac_runtime(package, files, contract))
+                runtimes.append(mac_runtime(package, files, own))
         return tuple(runtimes)
+
+
+def _other_layouts(
+    checkpoint: Checkpoint,
+    contract: Contract,
+    name: str,
+    ios: int,
+    stored: WeightForm,
+    experience: Experience,
+) -> dict[str, bytes]:
+    """Returns packages of the same weights in the layouts that are not the contract's."""
+    files: dict[str, bytes] = {}
+    for layout in LAYOUTS:
+        if layout.name != contract.layout:
+            own = in_layout(contract, layout.name)
+            form = deploy_form(checkpoint, layout, contract.activation, expand=False)
+            model = compress(convert(form, own, ios), stored)
+            files |= package_files(model, f"{name}-{layout.name}{SUFFIX}", own, stored, experience)
+    return files
 
 
 def _refuse_large_weights(form: nn.Module) -> None:
@@ -320,7 +363,12 @@ def _readme(
             experience=experience,
             sample=sample_app(packages[0].name, experience),
             packages=[
-                {"name": package.name, "weights": weight_form(package), "size": package.model_bytes}
+                {
+                    "name": package.name,
+                    "weights": weight_form(package),
+                    "size": package.model_bytes,
+                    "layout": package_contract(package, contract).layout,
+                }
                 for package in packages
             ],
             version=__version__,

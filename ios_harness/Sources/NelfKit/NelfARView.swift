@@ -159,7 +159,9 @@ final class ObjectInRoom: ObservableObject {
                 drawable.present()
                 picture.transform = Transform(matrix: matrix(seen))
                 picture.isEnabled = true
+                if !message.isEmpty { message = "" }
             }
+        } catch is CancellationError {
         } catch {
             message = error.localizedDescription
         }

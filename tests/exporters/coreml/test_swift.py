@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from mobile_nelf.devices import read_measurement
 from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness
 from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
+from tests.helpers.coreml.kernel import assert_same_halves, run_kernel
 from tests.helpers.coreml.swift import HARNESS, run_swift, toolchain
 
 TOOLCHAIN = toolchain()
@@ -67,6 +70,16 @@ def test_mnelf_reads_what_the_app_writes(swift_tests, tmp_path):
     assert measurement.runs[0].placement_cost == pytest.approx(
         {"neural_engine": 1 / 3, "gpu": 1 / 3, "cpu": 1 / 3, "unknown": 0}
     )
+
+
+def test_the_kernel_makes_the_exporters_input_of_the_apps_tables(swift_tests, tmp_path):
+    """The app's tables through the very text of its kernel, against layout `embedded` of mnelf."""
+    (encoded,) = re.findall(r"^TABLES (\S+)$", swift_tests.stdout, re.MULTILINE)
+    sizes, tables = np.split(np.array(json.loads(base64.b64decode(encoded))), [4])
+    case = json.loads((HARNESS / "Tests/NelfTests/Vectors/layouts.json").read_bytes())[0]
+    expected = np.array(case["uploads"]["embedded"]["input"])
+    found = run_kernel(tmp_path, tables.astype(np.float32), sizes.astype(int).tolist())
+    assert_same_halves(found.reshape(-1), expected)
 
 
 @pytest.mark.parametrize("experience", ["orbit", "world"])
