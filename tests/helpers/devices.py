@@ -84,6 +84,7 @@ def one_run(manifest: Manifest, model: str = "", **changes: Any) -> dict[str, An
         "model": model,
         "weights_sha256": manifest.files[manifest.inspection.models[model].weights_file].sha256,
         "compute_units": "all",
+        "encoder": "cpu",
         "error": None,
         "compile_ms": 810.5,
         "cold_load_ms": 420.0,

@@ -79,7 +79,8 @@ __all__ = ["CoremlExporter"]
 
 
 NOT_MEASURED = (
-    "that Swift Playgrounds and Xcode build the app, and what it shows on a screen",
+    "that Swift Playgrounds and Xcode build the app, that Metal compiles its shaders, and what it "
+    "shows on a screen",
     "latency, FPS, memory and heat on a device",
     "where a device runs each operation; the placement is by rules only",
     "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",

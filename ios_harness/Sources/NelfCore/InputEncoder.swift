@@ -9,8 +9,8 @@ public enum InputEncoder: String, Codable, Sendable, CaseIterable {
     public var title: String { self == .cpu ? "CPU" : "Metal" }
 
     /// Those that can compute the inputs of a contract, first the one that is used unless another is
-    /// asked for. Nothing of this was measured on a device: layout `embedded` has a hundred times the
-    /// numbers of the others, which takes the processor longer than the network may take.
+    /// asked for. Nothing of this was measured on a device: layout `embedded` has fifty times the
+    /// numbers of `factored`, which takes the processor longer than the network may take.
     public static func available(for contract: Contract) -> [InputEncoder] {
         let isHalf = contract.inputs.allSatisfy { $0.element == .float16 }
         return contract.layout == .embedded && isHalf ? [.metal, .cpu] : [.cpu]

@@ -10,11 +10,13 @@ import shutil
 import numpy as np
 import pytest
 
+from mobile_nelf.bundles import create_bundle
 from mobile_nelf.devices import read_measurement
 from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness
 from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
 from tests.helpers.coreml.kernel import assert_same_halves, run_kernel
 from tests.helpers.coreml.swift import HARNESS, run_swift, toolchain
+from tests.helpers.students import random_checkpoint
 
 TOOLCHAIN = toolchain()
 
@@ -82,13 +84,10 @@ def test_the_kernel_makes_the_exporters_input_of_the_apps_tables(swift_tests, tm
     assert_same_halves(found.reshape(-1), expected)
 
 
-@pytest.mark.parametrize("experience", ["orbit", "world"])
-def test_the_sources_of_the_playground_are_one_module(tmp_path, experience):
+def test_the_sources_of_the_playground_are_one_module(tmp_path):
     """All of them, against stubs of Apple's frameworks, in Swift 5 and in Swift 6 mode."""
     contract = ios_contract()
-    rendered = render_ios_harness(
-        contract, MODELS, bundle_files(contract), "Mic", experience=experience
-    )
+    rendered = render_ios_harness(contract, MODELS, bundle_files(contract), "Mic")
     sources = {path: data for path, data in rendered.items() if path.endswith(".swift")}
     del sources[f"{APP}Package.swift"]
     write(sources, APP, tmp_path / "App")
@@ -96,13 +95,50 @@ def test_the_sources_of_the_playground_are_one_module(tmp_path, experience):
     write(rendered, "ios_harness/Sample/", tmp_path / "Sample")
     shutil.copytree(HARNESS / "LinuxStubs", tmp_path / "LinuxStubs")
     # The sample imports the package, as an app would, and is checked as it is written.
-    for command in ("one-module", "app") if experience == "orbit" else ("app",):
+    for command in ("one-module", "app"):
         done = run_swift(tmp_path, command, *STRICT_MODULE)
         assert done.returncode == 0, done.stdout + done.stderr
         checked = re.findall(r": (\w+), Swift (\d) mode", done.stdout)
         assert checked[:2] == [("iOS", "5"), ("iOS", "6")]
         if command == "one-module":
             assert checked[2:] == [("macOS", "6"), ("visionOS", "6")]
+
+
+def swift_blocks(text):
+    """The Swift in a page of Markdown."""
+    return re.findall(r"^```swift\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_what_the_pages_say_in_swift_is_checked_as_written(tmp_path):
+    """An app developer's way: the bundle's package, and nothing but what the READMEs say."""
+    create_bundle(
+        random_checkpoint(ray_width=6, ray_height=5, sr_widths=(8,), out_channels=4),
+        target="coreml",
+        output=tmp_path / "thing",
+        options={"experience": "world"},
+    )
+    harness = tmp_path / "thing" / "ios_harness"
+    app, *others = swift_blocks((tmp_path / "thing/README.md").read_text(encoding="utf-8"))
+    assert app == (harness / "Sample/SampleApp.swift").read_text(encoding="utf-8")
+    assert "NelfARView(model: nelf)" in app
+    guide = swift_blocks((HARNESS.parent / "docs/guides/ipad.md").read_text(encoding="utf-8"))
+    assert len(others) == len(guide) == 1
+    folder = tmp_path / "empty"
+    (folder / "Sample").mkdir(parents=True)
+    (folder / "Sample/App.swift").write_text(app, encoding="utf-8")
+    for index, block in enumerate((*others, *guide)):
+        # Lines of a function of the app's own; what they make is used by whoever calls it.
+        body = "".join(f"    {line}\n" for line in block.splitlines())
+        (folder / f"Sample/Lines{index}.swift").write_text(
+            "import CoreGraphics\nimport Foundation\nimport NelfKit\n\n"
+            f"func lines{index}(url: URL) async throws -> CGImage {{\n{body}    return image\n}}\n",
+            encoding="utf-8",
+        )
+    shutil.copytree(harness / "NelfKit", folder / "NelfKit")
+    shutil.copytree(HARNESS / "LinuxStubs", folder / "LinuxStubs")
+    done = run_swift(folder, "app", *STRICT_MODULE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r": (\w+), Swift (\d) mode", done.stdout) == [("iOS", "5"), ("iOS", "6")]
 
 
 @pytest.mark.parametrize("count", [1, 3])
