@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.calibration import random_pose
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import DeployError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.pruning.calibration import random_pose
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
