@@ -10,7 +10,7 @@ from mobile_nelf.bundles.manifest import read_manifest
 from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import LAYOUTS
-from mobile_nelf.errors import DeployError, InputError
+from mobile_nelf.errors import InputError
 from mobile_nelf.export.exporter import exporter_targets
 from mobile_nelf_exporters.onnx.build import build_onnx
 from tests.helpers.students import random_checkpoint
@@ -32,16 +32,11 @@ def student():
     return checkpoint
 
 
-@pytest.mark.parametrize("target", [t for t in exporter_targets() if t != "web"])
+@pytest.mark.parametrize("target", exporter_targets())
 def test_a_bundle_of_it_proves_itself(target, student, tmp_path):
     bundle = create_bundle(student, target=target, output=tmp_path / "products")
     assert read_manifest(bundle.path).contract.student == student.student
     assert verify_bundle(bundle.path).passed
-
-
-def test_a_page_has_no_kernel_for_it_and_says_so(student, tmp_path):
-    with pytest.raises(DeployError, match=r"operator aten\.mul\.Tensor has no kernel in a page"):
-        create_bundle(student, target="web", output=tmp_path / "products")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)

@@ -2,6 +2,8 @@
 // of an array of textures; in a layer, texel (group·rows + row)·columns + column holds four channels.
 // A fragment makes the same four channels of one pixel in every band, with the same weights.
 
+import { finished, joined } from "./program.js";
+
 /** Layers that are drawn at once, the least that WebGL2 promises. */
 export const BANDS = 4;
 
@@ -43,10 +45,10 @@ export const LAYER_SIZES = ["columns", "rows", "band", "groups_in", "groups_out"
 export function layerShader(step, bits) {
   const taps = step.taps[0].length;
   const offsets = step.taps.flat().map(([dx, dy]) => `ivec2(${dx}, ${dy})`);
-  const adds = step.adds.map((_, k) => k);
+  const others = joined(step).map((_, n) => `r${n}`);
   return `${head(bits)}
 uniform sampler2DArray x; uniform sampler2D w; uniform sampler2D b;
-${adds.map((k) => `uniform sampler2DArray r${k};`).join("\n")}
+${others.map((name) => `uniform sampler2DArray ${name};`).join("\n")}
 uniform int columns, rows, band, groups_in, groups_out, weights, bias;
 ${each((k) => `layout(location = ${k}) out vec4 y${k};`)}
 const ivec2 OFFSETS[${offsets.length}] = ivec2[](${offsets.join(", ")});
@@ -84,7 +86,7 @@ ${each((k) => `      a${k} += m * (in${k} * texelFetch(x, ivec3(t, layer${k}), 0
     }
   }
   ivec2 own = ivec2(gl_FragCoord.xy);
-${each((k) => `  y${k} = act(a${k})${adds.map((n) => ` + texelFetch(r${n}, ivec3(own, ${k}), 0)`).join("")};`)}
+${each((k) => `  y${k} = ${finished(step, `a${k}`, (n) => `texelFetch(${others[n]}, ivec3(own, ${k}), 0)`)};`)}
 }`;
 }
 

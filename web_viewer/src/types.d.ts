@@ -16,9 +16,12 @@ interface Step {
   /** First vector of its biases. */
   bias: number;
   act: "none" | "relu" | "gelu" | "gelu_tanh" | "sigmoid";
-  /** Memory that is read, written and added after the activation. */
+  /** Memory that is read and written. */
   src: number;
   dst: number;
+  /** Memory that the sums are multiplied by, then what is added before the activation, then after it. */
+  muls: number[];
+  inner: number[];
   adds: number[];
 }
 

@@ -2,7 +2,7 @@
 
 import { BANDS, ENCODE_SIZES, LAYER_SIZES, VERTEX, encodeShader, layerShader, showShader } from "./glsl.js";
 import { fillTables, newTables, resizedLens } from "./camera.js";
-import { imageScale, slotSizes } from "./program.js";
+import { imageScale, joined, slotSizes } from "./program.js";
 
 /** log₂ of the columns of every texture: 2048, which all devices have. */
 const BITS = 11;
@@ -129,7 +129,7 @@ export function createWebGL2(scene, weights, canvas, half) {
       },
     ];
     program.steps.forEach((step, index) => {
-      const names = ["x", "w", "b", ...step.adds.map((_, k) => `r${k}`)];
+      const names = ["x", "w", "b", ...joined(step).map((_, k) => `r${k}`)];
       const [columns, rows] = [width * step.scale, height * step.scale];
       const [groupsIn, groupsOut] = [Math.ceil(step.inputs / 4), Math.ceil(step.outputs / 4)];
       const values = [columns, rows, band * step.scale, groupsIn, groupsOut, step.weights, step.bias];
@@ -140,7 +140,7 @@ export function createWebGL2(scene, weights, canvas, half) {
           [gl.TEXTURE_2D_ARRAY, slots[step.src].made],
           [gl.TEXTURE_2D, weightTexture],
           [gl.TEXTURE_2D, biasTexture],
-          ...step.adds.map((slot) => /** @type {[number, WebGLTexture]} */ ([gl.TEXTURE_2D_ARRAY, slots[slot].made])),
+          ...joined(step).map((slot) => /** @type {[number, WebGLTexture]} */ ([gl.TEXTURE_2D_ARRAY, slots[slot].made])),
         ],
         target: slots[step.dst].framebuffer,
         rows: Math.ceil((columns * band * step.scale * step.up ** 2 * groupsOut) / (1 << BITS)),

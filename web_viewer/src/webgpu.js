@@ -1,7 +1,7 @@
 // The network on WebGPU. Everything is allocated when a ray grid is chosen, nothing for a frame.
 
 import { fillTables, newTables, resizedLens } from "./camera.js";
-import { imageScale, slotSizes } from "./program.js";
+import { imageScale, joined, slotSizes } from "./program.js";
 import { PIXELS, THREADS, blockShader, encodeShader, layerShader, showShader } from "./wgsl.js";
 
 /** Vectors of channels up to which a residual block runs as one step. */
@@ -137,8 +137,8 @@ export async function createWebGPU(scene, weights, canvas) {
       const [w, h] = [width * step.scale, height * step.scale];
       const [groupsIn, groupsOut] = [Math.ceil(step.inputs / 4), Math.ceil(step.outputs / 4)];
       const values = [w, h, groupsIn, groupsOut, step.weights, step.bias, last.weights, last.bias];
-      const adds = step === last ? step.adds : withoutOne(last.adds, step.src);
-      const entries = [uniform(index + 1, values), slots[step.src], weightBuffer, biasBuffer, slots[last.dst], ...adds.map((slot) => slots[slot])];
+      const others = step === last ? joined(step) : withoutOne(last.adds, step.src);
+      const entries = [uniform(index + 1, values), slots[step.src], weightBuffer, biasBuffer, slots[last.dst], ...others.map((slot) => slots[slot])];
       const tile = wide && (THREADS / wide) * PIXELS;
       dispatches.push({
         pipeline,
@@ -244,7 +244,7 @@ function plan(program) {
 /** @param {Step} first @param {Step} second */
 function isBlock(first, second) {
   const narrow = Math.ceil(first.inputs / 4) <= NARROW && first.inputs === first.outputs && first.inputs === second.outputs && second.inputs === first.outputs;
-  const inside = second.src === first.dst && second.adds.includes(first.src) && first.adds.length === 0;
+  const inside = second.src === first.dst && second.adds.includes(first.src) && joined(first).length + second.muls.length + second.inner.length === 0;
   return narrow && inside && first.up === 1 && second.up === 1 && second.act === "none";
 }
 
@@ -252,7 +252,7 @@ function isBlock(first, second) {
 function isReadLater(steps, index, slot) {
   if (steps[index].dst === slot) return false;
   for (const step of steps.slice(index + 1)) {
-    if (step.src === slot || step.adds.includes(slot)) return true;
+    if (step.src === slot || joined(step).includes(slot)) return true;
     if (step.dst === slot) return false;
   }
   return false;

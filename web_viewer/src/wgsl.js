@@ -1,5 +1,7 @@
 // Shaders of the WebGPU engine. A feature map is [pixel][channel / 4] of vec4f.
 
+import { finished, joined } from "./program.js";
+
 /** Threads a workgroup, the least that every device has several of. */
 export const THREADS = 64;
 
@@ -42,14 +44,9 @@ fn weight(i: u32) -> vec4f { let h = w[i]; return vec4f(unpack2x16float(h.x), un
 fn weight(i: u32) -> vec4f { return w[i]; }`;
 }
 
-/** Buffers that are added after the activation. @param {number} count */
-function addBuffers(count) {
+/** Buffers of other results. @param {number} count */
+function otherBuffers(count) {
   return Array.from({ length: count }, (_, k) => `@group(0) @binding(${5 + k}) var<storage, read> r${k}: array<vec4f>;`).join("\n");
-}
-
-/** @param {number} count @param {string} at */
-function addTerms(count, at) {
-  return Array.from({ length: count }, (_, k) => ` + r${k}[${at}]`).join("");
 }
 
 /**
@@ -64,7 +61,7 @@ export function layerShader(step, halves, wide) {
   const acc = (/** @type {(i: number) => string} */ line) => Array.from({ length: PIXELS }, (_, i) => line(i)).join("\n");
   return `${LAYER}
 ${weightReader(halves)}
-${addBuffers(step.adds.length)}
+${otherBuffers(joined(step).length)}
 ${ACTIVATIONS[step.act]}
 const OFFSETS = array<vec2i, ${offsets.length}>(${offsets.join(", ")});
 var<workgroup> xs: array<vec4f, ${tile * HELD}>;
@@ -74,7 +71,7 @@ fn store(p: u32, o: u32, class_: u32, a: vec4f) {
   let row = (p / s.width) * ${step.up}u + class_ / ${step.up}u;
   let column = (p % s.width) * ${step.up}u + class_ % ${step.up}u;
   let i = (row * s.width * ${step.up}u + column) * s.groups_out + o;
-  y[i] = act(a)${addTerms(step.adds.length, "i")};
+  y[i] = ${finished(step, "a", (n) => `r${n}[i]`)};
 }
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
@@ -126,6 +123,7 @@ export function blockShader(first, adds, halves) {
   const groups = Math.ceil(first.inputs / 4);
   const matrix = groups * groups * 4;
   const each = (/** @type {(g: number) => string} */ line) => Array.from({ length: groups }, (_, g) => line(g)).join("\n");
+  const others = (/** @type {number} */ g) => Array.from({ length: adds }, (_, k) => ` + r${k}[at + ${g}u]`).join("");
   const product = (/** @type {string} */ to, /** @type {string} */ from, /** @type {number} */ start) =>
     each((o) =>
       each((k) => {
@@ -135,7 +133,7 @@ export function blockShader(first, adds, halves) {
     );
   return `${LAYER}
 ${weightReader(halves)}
-${addBuffers(adds)}
+${otherBuffers(adds)}
 ${ACTIVATIONS[first.act]}
 var<workgroup> ws: array<vec4f, ${2 * matrix}>;
 @compute @workgroup_size(${THREADS})
@@ -152,7 +150,7 @@ ${each((g) => `  let v${g} = x[at + ${g}u]; var h${g} = biases[s.bias + ${g}u]; 
 ${product("h", "v", 0)}
 ${each((g) => `  h${g} = act(h${g});`)}
 ${product("a", "h", matrix)}
-${each((g) => `  y[at + ${g}u] = a${g} + v${g}${addTerms(adds, `at + ${g}u`)};`)}
+${each((g) => `  y[at + ${g}u] = a${g} + v${g}${others(g)};`)}
 }`;
 }
 

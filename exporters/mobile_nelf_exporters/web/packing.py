@@ -66,7 +66,10 @@ def pack_network(network: Network, weights: PageWeights) -> Packed:
                 layer.act,
                 slots[layer.src],
                 slots[layer.value],
-                tuple(slots[value] for value in layer.adds),
+                *(
+                    tuple(slots[value] for value in values)
+                    for values in (layer.adds, layer.muls, layer.inner)
+                ),
             )
         )
         parts.append(packed.astype(dtype))

@@ -2,7 +2,8 @@
 
 A page knows one kernel: a convolution whose output pixels, seen by their parity, each read a few
 input pixels. A 1×1 convolution has one parity, a transposed one as many as its stride squared.
-Activation and sums are part of the layer before them.
+What is done to each pixel afterwards is part of the layer: products and sums with other results,
+the activation, and sums after it, in this order.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from torch import fx, nn
 from mobile_nelf.deploy.traced import CONV, CONV_TRANSPOSE, call_of
 from mobile_nelf.errors import DeployError
 
-__all__ = ["Act", "Layer", "Network", "trace_network"]
+__all__ = ["MAX_JOINED", "Act", "Layer", "Network", "Tap", "trace_network"]
 
 Act = Literal["none", "relu", "gelu", "gelu_tanh", "sigmoid"]
 
 #: Input pixel of a tap relative to that of its output pixel, as [column, row].
 Tap = tuple[int, int]
+
+#: Other results that a layer takes in: what every device binds besides the layer's own buffers.
+MAX_JOINED = 4
 
 _FloatArray = npt.NDArray[np.float32]
 
@@ -43,6 +47,8 @@ class Layer:
         src: number of the value that it reads.
         adds: numbers of the values that are added after the activation.
         name: of the layer in the deploy form.
+        muls: numbers of the values that the sums are multiplied by, before anything is added.
+        inner: numbers of the values that are added before the activation.
     """
 
     taps: tuple[tuple[Tap, ...], ...]
@@ -55,6 +61,13 @@ class Layer:
     src: int
     adds: tuple[int, ...]
     name: str
+    muls: tuple[int, ...] = ()
+    inner: tuple[int, ...] = ()
+
+    @property
+    def reads(self) -> set[int]:
+        """Numbers of all values that it reads."""
+        return {self.src, *self.muls, *self.inner, *self.adds}
 
     @property
     def macs_a_ray(self) -> int:
@@ -72,7 +85,7 @@ class Network:
         """Returns the memory slot of each value, reused once it was read last, and their number."""
         last_read = {0: 0}
         for index, layer in enumerate(self.layers):
-            for value in (layer.src, *layer.adds):
+            for value in layer.reads:
                 last_read[value] = index
         last_read[self.layers[-1].value] = len(self.layers)
         slots = {0: 0}
@@ -83,8 +96,8 @@ class Network:
                 free.append(count)
                 count += 1
             slots[layer.value] = free.pop()
-            read = {layer.src, *layer.adds}
-            free += sorted((slots[v] for v in read if last_read[v] == index), reverse=True)
+            done = (slots[v] for v in layer.reads if last_read[v] == index)
+            free += sorted(done, reverse=True)
         return slots, count
 
 
@@ -136,12 +149,12 @@ class _Lowering:
             self._convolution(node, transposed="transpose" in name)
         elif name in _ACTS:
             self._activation(node, _ACTS[name])
-        elif name == "aten.add.Tensor":
-            self._sum(node)
+        elif name in ("aten.add.Tensor", "aten.mul.Tensor"):
+            self._joined(node, product="mul" in name)
         else:
             raise DeployError(
                 f"operator {name} has no kernel in a page; it has conv2d, conv_transpose2d, add, "
-                f"{', '.join(sorted(_ACTS))}"
+                f"mul, {', '.join(sorted(_ACTS))}"
             )
 
     def _convolution(self, node: fx.Node, transposed: bool) -> None:
@@ -183,15 +196,17 @@ class _Lowering:
         if act == "gelu" and node.kwargs.get("approximate", "none") == "tanh":
             act = "gelu_tanh"
         layer = self._last(operand, node)
-        if layer.act != "none" or layer.adds:
+        if layer.act != "none":
             raise DeployError(
-                f"{node.target} after a sum or another activation has no kernel in a page; it runs "
-                "activations right after a convolution"
+                f"{node.target} after another activation has no kernel in a page; it runs one "
+                "activation after each convolution"
             )
-        self.layers[-1] = replace(layer, act=act)
+        # What was added so far belongs to its argument.
+        self.layers[-1] = replace(layer, act=act, inner=layer.adds, adds=())
         self.values[node] = layer.value
 
-    def _sum(self, node: fx.Node) -> None:
+    def _joined(self, node: fx.Node, product: bool) -> None:
+        """Multiplies or adds an older result to that of the newest layer."""
         if len(node.args) != 2 or not all(isinstance(part, fx.Node) for part in node.args):
             raise DeployError(f"{node.target} of a number has no kernel in a page")
         first, second = node.args
@@ -201,7 +216,21 @@ class _Lowering:
         if newer.meta["val"].shape != older.meta["val"].shape:
             raise DeployError(f"{node.target} of different shapes has no kernel in a page")
         layer = self._last(newer, node)
-        self.layers[-1] = replace(layer, adds=(*layer.adds, self.values[older]))
+        if product and (layer.act != "none" or layer.adds):
+            raise DeployError(
+                f"{node.target} after a sum or an activation has no kernel in a page; it "
+                "multiplies right after a convolution"
+            )
+        if product:
+            self.layers[-1] = replace(layer, muls=(*layer.muls, self.values[older]))
+        else:
+            self.layers[-1] = replace(layer, adds=(*layer.adds, self.values[older]))
+        layer = self.layers[-1]
+        if len(layer.muls + layer.inner + layer.adds) > MAX_JOINED:
+            raise DeployError(
+                f"{node.target}: more than {MAX_JOINED} other results in a layer have no kernel "
+                "in a page"
+            )
         self.values[node] = layer.value
 
     def _last(self, operand: fx.Node, node: fx.Node) -> Layer:

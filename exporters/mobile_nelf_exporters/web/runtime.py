@@ -117,7 +117,12 @@ def layers_function(page: Page, contract: Contract) -> FrameFunction:
         encoded = encoder(*(torch.from_numpy(array).float() for array in uploads))[0]
         slots: dict[int, Tensor] = {program.input: _vectors(encoded.permute(1, 2, 0))}
         for step, (weight, bias) in zip(program.steps, layers, strict=True):
-            result = _ACTS[step.act](_run(step, slots[step.src], weight) + bias)
+            sums = _run(step, slots[step.src], weight) + bias
+            for slot in step.muls:
+                sums = sums * slots[slot]
+            for slot in step.inner:
+                sums = sums + slots[slot]
+            result = _ACTS[step.act](sums)
             for slot in step.adds:
                 result = result + slots[slot]
             slots[step.dst] = result

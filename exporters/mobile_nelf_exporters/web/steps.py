@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mobile_nelf.vocabulary import PageWeights
-from mobile_nelf_exporters.web.program import Act, Tap
+from mobile_nelf_exporters.web.program import MAX_JOINED, Act, Tap
 
 __all__ = ["VECTOR", "Program", "Step"]
 
@@ -36,6 +36,8 @@ class Step:
         src: slot that it reads.
         dst: slot that it writes.
         adds: slots that are added after the activation.
+        muls: slots that the sums are multiplied by, before anything is added.
+        inner: slots that are added before the activation.
     """
 
     inputs: int
@@ -49,6 +51,8 @@ class Step:
     src: int
     dst: int
     adds: tuple[int, ...]
+    muls: tuple[int, ...] = ()
+    inner: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses what no student has."""
@@ -62,6 +66,13 @@ class Step:
         reach = {abs(distance) for taps in self.taps for tap in taps for distance in tap}
         if not self.taps[0] or not reach <= {0, 1}:
             raise ValueError("a tap must be an input pixel or a neighbour of it")
+        if len(self.joined) > MAX_JOINED:
+            raise ValueError(f"{len(self.joined)} other results, expected {MAX_JOINED} at most")
+
+    @property
+    def joined(self) -> tuple[int, ...]:
+        """Slots of other results that are multiplied or added, pixel by pixel."""
+        return (*self.muls, *self.inner, *self.adds)
 
     @property
     def blocks(self) -> tuple[int, int, int, int]:
@@ -114,7 +125,7 @@ class Program:
         for index, step in enumerate(self.steps):
             made = (step.outputs, step.scale * step.up)
             wrong = held.get(step.src) != (step.inputs, step.scale)
-            if wrong or any(held.get(slot) != made for slot in step.adds):
+            if wrong or any(held.get(slot) != made for slot in step.joined):
                 raise ValueError(f"layer {index} reads a result of another shape")
             held[step.dst] = made
             ends = (

@@ -24,9 +24,10 @@ from tests.helpers.students import random_checkpoint
 
 pytestmark = needs_chromium
 
-#: Every kernel that there is: ×2 and ×3, both kinds of block, odd numbers of channels and of rays.
+#: Every kernel that there is: ×2 and ×3, both kinds of block, products, odd numbers of channels and
+#: of rays.
 STUDENTS = {
-    "gelu": {"width": 18, "sr_widths": (8, 5), "last_scale": 3, "out_channels": 4},
+    "gelu": {"width": 18, "products": 2, "sr_widths": (8, 5), "last_scale": 3, "out_channels": 4},
     "relu": {"width": 12, "sr_widths": (8, 4), "activation": "relu", "ray_width": 9},
 }
 

@@ -29,6 +29,8 @@ STUDENTS = {
     "colours at once": {"sr_widths": (8, 4), "direct_output": True, "activation": "relu"},
     "colours at once, x12": {"sr_widths": (8, 4), "direct_output": True, "last_scale": 3},
     "odd widths": {"width": 18, "sr_widths": (7, 5), "ray_width": 5, "ray_height": 3},
+    "products": {"sr_widths": (8,), "products": 3},
+    "products, a wide head": {"sr_widths": (8,), "products": 2, "head_width": 20},
     "one ray": {"sr_widths": (6,), "ray_width": 1, "ray_height": 1},
 }
 
@@ -69,6 +71,18 @@ def test_memory_is_used_again_once_it_was_read():
         assert len({slots[value] for value in alive}) == len(alive)
 
 
+class _Gated(nn.Module):
+    """Joins the results of two convs in a way that a page does not."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.join = join
+
+    def forward(self, x):
+        return self.join(self.first(x), self.last(x), x)
+
+
 class _Softplus(nn.Module):
     def forward(self, x):
         return nn.functional.softplus(x)
@@ -81,6 +95,11 @@ class _Softplus(nn.Module):
         (nn.Conv2d(4, 4, 3, padding=1), "a weight of 4×4×3×3"),
         (nn.ConvTranspose2d(4, 4, 4, stride=2), "padding [0, 0] has no kernel"),
         (nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.ReLU()), "another activation"),
+        (_Gated(lambda a, b, x: a * b.relu()), "mul.Tensor after a sum or an activation"),
+        (_Gated(lambda a, b, x: a * (b + x)), "mul.Tensor after a sum or an activation"),
+        (_Gated(lambda a, b, x: 2 * b + a), "mul.Tensor of a number"),
+        (_Gated(lambda a, b, x: a * b * a * b), "not the newest"),
+        (_Gated(lambda a, b, x: b + a + x + a + x + a), "more than 4 other results"),
     ],
 )
 def test_what_a_page_does_not_run_is_refused_by_name(network, expected):
