@@ -17,9 +17,11 @@ from mobile_nelf.evaluation import PROTOCOL, evaluate
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.scenes import read_scene
+from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
 from mobile_nelf.training.presets import PRESETS
 from tests.helpers.cli import fits, read_json
 from tests.helpers.students import random_checkpoint
+from tests.helpers.teachers import teacher_of
 
 #: MP4 loses detail; these frames are noise, its worst case. It tells a picture from another.
 MP4_MIN_PSNR_DB = 12.0
@@ -48,6 +50,38 @@ def test_eval_follows_the_protocol(mnelf, student, scene, checkpoint):
     out = fits(mnelf("eval", student, scene))
     assert "every_eighth" in out
     assert f"{subsets['all']['mean']['ssim']:.4f}" in out
+    assert f"{subsets['all']['mean']['object_psnr_db']:.2f}" in out
+    assert report["object_protocol"] == "mnelf-object-v1"
+    assert report["worst"] == [min(by_hand, key=lambda name: by_hand[name])]
+
+
+def test_eval_lists_and_draws_the_worst_views(mnelf, student, scene, tmp_path):
+    line = ("eval", student, scene, "--worst", "2", "--picture", "worst.png")
+    out = fits(mnelf(*line))
+    assert "worst views" in out
+    assert "worst.png" in out
+    with Image.open(tmp_path / "worst.png") as image:
+        assert (image.format, image.mode) == ("PNG", "RGB")
+    before = (tmp_path / "worst.png").read_bytes()
+    assert mnelf(*line).exit_code == 2
+    report = read_json(mnelf(*line, "--force", "--json"))
+    assert (tmp_path / "worst.png").read_bytes() == before
+    assert report["picture"] == "worst.png"
+    assert len(report["worst"]) == 2
+    scores = [report["views"][name]["psnr_db"] for name in report["worst"]]
+    assert scores == sorted(view["psnr_db"] for view in report["views"].values())[:2]
+    assert mnelf("eval", student, scene, "--picture", scene / "new.png").exit_code == 0
+    (scene / "new.png").unlink()
+
+
+def test_eval_compares_the_steadiness_with_a_teachers(mnelf, student, scene, tmp_path):
+    save_teacher(TrainedTeacher(teacher_of()), tmp_path / "teacher.pt")
+    line = ("eval", student, scene, "--teacher", "teacher.pt")
+    steady = read_json(mnelf(*line, "--json"))["steadiness"]
+    assert steady["frames"] == 60
+    assert steady["difference"] > 0.0
+    assert steady["teacher_difference"] > 0.0
+    assert "thousandths from frame to frame" in fits(mnelf(*line))
 
 
 @pytest.mark.parametrize(

@@ -1,44 +1,52 @@
-"""The one protocol by which quality is judged, `mnelf-white-v1`.
+"""The protocols by which quality is judged.
 
-White background; PSNR, SSIM and FLIP of each test view, then their means; float renders clamped to
-[0, 1] against 8-bit photos composited in float. LPIPS needs weights that this package does not
-carry, so it is not measured.
+`mnelf-white-v1`: white background; PSNR, SSIM and FLIP of each test view, then their means; float
+renders clamped to [0, 1] against 8-bit photos composited in float. LPIPS needs weights that this
+package does not carry, so it is not measured.
+
+`mnelf-object-v1`, where photos have alpha: PSNR of the same pictures over the pixels whose photo
+has an alpha above 0. Most pixels of an object's photo are white, which anything learns, and which
+lifts the first figure by some decibels.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
+from mobile_nelf.atomic import written_beside
 from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints import CameraOptions, open_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError, SceneError
+from mobile_nelf.evaluation.scores import (
+    OBJECT_PROTOCOL,
+    PROTOCOL,
+    Evaluation,
+    Score,
+    Steadiness,
+    score_subsets,
+)
+from mobile_nelf.evaluation.worst import SeenView, worst_views_picture
 from mobile_nelf.extras import import_extra
 from mobile_nelf.metrics import SSIM_WINDOW, flip, psnr_db, ssim
-from mobile_nelf.paths import AnyPath
+from mobile_nelf.outputs import check_output
+from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.pictures import FloatImage, on_white
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import render_frame, student_frame_function
 from mobile_nelf.scenes import Scene, View, read_scene
 from mobile_nelf.students import StudentConfig
-from mobile_nelf.teachers.files import TrainedTeacher, teacher_in
+from mobile_nelf.teachers.files import TrainedTeacher, load_teacher, teacher_in
 from mobile_nelf.teachers.teacher import Teacher
-from mobile_nelf.text import text_table
 from mobile_nelf.vocabulary import Activation, DeviceName
 
 __all__ = [
-    "MEANS",
-    "PROTOCOL",
-    "Evaluation",
-    "Score",
-    "SubsetScore",
     "evaluate",
     "evaluate_frames",
     "evaluate_teacher",
@@ -46,92 +54,32 @@ __all__ = [
     "require_metrics",
 ]
 
-PROTOCOL = "mnelf-white-v1"
-
-#: Columns of the means; all but the first hold numbers.
-MEANS = ("subset", "views", "PSNR dB", "SSIM", "FLIP")
-
-#: The research code judges by every eighth of the 200 test views.
-SUBSET_STEP = 8
-
 #: Photos taken with another lens than the student renders belong to another scene, or were cropped.
 FOCAL_TOLERANCE = 0.01
 
+#: Of the film whose steadiness is measured: the turn that `mnelf render` makes.
+TURN_FRAMES = 60
 
-@dataclass(frozen=True)
-class Score:
-    """Quality of one image, or the mean of several.
+#: Equal pictures have no PSNR; this stands for it, since JSON has no infinity. A photo of 8 bits
+#: is known to 59 dB.
+HIGHEST_DB = 100.0
 
-    Attributes:
-        psnr_db: peak signal-to-noise ratio.
-        ssim: structural similarity, 1 at best.
-        flip: mean FLIP error, 0 at best.
-    """
-
-    psnr_db: float
-    ssim: float
-    flip: float
+#: Takes the camera of a photo, on the photo's pixel grid, and returns its picture on white,
+#: [height, width, 3].
+FrameFunction = Callable[[Camera], FloatImage]
 
 
-@dataclass(frozen=True)
-class SubsetScore:
-    """Means over a set of test views.
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What is judged.
 
     Attributes:
-        views: how many there are.
-        mean: of their scores.
+        frame: renders it.
+        scene: of the size that it renders.
     """
 
-    views: int
-    mean: Score
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Quality of a student or teacher on the test views of a scene.
-
-    Attributes:
-        protocol: name of the protocol.
-        scene: name of the scene's folder.
-        width: of the images in pixels.
-        height: of the images in pixels.
-        subsets: `all` is every test view at hand; `every_eighth` is there if it is fewer.
-        note: what the subsets consist of.
-        views: scores by name of the photo.
-        not_measured: what the protocol asks for and this machine cannot measure.
-    """
-
-    protocol: str
-    scene: str
-    width: int
-    height: int
-    subsets: dict[str, SubsetScore]
-    note: str
-    views: dict[str, Score]
-    not_measured: tuple[str, ...] = ("LPIPS: weights not available",)
-
-    def __repr__(self) -> str:
-        """Returns the means as a table."""
-        title = f"{self.scene}, {self.width}×{self.height}, protocol {self.protocol}"
-        return f"{title}\n{text_table(MEANS, self.mean_rows(), right=len(MEANS) - 1)}"
-
-    def mean_rows(self) -> list[tuple[str, ...]]:
-        """Returns a row of `MEANS` for each subset, as text."""
-        return [
-            (
-                name,
-                str(subset.views),
-                f"{subset.mean.psnr_db:.2f}",
-                f"{subset.mean.ssim:.4f}",
-                f"{subset.mean.flip:.4f}",
-            )
-            for name, subset in self.subsets.items()
-        ]
-
-    def as_metrics(self) -> dict[str, float]:
-        """Returns the means over all test views as a checkpoint keeps them."""
-        mean = self.subsets["all"].mean
-        return {"test_psnr_db": mean.psnr_db, "test_ssim": mean.ssim, "test_flip": mean.flip}
+    frame: FrameFunction
+    scene: Scene
 
 
 def require_metrics() -> None:
@@ -151,6 +99,10 @@ def evaluate(
     *,
     camera: CameraOptions | None = None,
     trained_activation: Activation | None = None,
+    picture: AnyPath | None = None,
+    worst: int = 5,
+    teacher: TrainedTeacher | AnyPath | None = None,
+    force: bool = False,
     device: DeviceName = "auto",
 ) -> Evaluation:
     """Renders every test view of a scene with a student or teacher and compares it with the photo.
@@ -163,6 +115,11 @@ def evaluate(
         on_progress: called with a stage's name, views done and views in all.
         camera: lens of an official checkpoint, see `load_checkpoint`.
         trained_activation: non-linearity of an official checkpoint, see `load_checkpoint`.
+        picture: PNG file to write with the worst views: photo, render and error side by side.
+        worst: how many views the picture shows.
+        teacher: whose turn around the object is compared with the model's in steadiness, or its
+            file.
+        force: replace an existing picture.
         device: where the teacher of a file renders.
 
     Raises:
@@ -170,8 +127,18 @@ def evaluate(
         SceneError: no test views, or images of another size or lens than the student renders.
         InputError: the student was trained on another background than white, or an option was given
             for a file that says so itself.
+        OutputError: the picture exists or cannot be written.
         MissingExtraError: torchmetrics or flip-evaluator is not installed.
     """
+    if worst < 1:
+        raise InputError(f"worst must be positive, found {worst}", arguments=["worst"])
+    shown = None if picture is None else as_path(picture)
+    if shown is not None:
+        given = [part for part in (model, scene, teacher) if not isinstance(part, _LOADED)]
+        check_output(shown, force, [as_path(part) for part in given if part], argument="picture")
+    if teacher is not None and not isinstance(teacher, TrainedTeacher):
+        teacher = load_teacher(as_path(teacher), compute_device(device))
+    posed = scene if isinstance(scene, Scene) else read_scene(scene)
     if not isinstance(model, (Checkpoint, TrainedTeacher)):
         opened = open_checkpoint(model)
         if opened.kind == "teacher":
@@ -179,18 +146,34 @@ def evaluate(
             model = teacher_in(opened.content, opened.path, compute_device(device))
         else:
             model = opened.checkpoint(camera=camera, trained_activation=trained_activation)
-    posed = scene if isinstance(scene, Scene) else read_scene(scene)
+    judged = _judged(model, posed)
+    result = evaluate_frames(judged.frame, judged.scene, on_progress)
+    if teacher is not None:
+        by_teacher = _teacher_frames(teacher.teacher)
+        steady = _steadiness(judged.frame, by_teacher, judged.scene, on_progress)
+        result = replace(result, steadiness=steady)
+    if shown is not None:
+        _draw_worst(shown, judged, result, worst)
+    return result
+
+
+#: What `evaluate` takes beside the paths of files.
+_LOADED = (Checkpoint, TrainedTeacher, Scene)
+
+
+def _judged(model: Checkpoint | TrainedTeacher, scene: Scene) -> _Judged:
     if isinstance(model, TrainedTeacher):
-        return evaluate_teacher(model.teacher, posed, on_progress)
-    return _evaluate_student(model, posed.cropped(model.student.scale), on_progress)
-
-
-def _evaluate_student(checkpoint: Checkpoint, scene: Scene, on_progress: Progress) -> Evaluation:
+        return _Judged(_teacher_frames(model.teacher), scene)
+    scene = scene.cropped(model.student.scale)
     scene.views("test")
-    _check_comparable(checkpoint, scene)
-    frame = student_frame_function(checkpoint)
-    grid = (checkpoint.student.ray_width, checkpoint.student.ray_height)
-    return evaluate_frames(lambda camera: frame(camera.resized(*grid))[..., :3], scene, on_progress)
+    _check_comparable(model, scene)
+    frame = student_frame_function(model)
+    grid = (model.student.ray_width, model.student.ray_height)
+    return _Judged(lambda camera: frame(camera.resized(*grid))[..., :3], scene)
+
+
+def _teacher_frames(teacher: Teacher) -> FrameFunction:
+    return lambda camera: teacher.render(camera).on_white()
 
 
 def evaluate_teacher(teacher: Teacher, scene: Scene, on_progress: Progress = silent) -> Evaluation:
@@ -205,11 +188,11 @@ def evaluate_teacher(teacher: Teacher, scene: Scene, on_progress: Progress = sil
         SceneError: no test views, or they are smaller than the window of SSIM.
         MissingExtraError: torchmetrics or flip-evaluator is not installed.
     """
-    return evaluate_frames(lambda camera: teacher.render(camera).on_white(), scene, on_progress)
+    return evaluate_frames(_teacher_frames(teacher), scene, on_progress)
 
 
 def evaluate_frames(
-    frame: Callable[[Camera], FloatImage], scene: Scene, on_progress: Progress = silent
+    frame: FrameFunction, scene: Scene, on_progress: Progress = silent
 ) -> Evaluation:
     """Judges whatever renders a camera.
 
@@ -232,13 +215,19 @@ def evaluate_frames(
             f"SSIM, {SSIM_WINDOW} pixels"
         )
     scores: dict[str, Score] = {}
+    has_alpha = False
     for view in counted("evaluate", views, on_progress):
-        image = np.clip(frame(view.camera), 0.0, 1.0)
-        photo = on_white(view.rgba())
+        image, rgba = np.clip(frame(view.camera), 0.0, 1.0), view.rgba()
+        photo, covered = on_white(rgba), rgba[..., 3] > 0
+        has_alpha |= bool((rgba[..., 3] < 255).any())
+        of_object = _psnr(image[covered], photo[covered]) if covered.any() else None
         scores[view.path.name] = Score(
-            psnr_db(image, photo), ssim(image, photo), flip(image, photo)
+            _psnr(image, photo), ssim(image, photo), flip(image, photo), of_object
         )
-    subsets, note = _subsets(scores)
+    if not has_alpha:  # then every pixel is the object's, and the figure would say nothing new
+        scores = {name: replace(score, object_psnr_db=None) for name, score in scores.items()}
+    subsets, note = score_subsets(scores)
+    lacking = () if has_alpha else ("object dB: the photos have no alpha",)
     return Evaluation(
         protocol=PROTOCOL,
         scene=scene.path.resolve().name,
@@ -247,7 +236,50 @@ def evaluate_frames(
         subsets=subsets,
         note=note,
         views=scores,
+        object_protocol=OBJECT_PROTOCOL if has_alpha else None,
+        not_measured=(*lacking, *Evaluation.not_measured),
     )
+
+
+def _psnr(image: FloatImage, photo: FloatImage) -> float:
+    return min(psnr_db(image, photo), HIGHEST_DB)
+
+
+def _steadiness(
+    frame: FrameFunction, teacher_frame: FrameFunction, scene: Scene, on_progress: Progress
+) -> Steadiness:
+    """Films a turn around the object with both."""
+    lens = scene.views("test")[0].camera.intrinsics
+    last: list[FloatImage] = []
+    changes: list[list[float]] = []
+    for pose in counted("turn", scene.orbit.sweep(TURN_FRAMES), on_progress):
+        camera = Camera(pose, lens)
+        frames = [np.clip(render(camera), 0.0, 1.0) for render in (frame, teacher_frame)]
+        if last:
+            pairs = zip(frames, last, strict=True)
+            changes.append([float(np.abs(new - old).mean()) for new, old in pairs])
+        last = frames
+    own, of_teacher = np.mean(changes, 0).tolist()
+    return Steadiness(TURN_FRAMES, own, of_teacher)
+
+
+def _draw_worst(path: Path, judged: _Judged, result: Evaluation, count: int) -> None:
+    by_name = {view.path.name: view for view in judged.scene.test}
+    seen = [
+        SeenView(
+            name,
+            result.views[name],
+            on_white(by_name[name].rgba()),
+            np.clip(judged.frame(by_name[name].camera), 0.0, 1.0),
+        )
+        for name in result.worst(count)
+    ]
+    title = (
+        f"{result.scene}: the {len(seen)} worst of {len(result.views)} test views, "
+        f"mean {result.subsets['all'].mean.psnr_db:.2f} dB"
+    )
+    with written_beside(path) as partial:
+        worst_views_picture(title, seen).save(partial, "PNG", optimize=True)
 
 
 def photo_psnr_db(network: nn.Module, student: StudentConfig, views: Sequence[View]) -> float:
@@ -291,38 +323,3 @@ def _check_comparable(checkpoint: Checkpoint, scene: Scene) -> None:
             f"the student was trained on the background {checkpoint.background}; the protocol "
             f"{PROTOCOL} compares on white"
         )
-
-
-def _subsets(scores: dict[str, Score]) -> tuple[dict[str, SubsetScore], str]:
-    """Returns the subsets and a sentence that says what they are."""
-    everything = list(scores.values())
-    numbers = {name: _frame_number(name) for name in scores}
-    eighth = [
-        score
-        for name, score in scores.items()
-        if (number := numbers[name]) is not None and number % SUBSET_STEP == 0
-    ]
-    subsets = {"all": _mean(everything)}
-    note = "all: every test view at hand"
-    if None in numbers.values():
-        return subsets, f"{note}; their names carry no numbers, so there is no every_eighth"
-    if not eighth:
-        return subsets, f"{note}; no number is a multiple of {SUBSET_STEP}, so no every_eighth"
-    if len(eighth) == len(everything):
-        return subsets, f"{note}, which is every_eighth: all numbers are multiples of {SUBSET_STEP}"
-    subsets["every_eighth"] = _mean(eighth)
-    return subsets, f"{note}; every_eighth: those whose number is a multiple of {SUBSET_STEP}"
-
-
-def _frame_number(name: str) -> int | None:
-    """The number that ends a file's stem, such as 16 in `r_16.png`."""
-    digits = re.search(r"(\d+)$", Path(name).stem)
-    return None if digits is None else int(digits[1])
-
-
-def _mean(scores: Sequence[Score]) -> SubsetScore:
-    means = (
-        float(np.mean([getattr(score, name) for score in scores]))
-        for name in ("psnr_db", "ssim", "flip")
-    )
-    return SubsetScore(len(scores), Score(*means))
