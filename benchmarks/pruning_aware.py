@@ -48,7 +48,7 @@ CLOCK = 10_000
 
 #: Share of the time that `compressed after it` trains the whole student, and seconds that it takes
 #: for all but the long fine-tuning, a step of which takes STEP_SECONDS.
-TRAINED, PLANNING, STEP_SECONDS = 0.6, 60.0, 0.12
+TRAINED, PLANNING, STEP_SECONDS = 0.5, 90.0, 0.12
 
 
 class Bench:
@@ -128,7 +128,7 @@ ROWS: dict[str, Callable[[Bench, float], Checkpoint]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("scene", type=Path)
-    parser.add_argument("views", type=Path, help="a set of `mnelf distill`")
+    parser.add_argument("views", type=Path, nargs="?", help="of `mnelf distill`; default: photos")
     parser.add_argument("--seconds", type=float, default=300.0, help="of CPU time for each row")
     parser.add_argument("--keep", type=float, default=0.5, help="share of the parameters")
     parser.add_argument("--seed", type=int, default=0)
@@ -136,7 +136,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     scene = read_scene(options.scene).cropped(find_preset("small").scale)
-    bench = Bench(scene, read_pseudo_set(options.views), options.keep, options.seed)
+    views = read_pseudo_set(options.views) if options.views else scene.train
+    bench = Bench(scene, views, options.keep, options.seed)
     table = Table(box=box.MARKDOWN)
     for heading in ("half of a student", "parameters", "MMAC", "steps", "CPU s", "test PSNR"):
         table.add_column(heading)
