@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -15,11 +15,12 @@ from mobile_nelf.cli._printing import Report, plain, progress_bar, size_text
 from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
+    from mobile_nelf.scenes import Scene
     from mobile_nelf.training.student.make import StudentPlan, TrainedStudent
     from mobile_nelf.training.student.stage import FitProgress
     from mobile_nelf.training.teacher.fit import TeacherProgress
 
-__all__ = ["RunReport", "run_report", "student_data", "student_fields", "student_stages"]
+__all__ = ["RunReport", "run_report", "student_data", "student_fields", "student_stages", "watched"]
 
 
 def student_stages(plan: StudentPlan) -> dict[str, str]:
@@ -107,6 +108,26 @@ def run_report(
             yield report(show, [*opening, f"if interrupted, {again}"], stages)
     except KeyboardInterrupt:
         raise click.exceptions.Abort(again if folder.exists() else "") from None
+
+
+@contextmanager
+def watched(
+    report: RunReport, scene: Scene, name: str, wanted: bool
+) -> Iterator[tuple[Callable[[TeacherProgress], None], Callable[[FitProgress], None]]]:
+    """Yields whom a training tells of its steps: the report, and a page if that is wanted."""
+    if not wanted or isinstance(report, _Silence):
+        yield report.on_step, report.on_fit
+        return
+    import webbrowser
+
+    from mobile_nelf.viewing import Server, TrainingView
+
+    view = TrainingView(scene, name, on_step=report.on_step, on_fit=report.on_fit)
+    with Server(view.shown) as server:
+        server.start()
+        report.say(f"watch it at {server.url}")
+        webbrowser.open(server.url)
+        yield view.on_step, view.on_fit
 
 
 def student_data(trained: TrainedStudent, plan: StudentPlan) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import signal
+import threading
 import time
+import urllib.request
+import webbrowser
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mobile_nelf import viewing
 from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.cli import _progress_lines, cli
 from mobile_nelf.cli._progress import RunReport
@@ -25,6 +30,7 @@ from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training import presets
 from mobile_nelf.training.student.make import StudentPlan
+from mobile_nelf.viewing import TrainingView
 from tests.helpers.cli import PROGRESS_LINE, fits, read_json, said
 from tests.helpers.sphere import (
     PRESET,
@@ -128,6 +134,36 @@ def test_train_says_what_it_does_and_what_came_of_it(unbroken):
     assert from_dict(StudentPlan, {k: settings[k] for k in StudentPlan.__dataclass_fields__})
     teacher = folder / "ball.pt.run" / "teacher.pt"
     assert json.loads(config_path(teacher).read_text())["steps"] == 5
+
+
+def test_train_is_watched_without_a_change_to_its_result(
+    unbroken, ball, tiny, mnelf, tmp_path, monkeypatch
+):
+    asked = threading.Event()
+    pictures: list[bytes] = []
+    whole = TrainingView._frame
+
+    def frame(self, *arguments):
+        asked.set()
+        return whole(self, *arguments)
+
+    def ask(url):
+        address = f"{url}frame.jpg?width=12&height=12&pose=1,0,0,0,0,1,0,0,0,0,1,4"
+        with urllib.request.urlopen(address) as answer:
+            pictures.append(answer.read())
+
+    def browse(url):
+        threading.Thread(target=ask, args=(url,)).start()
+        asked.wait()
+
+    monkeypatch.setattr(TrainingView, "_frame", frame)
+    monkeypatch.setattr(viewing.training, "PATIENCE", 600.0)
+    monkeypatch.setattr(webbrowser, "open", browse)
+    result = mnelf("train", ball, "-o", "ball.pt", *tiny, "--view")
+    assert result.exit_code == 0, result.stderr
+    assert "watch it at http://localhost:" in result.stderr
+    assert Image.open(io.BytesIO(pictures[0])).size == (12, 12)
+    assert_same_weights(load_checkpoint(tmp_path / "ball.pt"), load_checkpoint(unbroken))
 
 
 def test_train_goes_on_after_a_kill_in_each_phase(unbroken, ball, tmp_path):

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError, OutputError, TrainingError
 from mobile_nelf.evaluation import photo_psnr_db
+from mobile_nelf.pictures import FloatImage
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.pruning.shrink import Mark, Pruning, check_prunable, first_step, marks, pruned
@@ -209,7 +211,9 @@ class _Fit:
                 self._save(log)
             if self._main:
                 self._run.on_fit(
-                    FitProgress(self._done, config.steps, psnr_of(error), self._stage.name)
+                    FitProgress(
+                        self._done, config.steps, psnr_of(error), self._stage.name, self._rendered
+                    )
                 )
 
     def _is_due(self, every: int) -> bool:
@@ -267,11 +271,7 @@ class _Fit:
             return
         every = self._config.sample_every * self._config.save_every
         if every and (self._done % every == 0 or self._over()):
-            network = self._learner.average
-            grid = (self._student.ray_width, self._student.ray_height)
-            camera = self._run.sample_camera.resized(*grid)
-            image = render_frame(network, self._student.encoder, camera)
-            log.sample(self._done, image[..., :3])
+            log.sample(self._done, self._rendered(self._run.sample_camera)[..., :3])
         content = {
             "step": self._done,
             "seconds": self._seconds,
@@ -281,6 +281,11 @@ class _Fit:
         if self._stage.pruning is not None:
             content["marks"] = _plain_marks(self._marks)
         save_state(self._state_path, self._key, content)
+
+    def _rendered(self, camera: Camera) -> FloatImage:
+        """The averaged network's picture of a camera on any grid."""
+        grid = (self._student.ray_width, self._student.ray_height)
+        return render_frame(self._learner.average, self._student.encoder, camera.resized(*grid))
 
     def _resume(self) -> None:
         """Takes the state that the main process finds, in all processes."""

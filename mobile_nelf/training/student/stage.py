@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.pictures import FloatImage
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.pruning.shrink import Pruning
 from mobile_nelf.scenes import View
@@ -29,12 +30,15 @@ class FitProgress:
         steps: steps in all.
         psnr_db: training PSNR of the batch just seen, before its update.
         stage: name of the stage.
+        render: returns [s·h, s·w, 3 or 4] of a camera by the averaged network as it is now; only
+            valid until the next step. None where nothing can be rendered.
     """
 
     step: int
     steps: int
     psnr_db: float
     stage: str
+    render: Callable[[Camera], FloatImage] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
