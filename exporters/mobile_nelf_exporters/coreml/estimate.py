@@ -38,7 +38,7 @@ SINGLE_COLUMN = 32
 FLOOR_MS = 0.23
 
 #: Operators that the compiler joins to the conv before them.
-JOINED = ("relu", "gelu", "sigmoid", "tanh", "add")
+JOINED = ("relu", "gelu", "sigmoid", "tanh", "add", "quantize", "dequantize")
 
 GUIDE = (
     "ANE guide (S. Bryngelson, 2026), sections 9, 13, 17 and 18: one author's measurements on an M1"

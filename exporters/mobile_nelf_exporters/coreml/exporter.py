@@ -18,8 +18,9 @@ from mobile_nelf.deploy.contract import (
     make_contract,
     parse_contract,
 )
+from mobile_nelf.deploy.eight_bits import INT8, UNPROVED
 from mobile_nelf.deploy.form import deploy_form
-from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
+from mobile_nelf.deploy.layouts import Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
     FP16_LIMIT,
     required_psnr_db,
@@ -33,12 +34,12 @@ from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.vocabulary import BorderType, Experience, WeightForm
+from mobile_nelf.vocabulary import BorderType, WeightForm
+from mobile_nelf_exporters.coreml.activations import MIN_IOS
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     HarnessModel,
     render_ios_harness,
-    sample_app,
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
@@ -48,11 +49,11 @@ from mobile_nelf_exporters.coreml.checks import (
     program_facts,
     weight_form,
 )
-from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
+from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS
 from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
 from mobile_nelf_exporters.coreml.estimate import estimate_table, layouts_table
 from mobile_nelf_exporters.coreml.facts import program_cost
-from mobile_nelf_exporters.coreml.layouts import in_layout, package_contract
+from mobile_nelf_exporters.coreml.layouts import other_layouts, package_contract
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
     is_mac,
@@ -66,14 +67,15 @@ from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WE
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
+from mobile_nelf_exporters.coreml.readme import bundle_readme
 from mobile_nelf_exporters.coreml.runtimes import (
     demanded_psnr_db,
     mac_runtime,
     package_runtimes,
     second_opinion,
 )
+from mobile_nelf_exporters.coreml.stored import stored_as
 from mobile_nelf_exporters.names import check_name
-from mobile_nelf_exporters.templates import template_environment
 
 __all__ = ["CoremlExporter"]
 
@@ -152,13 +154,14 @@ class CoremlExporter(Exporter[Options]):
                 form = deploy_form(rounded, layout, activation, expand=False)
                 converted[id(rounded)] = convert(form, contract, ios)
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
-            model = compress(converted[id(rounded)], stored)
+            model = stored_as(stored, converted[id(rounded)], rounded, contract)
             files |= package_files(model, package, contract, stored, experience)
             if index == 0 and options.every_layout:
-                files |= _other_layouts(rounded, contract, name, ios, stored, experience)
+                files |= other_layouts(rounded, contract, name, ios, stored, experience)
         packages = _read_packages(files)
-        files["README.md"] = _readme(name, contract, ios, packages, experience)
-        return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
+        files["README.md"] = bundle_readme(name, contract, ios, packages, experience)
+        not_measured = (*NOT_MEASURED, UNPROVED) if INT8 in weights else NOT_MEASURED
+        return Exported(contract, files, reason, not_measured, opinions=opinions)
 
     def companions(
         self, files: dict[str, bytes], contract: Contract, name: str
@@ -271,25 +274,6 @@ class CoremlExporter(Exporter[Options]):
         return tuple(runtimes)
 
 
-def _other_layouts(
-    checkpoint: Checkpoint,
-    contract: Contract,
-    name: str,
-    ios: int,
-    stored: WeightForm,
-    experience: Experience,
-) -> dict[str, bytes]:
-    """Returns packages of the same weights in the layouts that are not the contract's."""
-    files: dict[str, bytes] = {}
-    for layout in LAYOUTS:
-        if layout.name != contract.layout:
-            own = in_layout(contract, layout.name)
-            form = deploy_form(checkpoint, layout, contract.activation, expand=False)
-            model = compress(convert(form, own, ios), stored)
-            files |= package_files(model, f"{name}-{layout.name}{SUFFIX}", own, stored, experience)
-    return files
-
-
 def _refuse_large_weights(form: nn.Module) -> None:
     """Refuses weights that are infinite in fp16, in which packages store and compute."""
     for name, value in form.state_dict().items():
@@ -308,6 +292,11 @@ def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None
         raise InputError(
             f"iOS {ios} is not a target; expected {', '.join(map(str, IOS_VERSIONS))}",
             arguments=["ios"],
+        )
+    if INT8 in weights and ios < MIN_IOS:
+        raise InputError(
+            f"weights {INT8} needs iOS {MIN_IOS}, whose Core ML is the first with such activations",
+            arguments=["ios", "weights"],
         )
     if len(set(weights)) < len(weights):
         raise InputError(
@@ -348,31 +337,3 @@ def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
         bytes=sum(len(content) for path, content in files.items() if path.startswith(prefix)),
         weights_file=prefix + WEIGHTS,
     )
-
-
-def _readme(
-    name: str, contract: Contract, ios: int, packages: list[Package], experience: Experience
-) -> bytes:
-    text: str = (
-        template_environment()
-        .get_template("README.coreml.md.j2")
-        .render(
-            name=name,
-            contract=contract,
-            ios=ios,
-            app_ios=max(ios, APP_IOS),
-            experience=experience,
-            sample=sample_app(packages[0].name, experience),
-            packages=[
-                {
-                    "name": package.name,
-                    "weights": weight_form(package),
-                    "size": package.model_bytes,
-                    "layout": package_contract(package, contract).layout,
-                }
-                for package in packages
-            ],
-            version=__version__,
-        )
-    )
-    return text.encode()

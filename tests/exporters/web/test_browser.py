@@ -37,17 +37,6 @@ VIEW = "mnelf.viewer.view"
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with Browser() as opened:
-        opened.command("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
-        opened.command(
-            "Emulation.setDeviceMetricsOverride",
-            width=390, height=844, deviceScaleFactor=2, mobile=True,
-        )  # fmt: skip
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def files():
     made = WebExporter().export(random_checkpoint(**STUDENTS["relu"]), "thing", Options())
     return made.files
