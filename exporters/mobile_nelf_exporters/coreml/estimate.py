@@ -162,7 +162,7 @@ def layouts_table(layouts: Iterable[tuple[Contract, ProgramFacts]]) -> Table:
         cells = (
             contract.layout,
             contract.inputs[0].dtype,
-            f"{contract.upload_bytes / 1e6:.4g} MB",
+            f"{contract.upload_bytes / 1e3:.4g} kB",
             f"{found.total / 1e6:.4g} MB",
             str(found.casts),
             f"{fast:.2g}-{slow:.2g}",

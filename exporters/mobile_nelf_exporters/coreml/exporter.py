@@ -195,18 +195,18 @@ class CoremlExporter(Exporter[Options]):
         """
         packages = _read_packages(files)
         facts = program_facts(packages[0])
-        tables = (placement_table(place(facts)), estimate_table(facts))
+        tables = [placement_table(place(facts)), estimate_table(facts)]
         layouts = [
             (contract, program_facts(package))
             for package in packages
             for contract in (parse_contract(package.metadata, package.name),)
         ]
         if len({contract.layout for contract, _ in layouts}) > 1:
-            tables += (layouts_table(layouts),)
+            tables.append(layouts_table(layouts))
         return Inspection(
             program_cost(facts),
             {package.name: _record(package, files) for package in packages},
-            tables,
+            tuple(tables),
         )
 
     def next_step(self, bundle: Path, name: str) -> str:

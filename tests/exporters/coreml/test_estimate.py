@@ -103,5 +103,5 @@ def test_layouts_stand_side_by_side():
     (row,) = table.rows
     fast, slow = estimate_ms(body(50, 128), M1)
     assert row.cells[0] == "factored"
-    assert row.cells[2] == f"{contract.upload_bytes / 1e6:.4g} MB"
+    assert row.cells[2] == f"{contract.upload_bytes / 1e3:.4g} kB"
     assert row.cells[-1] == f"{fast:.2g}-{slow:.2g}"
