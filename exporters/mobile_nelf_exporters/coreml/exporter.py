@@ -191,18 +191,18 @@ class CoremlExporter(Exporter[Options]):
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`. Cost and placement are those of the first package.
 
-        The others differ in how weights are stored, not in what is computed.
+        The others differ in how weights are stored, and layouts stand in a table of their own.
         """
         packages = _read_packages(files)
         facts = program_facts(packages[0])
         tables = [placement_table(place(facts)), estimate_table(facts)]
-        layouts = [
-            (contract, program_facts(package))
-            for package in packages
-            for contract in (parse_contract(package.metadata, package.name),)
-        ]
-        if len({contract.layout for contract, _ in layouts}) > 1:
-            tables.append(layouts_table(layouts))
+        if len(packages) > 1:
+            layouts = [
+                (parse_contract(package.metadata, package.name), program_facts(package))
+                for package in packages
+            ]
+            if len({contract.layout for contract, _ in layouts}) > 1:
+                tables.append(layouts_table(layouts))
         return Inspection(
             program_cost(facts),
             {package.name: _record(package, files) for package in packages},

@@ -203,7 +203,8 @@ private func spot(side: Int, darkness: Double) throws -> CGImage {
         let space = CGColorSpace(name: CGColorSpace.sRGB),
         let image = CGImage(
             width: side, height: side, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: 4 * side,
-            space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
+            space: space,
+            bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
             provider: provider, decode: nil, shouldInterpolate: true, intent: .defaultIntent)
     else { throw NelfError.noResources("no picture for a shadow") }
     return image
