@@ -17,7 +17,7 @@ final class RealMetalTests: XCTestCase {
     }
 
     @MainActor
-    func testTheShadersThatDrawAreCompiled() throws {
+    func testTheShadersThatDrawAreCompiled() async throws {
         guard MTLCreateSystemDefaultDevice() != nil else {
             throw XCTSkip("there is no Metal device")
         }
