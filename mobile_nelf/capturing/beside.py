@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mobile_nelf.capturing.intake import VIDEO_SUFFIXES, given_files
@@ -43,8 +44,14 @@ def captured_beside(path: Path, output: Path, on_progress: Progress = silent) ->
 
     Raises:
         CaptureError: the checks failed: training would be in vain.
+        InputError: torchrun started several processes.
         OutputError: what stands there is of other photos.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            f"{path}: has no cameras, and several processes cannot capture it; make a scene of it "
+            f"first: {command_line('capture {} -o {}', path, scene_folder(output))}"
+        )
     folder = scene_folder(output)
     if folder.exists():
         try:

@@ -40,8 +40,8 @@ STEEP_DEG = 70.0
 JUMP_TIMES = 6.0
 #: Wrong poses of more than this share fail the capture.
 WRONG_SHARE = 0.05
-#: The same for photos that share nothing with those beside them, which has innocent causes too where
-#: photos are few.
+#: The same for photos that share nothing with those beside them, which may be right where photos
+#: are few.
 FOLDED_SHARE = 0.15
 #: Masks that overlap the hull of all by less are poor, or poses are.
 GOOD_OVERLAP = 0.7

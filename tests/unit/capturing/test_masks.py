@@ -161,7 +161,7 @@ def _turned(pose: np.ndarray, degrees: float) -> np.ndarray:
 def test_masks_of_wrong_poses_contradict_the_hull_of_the_others(wrong):
     views = {}
     for number, camera in enumerate(ring(20, elevation=25.0)):
-        # Turned alone, the silhouette of a box changes too little to be told; see the test of folds.
+        # A turn alone changes the silhouette of a box too little; see the test of folds.
         pose = camera.cam_to_world.copy()
         pose[:, 3] *= 0.75 if number in wrong else 1.0
         posed = PosedPhoto(pose, TRUE_LENS, np.zeros(0, np.int64), np.zeros((0, 2)))
