@@ -175,7 +175,8 @@ async function main() {
   part("bench").addEventListener("click", bench);
 
   addEventListener("message", (event) => {
-    if (event.source !== parent || parent === window || !event.data || typeof event.data.mnelf !== "object") return;
+    if (event.source !== parent || parent === window || !event.data?.mnelf) return;
+    // Of a number or a text, all of these are undefined.
     const { azimuth, elevation, radius, zoom, reset, turn: turned } = event.data.mnelf;
     const numbers = Object.entries({ azimuth, elevation, radius, zoom }).filter(([, value]) => Number.isFinite(value));
     if (reset) gestures.reset();
