@@ -45,7 +45,7 @@ from mobile_nelf_exporters.coreml.checks import (
     program_facts,
     weight_form,
 )
-from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
+from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, MIN_ZEROS, compress
 from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
 from mobile_nelf_exporters.coreml.estimate import estimate_table
 from mobile_nelf_exporters.coreml.facts import program_cost
@@ -118,6 +118,12 @@ class CoremlExporter(Exporter[Options]):
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
                 "output_form image",
                 arguments=["output_form"],
+            )
+        if "sparse" in weights and _zeros(checkpoint) < MIN_ZEROS:
+            raise DeployError(
+                "no layer has enough weights that are zero, so sparse would store nothing smaller; "
+                "prune the student with mnelf compress --method magnitude, or choose sparse50",
+                arguments=["weights"],
             )
         largest = max(weight.numel() for weight in checkpoint.weights.values())
         if largest <= MIN_ELEMENTS and weights != ("fp16",):
@@ -251,6 +257,12 @@ class CoremlExporter(Exporter[Options]):
             if is_mac():
                 runtimes.append(mac_runtime(package, files, contract))
         return tuple(runtimes)
+
+
+def _zeros(checkpoint: Checkpoint) -> float:
+    """Returns the largest share of zeros in a layer that is large enough to be compressed."""
+    large = [weight for weight in checkpoint.weights.values() if weight.numel() > MIN_ELEMENTS]
+    return max((float((weight == 0).float().mean()) for weight in large), default=0.0)
 
 
 def _refuse_large_weights(form: nn.Module) -> None:
