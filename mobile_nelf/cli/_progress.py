@@ -26,6 +26,8 @@ __all__ = ["RunReport", "run_report", "student_data", "student_fields", "student
 def student_stages(plan: StudentPlan) -> dict[str, str]:
     """Returns what the stages of a student do, by name."""
     stages = {"train": f"student: {plan.fit.steps:,} steps"}
+    if plan.prune_to is not None:
+        stages["train"] += f", then cut to {plan.prune_to:.0%} of its parameters"
     if plan.photo_stage is not None:
         steps = plan.photo_stage.fit.steps
         stages["photos"] = f"photos: up to {steps:,} steps, while it gains on photos held out"
@@ -136,6 +138,8 @@ def student_data(trained: TrainedStudent, plan: StudentPlan) -> dict[str, Any]:
     names = ("steps", "views", "start_psnr_db", "photo_psnr_db")
     return {
         **to_dict(plan),
+        # What was written: narrower than planned if it was pruned.
+        "student": to_dict(trained.checkpoint.student),
         "stages": {
             stage: {name: getattr(result, name) for name in names}
             for stage, result in stages.items()
@@ -151,6 +155,11 @@ def student_fields(trained: TrainedStudent) -> dict[str, str]:
         "checkpoint": f"{trained.path}, {size_text(trained.path.stat().st_size)}",
         "trained": f"{trained.train.steps:,} steps on {trained.train.views:,} views",
     }
+    student = trained.checkpoint.student
+    if "prune_to" in trained.checkpoint.provenance:
+        from mobile_nelf.pruning.widths import parameters, widths_text
+
+        fields["pruned"] = f"{parameters(student):,} parameters, widths {widths_text(student)}"
     photos = trained.photos
     if photos is not None:
         fields["photo stage"] = (

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from mobile_nelf.cli import _progress_lines, cli
 from mobile_nelf.cli._progress import RunReport
 from mobile_nelf.evaluation import PROTOCOL
 from mobile_nelf.plain import from_dict
+from mobile_nelf.pruning.widths import parameters
 from mobile_nelf.runs import config_path
+from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training import presets
 from mobile_nelf.training.student.make import StudentPlan
@@ -261,6 +264,24 @@ def test_a_student_learns_from_views_on_disk(mnelf, ball, tmp_path, tiny, unbrok
         if not torch.equal(value, first.weights[name].half().float())
     }
     assert changed == {"tail"}
+
+
+def test_a_student_that_is_pruned_while_it_trains(mnelf, ball, tmp_path, tiny, monkeypatch):
+    preset = replace(PRESET, batchnorm=False, width=16)
+    monkeypatch.setattr(presets, "PRESETS", {"tiny": preset})
+    line = ("student", ball, "-o", "a.pt", "--prune-to", "0.5", *tiny)
+    result = mnelf(*line)
+    assert result.exit_code == 0, result.output
+    assert "student: 10 steps, then cut to 50% of its parameters" in said(result.stderr)
+    written = load_checkpoint(tmp_path / "a.pt")
+    assert f"{parameters(written.student):,} parameters, widths" in fits(result)
+    report = read_json(mnelf(*line, "--force", "--json"))
+    assert report["prune_to"] == 0.5
+    assert from_dict(StudentConfig, report["student"]) == written.student
+    part = ("--prune-to", "0.5", "--initial", "a.pt", "--train-only", "tail")
+    refused = mnelf("student", ball, "-o", "b.pt", *part, *tiny)
+    assert refused.exit_code == 2
+    assert "leave out train_only (--prune-to, --train-only)" in refused.stderr
 
 
 def test_a_student_of_photos_alone(mnelf, ball, tmp_path, tiny):
