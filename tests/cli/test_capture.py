@@ -91,10 +91,11 @@ def test_a_killed_capture_takes_its_child_along_and_is_resumed(photos, tmp_path)
 
 @pytest.mark.slow
 def test_one_thread_gives_the_same_scene_each_time(mnelf, photos, tmp_path):
-    for name in ("a", "b"):
-        result = mnelf("capture", photos, "-o", name, "--threads", 1)
+    for name in ("a", "b"):  # the same name: it stands in the picture of the cameras
+        (tmp_path / name).mkdir()
+        result = mnelf("capture", photos, "-o", f"{name}/scene", "--threads", 1)
         assert result.exit_code == 0, result.output
-    assert re.search(r"next +mnelf train b -o b\.pt", result.stdout)
+    assert re.search(r"next +mnelf train b/scene -o scene\.pt", result.stdout)
     files = [
         {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
         for name in ("a", "b")
