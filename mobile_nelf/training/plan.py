@@ -35,6 +35,11 @@ __all__ = [
 
 T = TypeVar("T", FitConfig, TeacherConfig)
 
+#: Of the minutes of `mnelf train`, for the teacher: it learns faster than a student.
+TEACHER_SHARE = 1 / 6
+#: Of the student's minutes, for the last stage on the photos, if there is one.
+PHOTO_SHARE = 1 / 10
+
 
 @dataclass(frozen=True, eq=False)
 class StudentChoices:
@@ -44,6 +49,8 @@ class StudentChoices:
         preset: size of the student, and how it is trained.
         steps: of the first stage.
         photo_steps: of the last stage, on the photos.
+        minutes: wall time of all training, instead of steps: a tenth of the student's for the
+            photos, and before that a sixth for a teacher that is trained too.
         photo_stage: whether there is a last stage on the photos, after the views of a teacher.
         initial: a checkpoint to start from. The student has its shape, and the preset only says how
             it is trained.
@@ -60,6 +67,7 @@ class StudentChoices:
     preset: PresetName = "small"
     steps: int | None = None
     photo_steps: int | None = None
+    minutes: float | None = None
     photo_stage: bool = True
     initial: Checkpoint | AnyPath | None = None
     train_only: TrainedPart = "all"
@@ -128,10 +136,18 @@ def plan_scene(
         InputError: the choices contradict each other, or there is no such preset.
         CheckpointError: the student to start from cannot be read.
     """
+    _refuse_both(choices.minutes, teacher_steps=teacher_steps)
+    _check_times(choices)
+    teacher_minutes = None
+    if choices.minutes is not None:
+        teacher_minutes = choices.minutes * TEACHER_SHARE
+        choices = replace(choices, minutes=choices.minutes - teacher_minutes)
     initial = _load_initial(choices)
     photos = read_photos(scene, _scale(choices, initial))
     student = _student_plan(photos, choices, initial, distilled=True)
-    teacher = teacher_config(choices.preset, teacher_steps, backend, device, choices.seed)
+    teacher = teacher_config(
+        choices.preset, teacher_steps, backend, device, choices.seed, minutes=teacher_minutes
+    )
     return PlannedScene(photos, teacher, student, initial)
 
 
@@ -158,6 +174,7 @@ def plan_student(
         CheckpointError: teacher or student cannot be read.
         MissingExtraError: the teacher's back-end is not installed.
     """
+    _check_times(choices)
     distilled = teacher is not None or views is not None
     if teacher is not None and views is not None:
         raise InputError("teacher and views exclude each other", arguments=["teacher", "views"])
@@ -197,6 +214,8 @@ def teacher_config(
     backend: TeacherBackend | Literal["auto"],
     device: DeviceName,
     seed: int,
+    *,
+    minutes: float | None = None,
 ) -> TeacherConfig:
     """Returns the teacher of a preset with what was chosen.
 
@@ -206,13 +225,37 @@ def teacher_config(
         backend: `auto` is tinycudann on a GPU where it is installed.
         device: where it will be trained.
         seed: of the run.
+        minutes: wall time of the training, instead of steps.
 
     Raises:
         InputError: there is no such preset, or a value cannot be used.
     """
+    _refuse_both(minutes, steps=steps)
     config = find_preset(preset).teacher
     chosen = fastest_backend(device) if backend == "auto" else backend
-    return _with(config, backend=chosen, steps=steps, seed=seed)
+    return _with(config, backend=chosen, steps=steps, minutes=minutes, seed=seed)
+
+
+def _refuse_both(minutes: float | None, **steps: int | None) -> None:
+    """Refuses minutes together with steps.
+
+    Args:
+        minutes: wall time.
+        steps: by the name of the argument that counts them.
+
+    Raises:
+        InputError: both are given.
+    """
+    for name, count in steps.items():
+        if minutes is not None and count is not None:
+            raise InputError(
+                f"minutes and {name} exclude each other: the minutes say how many steps there are",
+                arguments=["minutes", name],
+            )
+
+
+def _check_times(choices: StudentChoices) -> None:
+    _refuse_both(choices.minutes, steps=choices.steps, photo_steps=choices.photo_steps)
 
 
 def _load_initial(choices: StudentChoices) -> Checkpoint | None:
@@ -254,6 +297,10 @@ def _student_plan(
     if distilled and choices.photo_stage:
         stage = preset.photo_stage
         last = replace(stage, fit=_fit(stage.fit, choices, choices.photo_steps))
+        if choices.minutes is not None:
+            minutes = choices.minutes * PHOTO_SHARE
+            fit = _with(fit, minutes=choices.minutes - minutes)
+            last = replace(last, fit=_with(last.fit, minutes=minutes))
     return StudentPlan(
         _shape(scene, choices, initial),
         fit if distilled else replace(fit, check_every=0),
@@ -278,6 +325,7 @@ def _fit(fit: FitConfig, choices: StudentChoices, steps: int | None) -> FitConfi
     return _with(
         fit,
         steps=steps,
+        minutes=choices.minutes,
         loss=choices.loss,
         perceptual=choices.perceptual,
         cache_mb=choices.cache_mb,

@@ -9,7 +9,13 @@ import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json
-from mobile_nelf.cli._progress import run_report, student_data, student_fields, student_stages
+from mobile_nelf.cli._progress import (
+    length_text,
+    run_report,
+    student_data,
+    student_fields,
+    student_stages,
+)
 from mobile_nelf.cli._training import backend_option, student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
 
@@ -26,6 +32,7 @@ __all__ = ["command"]
     "train",
     epilog=examples(
         "mnelf train examples/mic -o mic.pt",
+        "mnelf train examples/mic -o mic.pt --minutes 30",
         "mnelf train lego -o lego.pt --preset base --half",
         "torchrun --nproc-per-node 4 --no-python mnelf train lego -o lego.pt --preset base",
     ),
@@ -93,7 +100,7 @@ def _opening(scene: Path, plan: PlannedScene) -> list[str]:
 def _stages(plan: PlannedScene) -> dict[str, str]:
     photos = len(plan.scene.train)
     return {
-        "teacher": f"teacher: {plan.teacher.steps:,} steps on {photos} photos",
+        "teacher": f"teacher: {length_text(plan.teacher)} on {photos} photos",
         **student_stages(plan.student),
     }
 

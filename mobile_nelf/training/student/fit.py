@@ -24,6 +24,7 @@ from mobile_nelf.rendering import render_frame
 from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.length import StageLength
 from mobile_nelf.training.log import RunLog
 from mobile_nelf.training.student.collapse import CollapseWatch, psnr_of
 from mobile_nelf.training.student.learner import Learner
@@ -105,9 +106,10 @@ class _Fit:
         self, student: StudentConfig, stage: Stage, run: Run, initial: Checkpoint | None
     ) -> None:
         self._student, self._stage, self._run = student, stage, run
-        self._config, self._main = stage.config, run.ranks.main
+        self._length = StageLength(stage.config.steps, stage.config.minutes)
+        self._config, self._main = self._planned(), run.ranks.main
         self._learner = Learner(
-            student, stage.config, run.ranks, None if initial is None else initial.weights
+            student, self._config, run.ranks, None if initial is None else initial.weights
         )
         self._watch = CollapseWatch(stage.config)
         self._checks = _Checks()
@@ -124,7 +126,7 @@ class _Fit:
         }
         self._state_path = state_path(run.folder, stage.name)
         self._cache_path = run.folder / f"{stage.name}.views.{run.ranks.rank}"
-        self._done, self._seconds = 0, 0.0
+        self._done, self._seconds, self._check_seconds = 0, 0.0, 0.0
         self._resume()
 
     def to_the_end(self) -> FitResult:
@@ -146,7 +148,7 @@ class _Fit:
         return FitResult(
             checks.weights if chosen else self._learner.averaged_weights(),
             self._done,
-            views_seen(self._stage.source, self._config, self._run.ranks, self._done - 1),
+            views_seen(self._stage.source, self._stage.config, self._run.ranks, self._done - 1),
             checks.best if chosen else checks.last,
             checks.start,
         )
@@ -158,17 +160,20 @@ class _Fit:
         )
 
     def _steps(self, log: RunLog | None) -> None:
-        config = self._config
+        # Without the plan, so that a resumed run finds the file of the one before.
+        unplanned = StageLength(self._stage.config.steps, self._stage.config.minutes).steps
+        began = time.monotonic() - self._seconds
         cache = ViewCache(
             self._stage.source,
             self._identity,
             self._student,
-            config,
+            replace(self._config, steps=unplanned),
             self._cache_path,
             self._run.ranks,
         )
         patches = self._patches(cache, self._run.on_progress)
-        began = time.monotonic() - self._seconds
+        if self._stage.config.minutes is None:  # otherwise the first views are part of the time
+            began = time.monotonic() - self._seconds
         if self._done == 0 and self._stage.photos:
             self._measure()
             self._checks.start = self._checks.last
@@ -176,25 +181,46 @@ class _Fit:
         while not self._over():
             statistics = self._learner.step(self._done, patches)
             self._done += 1
-            if self._done < config.steps:
+            if self._done < self._config.steps:
                 # Before the first look at what a GPU computes, which then works at the same time.
                 patches = self._patches(cache)
             error, *_ = values = statistics.tolist()
             self._watch.see(self._done - 1, values)
             self._errors.append(error)
-            measured = self._is_due(config.check_every) and bool(self._stage.photos)
+            planned = self._plan(time.monotonic() - began)
+            measured = self._is_due(self._config.check_every) and bool(self._stage.photos)
             if measured:
                 self._measure()
             self._seconds = time.monotonic() - began
-            saving = self._is_due(config.save_every) or self._over()
+            # A plan is kept at once: what was made with it could not be made again without it.
+            saving = planned or self._is_due(self._config.save_every) or self._over()
             if measured or saving:
                 self._write_line(log, measured=measured)
             if saving:
                 self._save(log)
             if self._main:
-                self._run.on_fit(
-                    FitProgress(self._done, config.steps, psnr_of(error), self._stage.name)
-                )
+                steps = self._length.expected(self._done, self._seconds)
+                name, plan = self._stage.name, self._length.plan
+                self._run.on_fit(FitProgress(self._done, steps, psnr_of(error), name, plan))
+
+    def _plan(self, seconds: float) -> bool:
+        """Works out the number of steps where it is open; whether that was done now."""
+        if not self._length.open:
+            return False
+        checks = self._check_seconds / self._config.check_every if self._stage.photos else 0.0
+        self._length.take(self._done, seconds, checks)
+        # By the clock of the main process, since all must take the same steps.
+        self._length.load(self._run.ranks.from_main(self._length.state()))
+        self._config = self._planned()
+        self._learner.follow(self._config)
+        return not self._length.open
+
+    def _planned(self) -> FitConfig:
+        """The settings with the steps that are known so far, a tenth of which may warm up."""
+        config, steps = self._stage.config, self._length.steps
+        if config.minutes is None:
+            return config
+        return replace(config, steps=steps, warmup_steps=min(config.warmup_steps, steps // 10))
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and (self._done % every == 0 or self._done == self._config.steps)
@@ -206,12 +232,13 @@ class _Fit:
         return draw_patches(cache, window, self._student, self._config, rng)
 
     def _measure(self) -> None:
-        psnr = 0.0
+        psnr, began = 0.0, time.monotonic()
         if self._main:
             network = self._learner.average
             psnr = photo_psnr_db(network, self._student, self._stage.photos)
         checks = self._checks
         checks.last = psnr = self._run.ranks.from_main(psnr)
+        self._check_seconds = time.monotonic() - began
         if checks.best is None or psnr > checks.best:
             checks.best, checks.since_best = psnr, 0
             if self._stage.patience is not None:
@@ -249,6 +276,7 @@ class _Fit:
         content = {
             "step": self._done,
             "seconds": self._seconds,
+            "plan": self._length.state(),
             "checks": dict(vars(self._checks)),
             **self._learner.state(),
         }
@@ -256,7 +284,7 @@ class _Fit:
 
     def _resume(self) -> None:
         """Takes the state that the main process finds, in all processes."""
-        names = ("step", "seconds", "checks", *self._learner.state())
+        names = ("step", "seconds", "plan", "checks", *self._learner.state())
         state: dict[str, Any] | None = None
         if self._main:
             state = load_state(self._state_path, self._key, names)
@@ -266,5 +294,8 @@ class _Fit:
                 self._learner.load(state)
                 self._checks = _Checks(**state["checks"])
                 self._done, self._seconds = int(state["step"]), float(state["seconds"])
+                self._length.load(state["plan"])
+                self._config = self._planned()
+                self._learner.follow(self._config)
                 if not 0 <= self._done <= self._config.steps:
                     raise ValueError(f"step {self._done}")

@@ -95,6 +95,10 @@ class Learner:
                     module.compile(fullgraph=True, dynamic=False)
         self._captured: CapturedStep | None = None
 
+    def follow(self, config: FitConfig) -> None:
+        """Takes the settings of a run whose length was not known at its start."""
+        self._config = config
+
     def step(self, step: int, patches: Patches) -> Tensor:
         """Takes one optimizer step and returns `batch_statistics` of what was seen before it."""
         self._optimizers.set_factor(schedule(step, self._config))

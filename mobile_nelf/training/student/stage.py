@@ -12,6 +12,7 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.scenes import View
 from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.length import StepPlan
 from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.views.sources import ViewSource
 
@@ -24,15 +25,17 @@ class FitProgress:
 
     Attributes:
         step: steps done.
-        steps: steps in all.
+        steps: steps in all; an estimate while a stage of some minutes has no plan.
         psnr_db: training PSNR of the batch just seen, before its update.
         stage: name of the stage.
+        plan: of a stage of some minutes, once it is made.
     """
 
     step: int
     steps: int
     psnr_db: float
     stage: str
+    plan: StepPlan | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -25,6 +25,7 @@ from mobile_nelf.teachers.field import precision
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, scene_space
+from mobile_nelf.training.length import StageLength, StepPlan
 from mobile_nelf.training.log import RunLog
 from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
 
@@ -47,13 +48,15 @@ class TeacherProgress:
 
     Attributes:
         step: steps done.
-        steps: steps in all.
+        steps: steps in all; an estimate while a run of some minutes has no plan.
         psnr_db: training PSNR of the rays just seen, on random backgrounds.
+        plan: of a run of some minutes, once it is made.
     """
 
     step: int
     steps: int
     psnr_db: float
+    plan: StepPlan | None = None
 
 
 def train_teacher(
@@ -70,7 +73,8 @@ def train_teacher(
         config: the run.
         state_path: where the resumable state is kept; the log of the run lies beside it. A state
             that is there is continued, and every random choice depends on seed and step alone, so
-            a resumed run ends where an unbroken one does.
+            a resumed run ends where an unbroken one does. A run of some minutes keeps the number of
+            its steps there.
         device: where to train.
         on_progress: called after every step.
 
@@ -93,7 +97,8 @@ def train_teacher(
     )
     run = {"teacher": to_dict(config), "photos": photos.sha256, "space": repr(space)}
     first, seconds, rays = 0, 0.0, config.samples // config.march_steps
-    names = ("field", "optimizer", "density", "mask", "step", "seconds", "rays")
+    length = StageLength(config.steps, config.minutes)
+    names = ("field", "optimizer", "density", "mask", "step", "seconds", "rays", "plan")
     state = load_state(state_path, run, names)
     if state is not None:
         with taking_up(state_path):
@@ -104,17 +109,19 @@ def train_teacher(
                 raise ValueError(f"an occupancy of {list(density.shape)} cells")
             grid.density, grid.mask = density, mask
             first, seconds, rays = int(state["step"]), float(state["seconds"]), int(state["rays"])
-            if not (0 <= first <= config.steps and 0 < rays <= config.samples):
+            length.load(state["plan"])
+            if not (0 <= first <= length.steps and 0 < rays <= config.samples):
                 raise ValueError(f"step {first} with {rays} rays")
     with closing(RunLog(state_path.parent, STAGE, first)) as log:
         began = time.monotonic() - seconds
         errors: list[float] = []  # mean squared errors of the steps since the last log line
-        for step in range(first, config.steps):
+        step = first
+        while step < length.steps:
             rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
             if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
                 grid.refresh(field, 1.0 / config.march_steps, rng)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _schedule(step, config)
+                group["lr"] = config.learning_rate * _schedule(step, length.steps)
             loss, error, samples = _loss(teacher, photos, rays, rng)
             optimizer.zero_grad(set_to_none=False)
             torch.autograd.backward(loss)
@@ -122,12 +129,14 @@ def train_teacher(
             fitting = rays * config.samples // max(samples, 1)
             rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
             errors.append(error.item())
-            last = step + 1 == config.steps
-            saving = config.save_every > 0 and (last or (step + 1) % config.save_every == 0)
+            step += 1
+            seconds = time.monotonic() - began
+            # A plan is kept at once: what was made with it could not be made again without it.
+            planned, last = length.take(step, seconds), step >= length.steps
+            saving = config.save_every > 0 and (last or planned or step % config.save_every == 0)
             if saving or last:
                 # Before the state: on resume, lines beyond the saved step are dropped.
-                seconds = time.monotonic() - began
-                log.write(step + 1, seconds, psnr_db=_psnr_db(fmean(errors)))
+                log.write(step, seconds, psnr_db=_psnr_db(fmean(errors)))
                 errors.clear()
             if saving:
                 content: dict[str, Any] = {
@@ -135,12 +144,15 @@ def train_teacher(
                     "optimizer": optimizer.state_dict(),
                     "density": grid.density,
                     "mask": grid.mask,
-                    "step": step + 1,
+                    "step": step,
                     "seconds": seconds,
                     "rays": rays,
+                    "plan": length.state(),
                 }
                 save_state(state_path, run, content)
-            on_progress(TeacherProgress(step + 1, config.steps, _psnr_db(error.item())))
+            steps = length.expected(step, seconds)
+            on_progress(TeacherProgress(step, steps, _psnr_db(error.item()), length.plan))
+    teacher.config = replace(config, steps=length.steps)
     return teacher.rounded()
 
 
@@ -173,5 +185,5 @@ def _psnr_db(mean_squared_error: float) -> float:
     return -10.0 * math.log10(max(mean_squared_error, 1e-10))
 
 
-def _schedule(step: int, config: TeacherConfig) -> float:
-    return 1 / 30 + (1 - 1 / 30) * 0.5 * (1.0 + math.cos(math.pi * step / config.steps))
+def _schedule(step: int, steps: int) -> float:
+    return 1 / 30 + (1 - 1 / 30) * 0.5 * (1.0 + math.cos(math.pi * step / steps))
