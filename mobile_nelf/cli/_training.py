@@ -42,7 +42,8 @@ device_option = click.option(
     type=choice(DeviceName),
     default="auto",
     show_default=True,
-    help="Device to train on; auto uses a GPU if there is one.",
+    help="Device to compute on; auto uses a GPU if there is one. mps is the GPU of a Mac, on which "
+    "nothing has been tried yet.",
 )
 backend_option = click.option(
     "--backend",

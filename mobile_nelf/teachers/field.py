@@ -9,13 +9,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from mobile_nelf.compute import is_apple_gpu
+
 __all__ = [
     "DenseGridField",
     "Field",
     "VolumeLookup",
     "direction_harmonics",
     "grid_shapes",
-    "precision",
 ]
 
 #: Width of the hidden layers, and of the features that the density network hands on.
@@ -152,6 +153,8 @@ class _Lookup(torch.autograd.Function):
         """Reads [N, C] from [V, C] at [N, 8]."""
         ctx.save_for_backward(index, weight)
         ctx.table = table
+        if is_apple_gpu(table.device):  # which has no `embedding_bag`
+            return (table[index] * weight[..., None]).sum(1)
         return nn.functional.embedding_bag(index, table, per_sample_weights=weight, mode="sum")
 
     @staticmethod
@@ -212,11 +215,6 @@ def _levels(table: Tensor, shapes: tuple[tuple[int, ...], ...]) -> list[Tensor]:
         level.view(*shape[::-1], -1).permute(3, 0, 1, 2)[None]
         for level, shape in zip(rows, shapes, strict=True)
     ]
-
-
-def precision(device: torch.device) -> torch.autocast:
-    """Returns the autocast under which fields are evaluated."""
-    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def direction_harmonics(directions: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mobile_nelf.compute import image_format, reduced_precision
 from mobile_nelf.seeding import seeded
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
@@ -71,7 +72,7 @@ class Learner:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network: HeadBodyTail = network.to(
             ranks.device,
-            memory_format=torch.channels_last,  # type: ignore[call-overload]  # absent in torch's types
+            memory_format=image_format(ranks.device),  # type: ignore[call-overload]  # absent in torch's types
         )
         #: Moving average of weights and BatchNorm statistics, which is what is saved.
         self.average: HeadBodyTail = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -114,9 +115,7 @@ class Learner:
     def _step(self, patches: Patches) -> Tensor:
         encoded = patches.encoded(self._student.encoder)
         target = patches.targets(self._student.out_channels)
-        with torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"
-        ):
+        with reduced_precision(self._device, wanted=self._config.precision == "bf16"):
             if self._teacher is not None:
                 with torch.no_grad():
                     shown = self._teacher(encoded[: self._taught]).float()

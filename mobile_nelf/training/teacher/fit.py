@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mobile_nelf.compute import is_apple_gpu, random_numbers, reduced_precision
 from mobile_nelf.errors import OutputError
 from mobile_nelf.plain import to_dict
 from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
-from mobile_nelf.teachers.field import precision
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, scene_space
@@ -93,7 +93,11 @@ def train_teacher(
     grid = OccupancyGrid(seen_cells(scene, space, device))
     teacher = NgpTeacher(config, space, field, grid)
     optimizer = torch.optim.Adam(
-        field.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
+        field.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.99),
+        eps=1e-15,
+        fused=not is_apple_gpu(device),
     )
     run = {"teacher": to_dict(config), "photos": photos.sha256, "space": repr(space)}
     first, seconds, rays = 0, 0.0, config.samples // config.march_steps
@@ -117,7 +121,7 @@ def train_teacher(
         errors: list[float] = []  # mean squared errors of the steps since the last log line
         step = first
         while step < length.steps:
-            rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
+            rng = random_numbers(device, (config.seed << 32) + step)
             if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
                 grid.refresh(field, 1.0 / config.march_steps, rng)
             for group in optimizer.param_groups:
@@ -161,14 +165,14 @@ def _loss(
 ) -> tuple[Tensor, Tensor, int]:
     """Returns the loss of random pixels, their squared error, and how many samples they took."""
     origins, directions, rgba = photos.draw(rays, rng)
-    jitter = torch.rand(rays, generator=rng, device=rng.device)
+    jitter = torch.rand(rays, generator=rng, device=rng.device).to(origins.device)
     # Against a random background only the true opacity is right, colour cannot stand in for it.
-    background = torch.rand(rays, 3, generator=rng, device=rng.device)
+    background = torch.rand(rays, 3, generator=rng, device=rng.device).to(origins.device)
     target = rgba[:, :3] * rgba[:, 3:] + background * (1.0 - rgba[:, 3:])
     samples = march(
         teacher.space, teacher.grid, origins, directions, teacher.config.march_steps, jitter
     )
-    with precision(origins.device):
+    with reduced_precision(origins.device):
         density, features = teacher.field.density(samples.points)
         unit = F.normalize(directions, dim=1)
         colour = teacher.field.colour(features, unit[samples.ray])
