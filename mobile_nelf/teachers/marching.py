@@ -13,7 +13,7 @@ from mobile_nelf.compute import is_apple_gpu, reduced_precision
 from mobile_nelf.teachers.field import Field
 from mobile_nelf.teachers.spaces import Space
 
-__all__ = ["OccupancyGrid", "Samples", "composite", "distortion", "march"]
+__all__ = ["OccupancyGrid", "Samples", "cell_corners", "composite", "distortion", "march"]
 
 #: Rows of the occupancy grid along each axis.
 CELLS = 64

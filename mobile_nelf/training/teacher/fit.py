@@ -22,7 +22,15 @@ from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
-from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
+from mobile_nelf.teachers.field import DenseGridField
+from mobile_nelf.teachers.marching import (
+    CELLS,
+    OccupancyGrid,
+    cell_corners,
+    composite,
+    distortion,
+    march,
+)
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, scene_space
 from mobile_nelf.training.length import StageLength, StepPlan
@@ -91,6 +99,10 @@ def train_teacher(
         field = build_field(config, space, device)
     photos = PhotoPixels(scene, device)
     grid = OccupancyGrid(seen_cells(scene, space, device))
+    if isinstance(field, DenseGridField) and device.type != "cuda":  # which reads whole volumes
+        corners = cell_corners(grid.visible.nonzero()[:, 0])
+        if len(corners):
+            field.keep_rows(corners / CELLS, (corners + 1.0) / CELLS)
     teacher = NgpTeacher(config, space, field, grid)
     optimizer = torch.optim.Adam(
         field.parameters(),
@@ -156,6 +168,8 @@ def train_teacher(
                 save_state(state_path, run, content)
             steps = length.expected(step, seconds)
             on_progress(TeacherProgress(step, steps, _psnr_db(error.item()), length.plan))
+    if isinstance(field, DenseGridField):
+        field.all_rows()
     teacher.config = replace(config, steps=length.steps)
     return teacher.rounded()
 
