@@ -22,6 +22,7 @@ __all__ = [
     "DeviceName",
     "Experience",
     "Extent",
+    "FindingLevel",
     "FpsSource",
     "LayoutName",
     "LossName",
@@ -74,7 +75,9 @@ ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
-WeightForm = Literal["fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50"]
+WeightForm = Literal[
+    "fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50", "int8-activations"
+]
 
 #: How a student is made smaller: narrower layers, or the smallest weights set to zero.
 CompressionMethod = Literal["narrow", "magnitude"]
@@ -115,6 +118,9 @@ CHECK_TARGET = "lens"
 
 #: The target whose model is timed here where a speed is asked for.
 SPEED_TARGET = "onnx"
+
+#: How bad is what a check of a capture found; an error fails it.
+FindingLevel = Literal["error", "warning", "note"]
 
 #: What a row of a comparison stands for.
 RowKind = Literal["checkpoint", "bundle", "paper"]

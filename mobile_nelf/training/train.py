@@ -38,6 +38,7 @@ def train(
     learning_rate: float | None = None,
     cache_mb: int | None = None,
     half: bool = False,
+    prune_to: float | None = None,
     seed: int = 0,
     force: bool = False,
     on_progress: Progress = silent,
@@ -68,6 +69,8 @@ def train(
         learning_rate: peak of the first stage; the step of the matrices keeps its proportion.
         cache_mb: space for views at hand, in 10⁶ bytes.
         half: store the weights as float16.
+        prune_to: share of the parameters to keep: channels that matter least shrink in the last
+            third of the student's training and are cut at its end; None for all of them.
         seed: of the run.
         force: replace an existing output, and a finished teacher of other settings.
         on_progress: called with a stage's name, steps done and steps in all.
@@ -95,6 +98,7 @@ def train(
         learning_rate=learning_rate,
         cache_mb=cache_mb,
         half=half,
+        prune_to=prune_to,
         seed=seed,
     )
     several = InputError("train runs in one process; under torchrun use the command `mnelf train`")

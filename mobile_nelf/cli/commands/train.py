@@ -15,6 +15,7 @@ from mobile_nelf.cli._progress import (
     student_data,
     student_fields,
     student_stages,
+    watched,
 )
 from mobile_nelf.cli._training import backend_option, student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
@@ -34,6 +35,7 @@ __all__ = ["command"]
         "mnelf train examples/mic -o mic.pt",
         "mnelf train examples/mic -o mic.pt --minutes 30",
         "mnelf train lego -o lego.pt --preset base --half",
+        "mnelf train lego -o lego.pt --view",
         "torchrun --nproc-per-node 4 --no-python mnelf train lego -o lego.pt --preset base",
     ),
 )
@@ -46,6 +48,7 @@ __all__ = ["command"]
 )
 @backend_option
 @student_options
+@click.option("--view", is_flag=True, help="Show the training in the browser while it runs.")
 @force_option
 @common_options
 def command(
@@ -54,6 +57,7 @@ def command(
     teacher_steps: int | None,
     backend: Any,
     device: Any,
+    view: bool,
     force: bool,
     as_json: bool,
     **chosen: Any,
@@ -62,7 +66,8 @@ def command(
 
     Trains a teacher, then the student on views that the teacher renders meanwhile, then the student
     on the photos, and judges it on the test views. An interrupted run resumes when
-    the command is repeated. Under torchrun all processes train the student.
+    the command is repeated. Under torchrun all processes train the student. With --view a page
+    shows the network as it is and its PSNR; the pictures take part of the training's time.
     """
     from mobile_nelf.runs import check_writable
     from mobile_nelf.training.pipeline import train_scene
@@ -71,7 +76,10 @@ def command(
     check_writable(output, [scene, *filter(None, [chosen["initial"]])])
     choices = StudentChoices(**chosen)
     plan = plan_scene(scene, choices, teacher_steps=teacher_steps, backend=backend, device=device)
-    with run_report(output, _opening(scene, plan), _stages(plan)) as report:
+    with (
+        run_report(output, _opening(scene, plan), _stages(plan)) as report,
+        watched(report, plan.scene, output.stem, view) as (on_step, on_fit),
+    ):
         trained = train_scene(
             plan.scene,
             plan.teacher,
@@ -80,9 +88,9 @@ def command(
             initial=plan.initial,
             device=device,
             force=force,
-            on_step=report.on_step,
+            on_step=on_step,
             on_teacher=lambda teacher, made: report.say(_teacher_text(teacher, made)),
-            on_fit=report.on_fit,
+            on_fit=on_fit,
             on_progress=report.on_progress,
         )
     if trained is not None:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,8 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mobile_nelf.cameras import Camera
 from mobile_nelf.compute import is_apple_gpu, random_numbers, reduced_precision
 from mobile_nelf.errors import OutputError
+from mobile_nelf.pictures import FloatImage
 from mobile_nelf.plain import to_dict
 from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
@@ -59,11 +61,14 @@ class TeacherProgress:
         steps: steps in all; an estimate while a run of some minutes has no plan.
         psnr_db: training PSNR of the rays just seen, on random backgrounds.
         plan: of a run of some minutes, once it is made.
+        render: returns [height, width, 3] of a camera on white by the teacher as it is now; only
+            valid until the next step.
     """
 
     step: int
     steps: int
     psnr_db: float
+    render: Callable[[Camera], FloatImage] = field(repr=False, compare=False)
     plan: StepPlan | None = None
 
 
@@ -166,8 +171,15 @@ def train_teacher(
                     "plan": length.state(),
                 }
                 save_state(state_path, run, content)
-            steps = length.expected(step, seconds)
-            on_progress(TeacherProgress(step, steps, _psnr_db(error.item()), length.plan))
+            on_progress(
+                TeacherProgress(
+                    step,
+                    length.expected(step, seconds),
+                    _psnr_db(error.item()),
+                    lambda camera: teacher.render(camera).on_white(),
+                    length.plan,
+                )
+            )
     if isinstance(field, DenseGridField):
         field.all_rows()
     teacher.config = replace(config, steps=length.steps)
