@@ -56,7 +56,7 @@ TeacherBackend = Literal["torch", "tinycudann"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 #: Size of a student, with a teacher and runs that fit it.
-PresetName = Literal["tiny", "small", "base", "ipad"]
+PresetName = Literal["tiny", "small", "large", "base", "ipad"]
 
 OptimizerName = Literal["muon", "adamw"]
 LossName = Literal["mse", "charbonnier"]
