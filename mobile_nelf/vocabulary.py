@@ -76,7 +76,14 @@ GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
 WeightForm = Literal[
-    "fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50", "int8-activations"
+    "fp16",
+    "int8",
+    "palette6",
+    "palette4",
+    "palette-mixed",
+    "sparse",
+    "sparse50",
+    "int8-activations",
 ]
 
 #: How a student is made smaller: narrower layers, or the smallest weights set to zero.

@@ -8,8 +8,10 @@ then the learning rate warms up and stays at its peak, where schedules of any le
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from mobile_nelf.training.config import FitConfig
 
 __all__ = ["StageLength", "StepPlan"]
 
@@ -85,6 +87,13 @@ class StageLength:
         if not self.open or self._seconds is None:
             return self.steps
         return max(done + 1, round(done * self._seconds / max(seconds, 1e-6)))
+
+    def settings(self, config: FitConfig) -> FitConfig:
+        """Returns those of a stage with the steps known so far, a tenth of which may warm up."""
+        if self._seconds is None:
+            return config
+        warmup = min(config.warmup_steps, self.steps // 10)
+        return replace(config, steps=self.steps, warmup_steps=warmup)
 
     def state(self) -> dict[str, Any] | None:
         """Returns the plan in plain values."""

@@ -15,13 +15,14 @@ from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import load_teacher
+from mobile_nelf.training.choices import StudentChoices, check_times, refuse_both
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.presets import find_preset, on_grid
 from mobile_nelf.training.student.make import StudentPlan
 from mobile_nelf.training.teacher.make import fastest_backend
 from mobile_nelf.training.views.pseudo_set import pseudo_views, read_pseudo_set
 from mobile_nelf.training.views.sources import PhotoViews, ViewSource
-from mobile_nelf.vocabulary import DeviceName, LossName, PresetName, TeacherBackend, TrainedPart
+from mobile_nelf.vocabulary import DeviceName, TeacherBackend
 
 __all__ = [
     "PlannedScene",
@@ -40,48 +41,6 @@ T = TypeVar("T", FitConfig, TeacherConfig)
 TEACHER_SHARE = 1 / 6
 #: Of the student's minutes, for the last stage on the photos, if there is one.
 PHOTO_SHARE = 1 / 10
-
-
-@dataclass(frozen=True, eq=False)
-class StudentChoices:
-    """What people choose of a student and its training; None is the preset's.
-
-    Attributes:
-        preset: size of the student, and how it is trained.
-        steps: of the first stage.
-        photo_steps: of the last stage, on the photos.
-        minutes: wall time of all training, instead of steps: a tenth of the student's for the
-            photos, and before that a sixth for a teacher that is trained too.
-        photo_stage: whether there is a last stage on the photos, after the views of a teacher.
-        initial: a checkpoint to start from. The student has its shape, and the preset only says how
-            it is trained.
-        train_only: `tail` trains the super-resolution alone; it needs `initial`.
-        alpha: learn opacity as a fourth channel.
-        loss: beside which `perceptual` stands.
-        perceptual: weight of 1 − SSIM.
-        learning_rate: peak of the first stage; the step of the matrices keeps its proportion.
-        cache_mb: space for views at hand, in 10⁶ bytes.
-        half: store the weights as float16.
-        prune_to: share of the parameters to keep: channels that matter least shrink in the last
-            third of the first stage and are cut at its end; None for all of them.
-        seed: of the run.
-    """
-
-    preset: PresetName = "small"
-    steps: int | None = None
-    photo_steps: int | None = None
-    minutes: float | None = None
-    photo_stage: bool = True
-    initial: Checkpoint | AnyPath | None = None
-    train_only: TrainedPart = "all"
-    alpha: bool = False
-    loss: LossName | None = None
-    perceptual: float | None = None
-    learning_rate: float | None = None
-    cache_mb: int | None = None
-    half: bool = False
-    prune_to: float | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +99,8 @@ def plan_scene(
         InputError: the choices contradict each other, or there is no such preset.
         CheckpointError: the student to start from cannot be read.
     """
-    _refuse_both(choices.minutes, teacher_steps=teacher_steps)
-    _check_times(choices)
+    refuse_both(choices.minutes, teacher_steps=teacher_steps)
+    check_times(choices)
     teacher_minutes = None
     if choices.minutes is not None:
         teacher_minutes = choices.minutes * TEACHER_SHARE
@@ -178,7 +137,7 @@ def plan_student(
         CheckpointError: teacher or student cannot be read.
         MissingExtraError: the teacher's back-end is not installed.
     """
-    _check_times(choices)
+    check_times(choices)
     distilled = teacher is not None or views is not None
     if teacher is not None and views is not None:
         raise InputError("teacher and views exclude each other", arguments=["teacher", "views"])
@@ -234,32 +193,10 @@ def teacher_config(
     Raises:
         InputError: there is no such preset, or a value cannot be used.
     """
-    _refuse_both(minutes, steps=steps)
+    refuse_both(minutes, steps=steps)
     config = find_preset(preset).teacher
     chosen = fastest_backend(device) if backend == "auto" else backend
     return _with(config, backend=chosen, steps=steps, minutes=minutes, seed=seed)
-
-
-def _refuse_both(minutes: float | None, **steps: int | None) -> None:
-    """Refuses minutes together with steps.
-
-    Args:
-        minutes: wall time.
-        steps: by the name of the argument that counts them.
-
-    Raises:
-        InputError: both are given.
-    """
-    for name, count in steps.items():
-        if minutes is not None and count is not None:
-            raise InputError(
-                f"minutes and {name} exclude each other: the minutes say how many steps there are",
-                arguments=["minutes", name],
-            )
-
-
-def _check_times(choices: StudentChoices) -> None:
-    _refuse_both(choices.minutes, steps=choices.steps, photo_steps=choices.photo_steps)
 
 
 def _load_initial(choices: StudentChoices) -> Checkpoint | None:

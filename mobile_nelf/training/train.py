@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from mobile_nelf.capturing.beside import captured_beside, needs_capture
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
 from mobile_nelf.paths import AnyPath, as_path
@@ -49,7 +50,8 @@ def train(
     is the preset's. This is one process; several GPUs take `torchrun` and the command line.
 
     Args:
-        scene: the photos, or the folder of a scene.
+        scene: the photos, or the folder of a scene. From a folder of photos without cameras, or a
+            video, a scene is captured first, as `OUTPUT.scene`.
         output: the checkpoint to write.
         preset: size of the student, with a teacher and runs that fit it.
         teacher_steps: training steps of the teacher.
@@ -76,6 +78,7 @@ def train(
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
+        CaptureError: the photos make no scene that is worth a training.
         SceneError: the scene or a photo of it cannot be read.
         InputError: choices contradict each other or cannot be used, what lies in the folder of the
             run belongs to another one, or `torchrun` started several processes.
@@ -106,6 +109,8 @@ def train(
         raise several
     given = [path for path in (scene, initial) if isinstance(path, str | os.PathLike)]
     check_writable(as_path(output), [as_path(path) for path in given])
+    if isinstance(scene, str | os.PathLike) and needs_capture(as_path(scene)):
+        scene = captured_beside(as_path(scene), as_path(output), on_progress)
     planned = plan_scene(
         scene, choices, teacher_steps=teacher_steps, backend=backend, device=device
     )

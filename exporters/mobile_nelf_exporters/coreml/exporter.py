@@ -7,17 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from torch import nn
-
 from mobile_nelf._version import __version__
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
 from mobile_nelf.deploy.eight_bits import INT8, UNPROVED
 from mobile_nelf.deploy.form import deploy_form
-from mobile_nelf.deploy.layouts import Layout, find_layout
+from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.tolerances import (
-    FP16_LIMIT,
     required_psnr_db,
 )
 from mobile_nelf.devices import Device, Measurement
@@ -29,8 +26,8 @@ from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.vocabulary import BorderType, Experience, WeightForm
-from mobile_nelf_exporters.coreml.activations import MIN_IOS, activations_in_8_bits
+from mobile_nelf.vocabulary import Experience
+from mobile_nelf_exporters.coreml.activations import activations_in_8_bits
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     HarnessModel,
@@ -45,8 +42,8 @@ from mobile_nelf_exporters.coreml.checks import (
     program_facts,
     weight_form,
 )
-from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
-from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
+from mobile_nelf_exporters.coreml.compress import compress
+from mobile_nelf_exporters.coreml.convert import convert, package_files
 from mobile_nelf_exporters.coreml.estimate import estimate_table
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.mac import (
@@ -57,17 +54,22 @@ from mobile_nelf_exporters.coreml.mac import (
 )
 from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages
 from mobile_nelf_exporters.coreml.options import Options
-from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
+from mobile_nelf_exporters.coreml.package.format import SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
+from mobile_nelf_exporters.coreml.refusals import (
+    border_type,
+    check_options,
+    check_weights,
+    refuse_large_weights,
+)
 from mobile_nelf_exporters.coreml.runtimes import (
     demanded_psnr_db,
     mac_runtime,
     package_runtimes,
     second_opinion,
 )
-from mobile_nelf_exporters.names import check_name
 from mobile_nelf_exporters.templates import template_environment
 
 __all__ = ["CoremlExporter"]
@@ -97,7 +99,7 @@ class CoremlExporter(Exporter[Options]):
         # By default what the app itself needs.
         ios = APP_IOS if options.ios is None else options.ios
         weights = options.weights or ("fp16",)
-        _check_options(name, ios, weights)
+        check_options(name, ios, weights)
         reason = "asked for"
         if options.layout is None:
             reason = (
@@ -119,15 +121,9 @@ class CoremlExporter(Exporter[Options]):
                 "output_form image",
                 arguments=["output_form"],
             )
-        largest = max(weight.numel() for weight in checkpoint.weights.values())
-        if largest <= MIN_ELEMENTS and weights != ("fp16",):
-            raise DeployError(
-                f"no layer has more than {MIN_ELEMENTS} weights, so {', '.join(weights)} would "
-                "store nothing smaller; leave out weights",
-                arguments=["weights"],
-            )
+        check_weights(checkpoint, weights)
         contract = make_contract(checkpoint, layout, activation, output_form)
-        io = _border_type(options.io, layout)
+        io = border_type(options.io, layout)
         contract = replace(
             contract,
             inputs=tuple(replace(spec, dtype=io) for spec in contract.inputs),
@@ -136,7 +132,7 @@ class CoremlExporter(Exporter[Options]):
             min_psnr_db=self.required_psnr_db(contract),
         )
         form = deploy_form(checkpoint, layout, activation, expand=False)
-        _refuse_large_weights(form)
+        refuse_large_weights(form)
         # First, since it fails at once where the runtime is not installed.
         opinions = (second_opinion(form, contract),) if options.second_opinion else ()
         converted = {id(checkpoint): convert(form, contract, ios)}
@@ -251,52 +247,6 @@ class CoremlExporter(Exporter[Options]):
             if is_mac():
                 runtimes.append(mac_runtime(package, files, contract))
         return tuple(runtimes)
-
-
-def _refuse_large_weights(form: nn.Module) -> None:
-    """Refuses weights that are infinite in fp16, in which packages store and compute."""
-    for name, value in form.state_dict().items():
-        largest = float(value.abs().max()) if value.is_floating_point() and value.numel() else 0.0
-        if largest > FP16_LIMIT:
-            raise DeployError(
-                f"layer {name} has values up to {largest:.3g}, and fp16, in which packages store "
-                f"them, ends at {FP16_LIMIT:g}; fine-tune with weight decay until they are "
-                "smaller, or use a target that computes in float32"
-            )
-
-
-def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:
-    check_name(name, "app")
-    if ios not in IOS_VERSIONS:
-        raise InputError(
-            f"iOS {ios} is not a target; expected {', '.join(map(str, IOS_VERSIONS))}",
-            arguments=["ios"],
-        )
-    if INT8 in weights and ios < MIN_IOS:
-        raise InputError(
-            f"weights {INT8} needs iOS {MIN_IOS}, whose Core ML is the first with such activations",
-            arguments=["ios", "weights"],
-        )
-    if len(set(weights)) < len(weights):
-        raise InputError(
-            f"weights {', '.join(weights)}: name each form once", arguments=["weights"]
-        )
-
-
-def _border_type(asked: BorderType | None, layout: Layout) -> BorderType:
-    """Returns the type of inputs and outputs.
-
-    Raises:
-        DeployError: fp16 is asked for in a layout whose numbers it does not hold.
-    """
-    if layout.name not in FP32_ENCODERS:
-        return asked or "fp16"
-    if asked == "fp16":
-        raise DeployError(
-            f"layout {layout.name} uploads rays, of which fp16 keeps 3 digits where 2⁵·x needs 6; "
-            "leave out io, or choose layout factored or embedded"
-        )
-    return "fp32"
 
 
 def _read_packages(files: dict[str, bytes]) -> list[Package]:

@@ -34,6 +34,7 @@ __all__ = ["command"]
     epilog=examples(
         "mnelf train examples/mic -o mic.pt",
         "mnelf train examples/mic -o mic.pt --minutes 30",
+        "mnelf train photos -o mug.pt                  photos of a phone, captured first",
         "mnelf train lego -o lego.pt --preset base --half",
         "mnelf train lego -o lego.pt --view",
         "torchrun --nproc-per-node 4 --no-python mnelf train lego -o lego.pt --preset base",
@@ -65,15 +66,21 @@ def command(
     """Train a teacher and a student from photos.
 
     Trains a teacher, then the student on views that the teacher renders meanwhile, then the student
-    on the photos, and judges it on the test views. An interrupted run resumes when
+    on the photos, and judges it on the test views. Of photos without cameras, or of a video, a
+    scene is captured first, see `mnelf capture`. An interrupted run resumes when
     the command is repeated. Under torchrun all processes train the student. With --view a page
     shows the network as it is and its PSNR; the pictures take part of the training's time.
     """
+    from mobile_nelf.capturing.beside import captured_beside, needs_capture, scene_folder
     from mobile_nelf.runs import check_writable
     from mobile_nelf.training.pipeline import train_scene
     from mobile_nelf.training.plan import StudentChoices, plan_scene
 
     check_writable(output, [scene, *filter(None, [chosen["initial"]])])
+    if needs_capture(scene):
+        opening = f"{scene}: has no cameras; a scene is captured first, as {scene_folder(output)}"
+        with run_report(scene_folder(output), [opening]) as report:
+            scene = captured_beside(scene, output, report.on_progress)
     choices = StudentChoices(**chosen)
     plan = plan_scene(scene, choices, teacher_steps=teacher_steps, backend=backend, device=device)
     with (

@@ -114,7 +114,7 @@ class _Fit:
     ) -> None:
         self._student, self._stage, self._run = student, stage, run
         self._length = StageLength(stage.config.steps, stage.config.minutes)
-        self._config, self._main = self._planned(), run.ranks.main
+        self._config, self._main = self._length.settings(stage.config), run.ranks.main
         self._learner = Learner(
             student, self._config, run.ranks, None if initial is None else initial.weights
         )
@@ -221,16 +221,9 @@ class _Fit:
                 self._save(log)
             if self._main:
                 steps = self._length.expected(self._done, self._seconds)
-                self._run.on_fit(
-                    FitProgress(
-                        self._done,
-                        steps,
-                        psnr_of(error),
-                        self._stage.name,
-                        self._length.plan,
-                        self._rendered,
-                    )
-                )
+                name, plan = self._stage.name, self._length.plan
+                told = FitProgress(self._done, steps, psnr_of(error), name, plan, self._rendered)
+                self._run.on_fit(told)
 
     def _plan(self, seconds: float) -> bool:
         """Works out the number of steps where it is open; whether that was done now."""
@@ -240,16 +233,9 @@ class _Fit:
         self._length.take(self._done, seconds, checks)
         # By the clock of the main process, since all must take the same steps.
         self._length.load(self._run.ranks.from_main(self._length.state()))
-        self._config = self._planned()
+        self._config = self._length.settings(self._stage.config)
         self._learner.follow(self._config)
         return not self._length.open
-
-    def _planned(self) -> FitConfig:
-        """The settings with the steps that are known so far, a tenth of which may warm up."""
-        config, steps = self._stage.config, self._length.steps
-        if config.minutes is None:
-            return config
-        return replace(config, steps=steps, warmup_steps=min(config.warmup_steps, steps // 10))
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and (self._done % every == 0 or self._done == self._config.steps)
@@ -343,7 +329,7 @@ class _Fit:
                     self._learner.mark(self._marks[1])
                 self._done, self._seconds = int(state["step"]), float(state["seconds"])
                 self._length.load(state["plan"])
-                self._config = self._planned()
+                self._config = self._length.settings(self._stage.config)
                 self._learner.follow(self._config)
                 if not 0 <= self._done <= self._config.steps:
                     raise ValueError(f"step {self._done}")
