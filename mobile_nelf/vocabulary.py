@@ -24,6 +24,7 @@ __all__ = [
     "Extent",
     "FindingLevel",
     "FpsSource",
+    "InputEncoder",
     "LayoutName",
     "LossName",
     "OptimizerName",
@@ -108,6 +109,9 @@ Experience = Literal["orbit", "world"]
 ComputeUnits = Literal[
     "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all", "webgpu", "webgl2", "webgl2Half"
 ]
+
+#: What computed the inputs of a model on a device: its processor, or a kernel of Metal.
+InputEncoder = Literal["cpu", "metal"]
 
 #: Where a device said that an operation runs.
 Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]

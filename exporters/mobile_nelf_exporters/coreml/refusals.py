@@ -23,7 +23,7 @@ def check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:
     """Refuses options by themselves.
 
     Raises:
-        InputError: `name` is no name for an app, or a version of iOS or a form is not to be had.
+        InputError: `name` is not a name for an app, or a version of iOS or a form cannot be had.
     """
     check_name(name, "app")
     if ios not in IOS_VERSIONS:
