@@ -53,11 +53,11 @@ Activation = Literal["gelu", "relu"]
 #: What a teacher's field runs on.
 TeacherBackend = Literal["torch", "tinycudann"]
 
-#: Where to compute; auto takes a GPU where there is one.
-DeviceName = Literal["auto", "cpu", "cuda"]
+#: Where to compute; auto takes a GPU where there is one. PyTorch calls the GPU of a Mac mps.
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 #: Size of a student, with a teacher and runs that fit it.
-PresetName = Literal["tiny", "small", "base", "ipad"]
+PresetName = Literal["tiny", "small", "large", "base", "ipad"]
 
 OptimizerName = Literal["muon", "adamw"]
 LossName = Literal["mse", "charbonnier"]

@@ -6,6 +6,7 @@ public struct EmbeddedTables: Sendable {
     /// Coordinates, frequencies, width, height.
     public let sizes: [UInt32]
 
+    /// Computes the tables of a camera on the ray grid.
     public init(_ camera: Camera, encoder: EncoderSettings) {
         let (width, height) = (camera.intrinsics.width, camera.intrinsics.height)
         let tables = FactoredTables(

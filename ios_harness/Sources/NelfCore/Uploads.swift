@@ -58,6 +58,7 @@ public enum TensorValues: Equatable, Sendable {
         }
     }
 
+    /// Numbers in it.
     public var count: Int {
         switch self {
         case .float16(let bits): return bits.count
@@ -65,6 +66,7 @@ public enum TensorValues: Equatable, Sendable {
         }
     }
 
+    /// A number in single precision.
     public subscript(index: Int) -> Float {
         switch self {
         case .float16(let bits): return floatOfHalf(bits[index])
@@ -83,6 +85,7 @@ public enum TensorValues: Equatable, Sendable {
 
 /// The tensors of one frame, in the order of the contract's inputs.
 public struct Uploads: Sendable {
+    /// In the order of the contract's inputs.
     public let tensors: [TensorValues]
 
     /// Takes the tensors as they are.
