@@ -23,12 +23,17 @@ demo: $(VENV)/.node
 	$(BIN)/mnelf preview out/mic-lens --output out/mic-lens.gif --force
 	$(BIN)/mnelf preview out/mic-room --output out/mic-room.gif --force
 	$(BIN)/mnelf bundle examples/mic.pt --target web --output out/mic-web --force
+	$(BIN)/mnelf bundle examples/mic-small.pt --target web --output out/mic-small-web --force
+	$(BIN)/mnelf bundle examples/mic-small.pt --target coreml --output out/mic-small-coreml --force
+	$(BIN)/mnelf compare out/mic-web out/mic-small-web out/mic-coreml out/mic-small-coreml
 	@echo
 	@echo "Open this first:          out/mic-web/index.html"
 	@echo "What was checked:         out/mic-lens/report.html"
 	@echo "A lens in use:            out/mic-lens.gif, in the room out/mic-room.gif"
 	@echo "Its Lens Studio project:  out/mic-lens/lens_project"
 	@echo "The iPad app:             out/mic-coreml/ios_harness/mic-coreml.swiftpm"
+	@echo "Half of that student:     out/mic-small-web/index.html"
+	@echo "Its iPad app:             out/mic-small-coreml/ios_harness/mic-small-coreml.swiftpm"
 	@echo "The ONNX bundle:          out/mic-onnx"
 	@echo "A turn around the mic:    out/mic.gif"
 
