@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mobile_nelf.bundles import Verification as Verification
     from mobile_nelf.bundles import bundle as bundle
     from mobile_nelf.bundles import verify_bundle as verify
+    from mobile_nelf.capturing.run import Captured as Captured
+    from mobile_nelf.capturing.run import capture as capture
     from mobile_nelf.checkpoints import CameraOptions as CameraOptions
     from mobile_nelf.checkpoints import Checkpoint as Checkpoint
     from mobile_nelf.checkpoints import load_checkpoint as load
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bundle",
     "CameraOptions",
+    "Captured",
     "CheckResult",
     "Checkpoint",
     "CheckpointSummary",
@@ -56,6 +59,7 @@ __all__ = [
     "Verification",
     "__version__",
     "bundle",
+    "capture",
     "check",
     "compare",
     "compress",
@@ -72,6 +76,7 @@ __all__ = [
 #: Where each public name comes from; imported on first use, so that the command line starts without
 #: torch. Type checkers read the imports above.
 _LAZY = {
+    "capture": "mobile_nelf.capturing.run:capture",
     "read_scene": "mobile_nelf.scenes:read_scene",
     "train": "mobile_nelf.training.train:train",
     "render": "mobile_nelf.film:render",
@@ -86,6 +91,7 @@ _LAZY = {
     "Bundle": "mobile_nelf.bundles:Bundle",
     "CameraOptions": "mobile_nelf.checkpoints:CameraOptions",
     "CheckResult": "mobile_nelf.export.check:CheckResult",
+    "Captured": "mobile_nelf.capturing.run:Captured",
     "Checkpoint": "mobile_nelf.checkpoints:Checkpoint",
     "CheckpointSummary": "mobile_nelf.summary:CheckpointSummary",
     "Comparison": "mobile_nelf.comparison:Comparison",

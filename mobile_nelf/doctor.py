@@ -62,6 +62,17 @@ EXTRAS = (
         "with distortion, and render to .mp4",
     ),
     Extra(
+        "capture",
+        {
+            "imageio": "imageio",
+            "imageio-ffmpeg": "imageio_ffmpeg",
+            "opencv-python-headless": "cv2",
+            "pi-heif": "pi_heif",
+            "pycolmap": "pycolmap",
+        },
+        "mnelf capture",
+    ),
+    Extra(
         "coreml",
         {"coremltools": "coremltools", "jinja2": "jinja2", "protobuf": "google.protobuf"},
         "mnelf bundle and check --target coreml; verifying what they made takes protobuf only",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 __all__ = [
     "BundleError",
+    "CaptureError",
     "CheckpointError",
     "ConfigError",
     "DeployError",
@@ -69,6 +70,12 @@ class MissingExtraError(InputError):
 
 class MissingToolError(InputError):
     """A program that is not a Python package is not installed."""
+
+
+class CaptureError(MnelfError):
+    """Photos from which no scene comes, or structure from motion that ended by itself."""
+
+    exit_code = 1
 
 
 class BundleError(MnelfError):

@@ -22,6 +22,7 @@ __all__ = [
     "DeviceName",
     "Experience",
     "Extent",
+    "FindingLevel",
     "FpsSource",
     "LayoutName",
     "LossName",
@@ -115,6 +116,9 @@ CHECK_TARGET = "lens"
 
 #: The target whose model is timed here where a speed is asked for.
 SPEED_TARGET = "onnx"
+
+#: How bad is what a check of a capture found; an error fails it.
+FindingLevel = Literal["error", "warning", "note"]
 
 #: What a row of a comparison stands for.
 RowKind = Literal["checkpoint", "bundle", "paper"]

@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "Check whether a target supports a checkpoint, an ONNX file or a project.",
     "verify": "Verify a bundle again from its files.",
     "preview": "Render a preview video with the bundle's own model.",
+    "capture": "Make a scene of photos or a video, and check it.",
     "train": "Train a teacher and a student from photos.",
     "teacher": "Train a teacher: a radiance field that renders views for students.",
     "distill": "Render the views of a teacher to disk, as images and cameras.",

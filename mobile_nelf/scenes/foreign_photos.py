@@ -8,7 +8,15 @@ from PIL import Image, UnidentifiedImageError
 
 from mobile_nelf.errors import SceneError
 
-__all__ = ["FORMATS", "PIXEL_LIMIT", "RAW_SUFFIXES", "raw_photo", "too_large", "unreadable"]
+__all__ = [
+    "FORMATS",
+    "HEIF_BRANDS",
+    "PIXEL_LIMIT",
+    "RAW_SUFFIXES",
+    "raw_photo",
+    "too_large",
+    "unreadable",
+]
 
 #: The only decoders that foreign files reach; Pillow has some fifty.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")

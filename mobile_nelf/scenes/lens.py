@@ -66,6 +66,20 @@ class DistortedLens:
         """
         return _pinhole(self)
 
+    def places(self, pinhole: Intrinsics) -> FloatArray:
+        """Returns where in the photo each pixel of a pinhole's picture lies.
+
+        Args:
+            pinhole: at the same place, looking the same way.
+
+        Returns:
+            [H, W, 2] columns and rows, pixel centres at +0.5.
+        """
+        columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
+        pixels = np.stack([columns.ravel(), rows.ravel()], 1)
+        found = self._projection()[1](_rays(pinhole, pixels))
+        return found.reshape(pinhole.height, pinhole.width, 2)
+
     def undistorted(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Returns what the pinhole would have seen of a photo [height, width, 4] of this lens."""
         colour = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
@@ -173,11 +187,8 @@ def _refuse_fold(
 @lru_cache(maxsize=1)
 def _places(lens: DistortedLens) -> Tensor:
     """Where in the photo each pixel of the pinhole picture lies, [1, H, W, 2] in −1 to 1."""
-    columns, rows = np.meshgrid(np.arange(lens.width) + 0.5, np.arange(lens.height) + 0.5)
-    pixels = np.stack([columns.ravel(), rows.ravel()], 1)
-    places = lens._projection()[1](_rays(lens.pinhole(), pixels))
-    scaled = 2.0 * places / (lens.width, lens.height) - 1.0
-    return torch.from_numpy(scaled).float().view(1, lens.height, lens.width, 2)
+    scaled = 2.0 * lens.places(lens.pinhole()) / (lens.width, lens.height) - 1.0
+    return torch.from_numpy(scaled).float()[None]
 
 
 def _rays(pinhole: Intrinsics, pixels: FloatArray) -> FloatArray:

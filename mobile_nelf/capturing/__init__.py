@@ -1,0 +1,1 @@
+"""Photos or a video to a scene: poses by structure from motion, checks, undistorted images."""

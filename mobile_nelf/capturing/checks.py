@@ -1,0 +1,334 @@
+"""What is wrong with a capture, and what to photograph next.
+
+The share of photos with a pose and the reprojection error alone prove nothing: wrong poses may look
+better than right ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mobile_nelf.cameras import FloatArray
+from mobile_nelf.capturing.intake import Intake, Photo
+from mobile_nelf.capturing.model import Model
+from mobile_nelf.capturing.sharpness import blurred
+from mobile_nelf.capturing.structure import ENOUGH_SHARE, Structure
+from mobile_nelf.outputs import names_text
+from mobile_nelf.scenes import Scene
+from mobile_nelf.vocabulary import FindingLevel
+
+__all__ = ["Finding", "exposures", "find", "reasons"]
+
+#: Share of the photos with a pose below which there is a warning.
+GOOD_SHARE = 0.95
+#: Share of the photos in a second model that is worth a warning.
+SECOND_SHARE = 0.1
+#: Reprojection error in pixels of a picture of 1,600; photos in which a point is seen.
+LARGE_ERROR = 1.0
+ERROR_SIDE = 1600
+SHORT_TRACKS = 3.0
+#: Degrees without a photo; range of elevations that shows an object from above and from the side.
+GAP_DEG = 40.0
+FLAT_DEG = 10.0
+#: Cameras this far up see all sides; their azimuth means little.
+STEEP_DEG = 70.0
+#: Stops between neighbours, of points that both show.
+EXPOSURE_STOPS = 0.5
+#: A focal length this far from EXIF's is a zoom, a crop, or wrong poses.
+FOCAL_SHARE = 0.15
+#: A photo this many times farther from its neighbours in time than those from each other.
+JUMP_TIMES = 6.0
+#: Fewer photos than these leave much to guess.
+FEW_PHOTOS = 20
+#: Of a photo that shares nothing with others.
+FEW_FEATURES = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a check found.
+
+    Attributes:
+        check: name of the check.
+        level: an error fails the capture.
+        text: what was found.
+        advice: what to do next.
+    """
+
+    check: str
+    level: FindingLevel
+    text: str
+    advice: str
+
+
+def find(
+    intake: Intake, photos: Path, structure: Structure, model: Model, scene: Scene
+) -> list[Finding]:
+    """Returns what all checks found, errors first.
+
+    Args:
+        intake: all photos.
+        photos: their folder.
+        structure: how they were placed.
+        model: the best reconstruction.
+        scene: that was written of it.
+    """
+    found = [
+        *_registered(intake, structure),
+        *_left_out(intake),
+        *_second_model(intake, structure),
+        *_quality(model),
+        *_coverage(scene),
+        *_blur(intake),
+        *_exposure(intake, photos, model),
+        *_focal(intake, model),
+        *_jumps(intake, model),
+    ]
+    order = ("error", "warning", "note")
+    return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def reasons(intake: Intake, structure: Structure) -> dict[str, str]:
+    """Says of each photo without a pose why it has none."""
+    soft = _soft(intake)
+    elsewhere = {name for names in structure.others for name in names}
+    told = {}
+    for photo in intake.photos:
+        if photo.name in structure.registered:
+            continue
+        matched = structure.matched.get(photo.name)
+        if photo.name in elsewhere:
+            why = "belongs to a second model that shares nothing with the first"
+        elif matched is None or matched.features < FEW_FEATURES:
+            features = matched.features if matched else 0
+            why = f"has only {features} features"
+        elif matched.partners == 0:
+            why = "shares no details with another photo"
+        else:
+            why = f"shares details with {matched.partners} photos, too few or contradictory ones"
+        told[photo.name] = f"{why}; it is blurred" if photo.name in soft else why
+    return told
+
+
+def _registered(intake: Intake, structure: Structure) -> Iterator[Finding]:
+    count, given = len(structure.registered), len(intake.photos)
+    if count >= GOOD_SHARE * given:
+        return
+    why = reasons(intake, structure)
+    named = [photo.source for photo in intake.photos if photo.name in why]
+    first = next(photo for photo in intake.photos if photo.name in why)
+    yield Finding(
+        "registered",
+        "error" if count < ENOUGH_SHARE * given else "warning",
+        f"{count} of {given} photos have a pose; without one: {names_text(named)}; {first.source} "
+        f"{why[first.name]}",
+        "photograph the ways between those photos and the others, 10° to 15° a step, and put "
+        "something with texture under a plain object",
+    )
+
+
+def _left_out(intake: Intake) -> Iterator[Finding]:
+    if intake.left_out:
+        first = intake.left_out[0]
+        more = f", and {len(intake.left_out) - 1} more" if len(intake.left_out) > 1 else ""
+        yield Finding(
+            "unreadable",
+            "warning",
+            f"{first.source} is left out: {first.reason}{more}",
+            "convert the files, or remove them",
+        )
+
+
+def _second_model(intake: Intake, structure: Structure) -> Iterator[Finding]:
+    large = [names for names in structure.others if len(names) >= SECOND_SHARE * len(intake.photos)]
+    if large:
+        sources = {photo.name: photo.source for photo in intake.photos}
+        yield Finding(
+            "second model",
+            "warning",
+            f"{len(large[0])} photos fit each other but not the rest, such as "
+            f"{names_text([sources[name] for name in large[0]])}",
+            "take photos that show the object from in between; if its sides look alike, put a "
+            "newspaper or the printed board under it",
+        )
+
+
+def _quality(model: Model) -> Iterator[Finding]:
+    lens = next(iter(model.photos.values())).lens
+    scaled = model.reprojection * ERROR_SIDE / max(lens.width, lens.height, ERROR_SIDE / 4)
+    if scaled > LARGE_ERROR * 2 or model.reprojection > LARGE_ERROR * 1.5:
+        yield Finding(
+            "reprojection",
+            "warning",
+            f"points are {model.reprojection:.2f} pixels off their photos, expected less than 1",
+            "hold the phone still, lock focus and zoom, and keep everything in the scene unmoved",
+        )
+    if model.track_length < SHORT_TRACKS:
+        yield Finding(
+            "tracks",
+            "warning",
+            f"a point is seen in {model.track_length:.1f} photos on average, expected 3 or more",
+            "take photos closer to each other",
+        )
+
+
+def _coverage(scene: Scene) -> Iterator[Finding]:
+    views = (*scene.train, *scene.test)
+    if len(views) < FEW_PHOTOS:
+        yield Finding(
+            "few photos",
+            "warning",
+            f"only {len(views)} photos have a pose",
+            "take 40 to 100, or 60 to 90 seconds of video",
+        )
+    if scene.extent == "forward":
+        yield Finding(
+            "coverage",
+            "note",
+            "all photos are taken from one side; the object is shown from there alone",
+            "walk around the object to show it from all sides",
+        )
+        return
+    offsets = np.stack([view.camera.position for view in views]) - scene.orbit.target
+    local = offsets @ scene.orbit.basis().T
+    elevation = np.degrees(np.arcsin(local[:, 2] / np.linalg.norm(local, axis=1)))
+    low = local[np.abs(elevation) < STEEP_DEG]
+    azimuth = np.sort(np.degrees(np.arctan2(low[:, 1], low[:, 0])))
+    gaps = np.diff(np.append(azimuth, azimuth[0] + 360.0)) if len(azimuth) else np.array([360.0])
+    wide = [gap for gap in gaps if gap > GAP_DEG]
+    if wide:
+        text = (
+            f"a gap of {wide[0]:.0f}°"
+            if len(wide) == 1
+            else (f"{len(wide)} gaps, the widest of {max(wide):.0f}°")
+        )
+        yield Finding(
+            "gap",
+            "warning",
+            f"the photos leave {text} around the object",
+            "photograph the missing sides, neighbours at most 15° apart, and close the ring",
+        )
+    if elevation.max() - elevation.min() < FLAT_DEG:
+        yield Finding(
+            "elevation",
+            "warning",
+            f"all photos are taken from one height, {elevation.min():.0f}° to "
+            f"{elevation.max():.0f}° up",
+            "add a second ring at another height, 20° to 30° higher or lower",
+        )
+
+
+def _soft(intake: Intake) -> set[str]:
+    flags = blurred([photo.sharpness for photo in intake.photos])
+    return {photo.name for photo, flag in zip(intake.photos, flags, strict=True) if flag}
+
+
+def _blur(intake: Intake) -> Iterator[Finding]:
+    soft = _soft(intake)
+    if soft:
+        sources = [photo.source for photo in intake.photos if photo.name in soft]
+        yield Finding(
+            "blur",
+            "warning",
+            f"{len(soft)} photos are blurred against their neighbours: {names_text(sources)}",
+            "remove them or take them again, slower or in more light",
+        )
+
+
+def exposures(intake: Intake, photos: Path, model: Model) -> dict[str, float]:
+    """Returns how much brighter each photo shows the same points than the others do, in stops.
+
+    Least squares over all points that several photos show, in logarithms of linear light.
+    """
+    rows, values, owners = [], [], []
+    names = [photo.name for photo in intake.photos if photo.name in model.photos]
+    for index, name in enumerate(names):
+        posed = model.photos[name]
+        with Image.open(photos / name) as image:
+            grey = np.asarray(image.convert("L"), np.float64)
+        x = posed.places[:, 0].astype(int).clip(0, grey.shape[1] - 1)
+        y = posed.places[:, 1].astype(int).clip(0, grey.shape[0] - 1)
+        level = grey[y, x]
+        usable = (level > 10) & (level < 245)
+        rows.append(posed.points[usable])
+        values.append(2.2 * np.log2(level[usable] / 255.0))
+        owners.append(np.full(int(usable.sum()), index))
+    point, value, owner = map(np.concatenate, (rows, values, owners))
+    offset = np.zeros(len(names))
+    for _ in range(10):  # by turns: the points' own brightness, then the photos' exposure
+        mean = _means(value - offset[owner], point, len(model.points))
+        offset = _means(value - mean[point], owner, len(names))
+        offset -= np.median(offset)
+    return dict(zip(names, offset.tolist(), strict=True))
+
+
+def _means(values: FloatArray, keys: FloatArray, count: int) -> FloatArray:
+    total = np.bincount(keys, weights=values, minlength=count)
+    return np.asarray(total / np.maximum(np.bincount(keys, minlength=count), 1), np.float64)
+
+
+def _exposure(intake: Intake, photos: Path, model: Model) -> Iterator[Finding]:
+    stops = exposures(intake, photos, model)
+    jumps = [
+        (abs(stops[b.name] - stops[a.name]), b.source) for a, b in _neighbours(intake.photos, stops)
+    ]
+    large = [(jump, source) for jump, source in jumps if jump > EXPOSURE_STOPS]
+    if large:
+        yield Finding(
+            "exposure",
+            "warning",
+            f"exposure changes by more than {EXPOSURE_STOPS:g} stops at {len(large)} photos, by "
+            f"{max(large)[0]:.1f} at {max(large)[1]}",
+            "lock exposure and focus by a long press before the first photo",
+        )
+
+
+def _neighbours(photos: Sequence[Photo], known: Mapping[str, object]) -> list[tuple[Photo, Photo]]:
+    listed = [photo for photo in photos if photo.name in known]
+    return list(pairwise(listed))
+
+
+def _focal(intake: Intake, model: Model) -> Iterator[Finding]:
+    seen = set()
+    for photo in intake.photos:
+        group = intake.groups[photo.group]
+        if photo.group in seen or photo.name not in model.photos or group.focal is None:
+            continue
+        seen.add(photo.group)
+        focal = model.photos[photo.name].lens.params[0]
+        if abs(focal / group.focal - 1.0) > FOCAL_SHARE:
+            yield Finding(
+                "focal length",
+                "warning",
+                f"the focal length came out at {focal:.0f} pixels, but EXIF of {photo.source} says "
+                f"{group.focal:.0f}",
+                "take all photos with one lens and without zoom, and do not crop them",
+            )
+
+
+def _jumps(intake: Intake, model: Model) -> Iterator[Finding]:
+    """Photos that lie far from those before and after them, while those lie near each other."""
+    listed = [photo for photo in intake.photos if photo.name in model.photos]
+    if len(listed) < 5:
+        return
+    places = np.stack([model.photos[photo.name].cam_to_world[:, 3] for photo in listed])
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    across = np.linalg.norm(places[2:] - places[:-2], axis=1)
+    usual = float(np.median(steps))
+    apart = np.minimum(steps[:-1], steps[1:])
+    far = (apart > JUMP_TIMES * usual) & (apart > 2.0 * across)
+    names = [listed[index + 1].source for index in np.flatnonzero(far)]
+    if names:
+        yield Finding(
+            "jump",
+            "warning",
+            f"{len(names)} photos have poses far from those taken before and after them: "
+            f"{names_text(names)}",
+            "look at them in capture.html; if their poses are wrong, remove them and repeat",
+        )

@@ -1,0 +1,45 @@
+"""What a capture is told."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = ["CaptureOptions"]
+
+
+@dataclass(frozen=True)
+class CaptureOptions:
+    """Settings of a capture.
+
+    Attributes:
+        size: longer side of the scene's images in pixels; smaller photos keep their size.
+        frames: of videos, about so many in all.
+        threads: of structure from motion, all processors if None. One thread gives the same scene
+            each time; more do not.
+        seed: of everything random.
+    """
+
+    size: int = 1600
+    frames: int = 120
+    threads: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that mean nothing."""
+        if not 64 <= self.size <= 8192:
+            raise ValueError(f"size must be 64 to 8192 pixels, found {self.size}")
+        if not 3 <= self.frames <= 2000:
+            raise ValueError(f"frames must be 3 to 2000, found {self.frames}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, found {self.threads}")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be 0 to 2³¹ − 1, found {self.seed}")
+
+    @property
+    def used_threads(self) -> int:
+        """Threads that are used on this machine."""
+        if self.threads is not None:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1

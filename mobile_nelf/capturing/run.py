@@ -1,0 +1,185 @@
+"""Photos or a video to a scene: all stages, each of which a repeated command does not repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobile_nelf.atomic import replace_file, written_beside
+from mobile_nelf.capturing.checks import Finding, find
+from mobile_nelf.capturing.intake import Given, Intake, given_files, take_in
+from mobile_nelf.capturing.model import read_model
+from mobile_nelf.capturing.options import CaptureOptions
+from mobile_nelf.capturing.report import check_replaceable, report_content, write_report
+from mobile_nelf.capturing.scene_files import write_scene
+from mobile_nelf.capturing.structure import Try, find_structure
+from mobile_nelf.disk import cannot_write
+from mobile_nelf.errors import CaptureError, InputError, SceneError
+from mobile_nelf.extras import import_extra
+from mobile_nelf.outputs import check_output
+from mobile_nelf.parsing import read_json
+from mobile_nelf.paths import AnyPath, as_path
+from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.runs import hold_run, open_run_folder
+from mobile_nelf.scenes import Scene, read_scene
+
+__all__ = ["Captured", "capture"]
+
+#: In the folder of a run.
+PHOTOS, INTAKE, TRIES = "photos", "photos.json", "tries"
+#: Of the children; named here so that a missing one is told before any work.
+PACKAGES = ("cv2", "imageio_ffmpeg", "pi_heif", "pycolmap")
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """A scene from photos.
+
+    Attributes:
+        path: folder of the scene.
+        scene: as it is read from there.
+        registered: photos that have a pose.
+        given: photos, or frames of a video, that were tried.
+        tries: attempts at their poses.
+        findings: what the checks found, errors first.
+        reprojection: mean error of the points in pixels.
+        points: number of points.
+        seconds: that it took, without stages that an earlier command did.
+    """
+
+    path: Path
+    scene: Scene
+    registered: int
+    given: int
+    tries: tuple[Try, ...]
+    findings: tuple[Finding, ...]
+    reprojection: float
+    points: int
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+
+def capture(
+    inputs: AnyPath | Sequence[AnyPath],
+    output: AnyPath,
+    *,
+    size: int = 1600,
+    frames: int = 120,
+    threads: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    on_progress: Progress = silent,
+) -> Captured:
+    """Makes a scene of photos: finds where they were taken from and checks whether that is good.
+
+    Interrupted, it resumes when it is called again; what it has so far is in the folder
+    `OUTPUT.run`. The scene appears whole or not at all.
+
+    Args:
+        inputs: folders of photos, photos, or videos.
+        output: folder of the scene to write.
+        size: longer side of its images in pixels.
+        frames: of videos, about so many in all.
+        threads: to use, all processors if None; one gives the same scene each time.
+        seed: of everything random.
+        force: replace a scene that a capture wrote.
+        on_progress: called with a stage's name, steps done and steps in all.
+
+    Raises:
+        InputError: fewer than three photos can be read.
+        CaptureError: no three photos fit together, or structure from motion ended by itself.
+        OutputError: `output` exists or cannot be written.
+        MissingExtraError: the optional packages of the extra `capture` are not installed.
+    """
+    began = time.monotonic()
+    listed = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
+    paths = [as_path(path) for path in listed]
+    target = as_path(output)
+    try:
+        options = CaptureOptions(size=size, frames=frames, threads=threads, seed=seed)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    check_output(target, force, paths)
+    check_replaceable(target)
+    for package in PACKAGES:
+        import_extra(package, "capture")
+    files = given_files(paths)
+    try:
+        with hold_run(target), open_run_folder(target) as work:
+            try:
+                captured = _captured(files, target, work, options, on_progress, began)
+            except InputError:  # nothing here helps with other photos
+                shutil.rmtree(work, ignore_errors=True)
+                raise
+            shutil.rmtree(work, ignore_errors=True)
+            return captured
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def _captured(
+    files: Sequence[Given],
+    target: Path,
+    work: Path,
+    options: CaptureOptions,
+    on_progress: Progress,
+    began: float,
+) -> Captured:
+    intake = _intake(files, work, options, on_progress)
+    structure = find_structure(intake, work / PHOTOS, work / TRIES, options, on_progress)
+    model = read_model(structure.model)
+    with written_beside(target) as partial:
+        partial.mkdir()
+        write_scene(intake, work / PHOTOS, model, structure.model, partial, on_progress)
+        try:
+            scene = read_scene(partial)
+        except SceneError as error:
+            raise CaptureError(f"the poses that were found make no scene: {error}") from error
+        findings = tuple(find(intake, work / PHOTOS, structure, model, scene))
+        content = report_content(intake, structure, model, findings, options)
+        write_report(content, partial)
+    return Captured(
+        path=target,
+        scene=read_scene(target),
+        registered=len(structure.registered),
+        given=len(intake.photos),
+        tries=structure.tries,
+        findings=findings,
+        reprojection=model.reprojection,
+        points=len(model.points),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _intake(
+    files: Sequence[Given], work: Path, options: CaptureOptions, on_progress: Progress
+) -> Intake:
+    """Reads the photos, unless an earlier command did and none was changed since."""
+    stamp = [
+        [str(file.path.resolve()), file.path.stat().st_size, file.path.stat().st_mtime_ns]
+        for file in files
+    ]
+    told = json.dumps([stamp, options.size, options.frames])
+    key = hashlib.sha256(told.encode()).hexdigest()
+    known = work / INTAKE
+    if known.exists():
+        content = read_json(known)
+        if content["key"] == key:
+            return from_dict(Intake, content["intake"])
+    for folder in (work / PHOTOS, work / TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+    (work / PHOTOS).mkdir()
+    intake = take_in(files, work / PHOTOS, options, on_progress)
+    replace_file(known, json.dumps({"key": key, "intake": to_dict(intake)}).encode())
+    return intake

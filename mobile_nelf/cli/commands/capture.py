@@ -1,0 +1,104 @@
+"""`mnelf capture`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobile_nelf.cli._options import common_options, examples, force_option, path_type
+from mobile_nelf.cli._printing import plain, print_fields, print_json, print_note
+from mobile_nelf.cli._progress import run_report
+from mobile_nelf.text import command_line
+
+if TYPE_CHECKING:
+    from mobile_nelf.capturing.run import Captured
+
+__all__ = ["command", "print_findings"]
+
+
+@click.command(
+    "capture",
+    epilog=examples(
+        "mnelf capture photos -o mug",
+        "mnelf capture walk.mov -o mug --frames 150",
+        "mnelf train mug -o mug.pt",
+    ),
+)
+@click.argument("inputs", type=path_type, nargs=-1, required=True, metavar="PHOTOS_OR_VIDEO...")
+@click.option("-o", "--output", type=path_type, required=True, help="Folder of the scene to write.")
+@click.option(
+    "--size",
+    type=int,
+    default=1600,
+    show_default=True,
+    help="Longer side of the scene's images in pixels; smaller photos keep their size.",
+)
+@click.option(
+    "--frames",
+    type=int,
+    default=120,
+    show_default=True,
+    help="Frames to choose from videos, sharp ones at steps of equal motion.",
+)
+@click.option(
+    "--threads",
+    type=int,
+    help="Threads of structure from motion. Default: all processors. 1 gives the same scene each "
+    "time.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@force_option
+@common_options
+def command(
+    inputs: tuple[Path, ...], output: Path, force: bool, as_json: bool, **chosen: Any
+) -> None:
+    """Make a scene of photos or a video, and check it.
+
+    Finds out where photos were taken from, undistorts them to one size and checks whether
+    training on them can succeed. Photos are JPEG, PNG, HEIC, WebP or TIFF. Exits with 1 if fewer
+    than 80 % of the photos have a pose; the scene is written then too. An interrupted run
+    resumes when the command is repeated.
+    """
+    from mobile_nelf.capturing.run import capture
+
+    given = ", ".join(map(str, inputs))
+    with run_report(output, [f"{given}: a scene, as {output}"]) as report:
+        captured = capture(inputs, output, force=force, on_progress=report.on_progress, **chosen)
+    if as_json:
+        from mobile_nelf.parsing import read_json
+
+        content = read_json(output / "capture.json")
+        del content["schema"]
+        print_json({"path": str(output), **content})
+    else:
+        print_captured(captured)
+    if not captured.passed:
+        raise click.exceptions.Exit(1)
+
+
+def print_captured(captured: Captured) -> None:
+    """Prints what a capture found."""
+    tries = [f"{attempt.what}: {attempt.registered} photos" for attempt in captured.tries]
+    width, height = captured.scene.train[0].size
+    print_fields(
+        {
+            "scene": str(captured.path),
+            "photos": f"{captured.registered} of {captured.given} have a pose",
+            "tries": "; ".join(tries) if len(tries) > 1 else "",
+            "image": f"{width}×{height}",
+            "points": f"{captured.points:,}, {captured.reprojection:.2f} pixels off on average",
+            "time": f"{captured.seconds:.0f} s",
+            "next": command_line("train {} -o {}", captured.path, f"{captured.path.name}.pt")
+            if captured.passed
+            else "",
+        }
+    )
+    print_findings(captured)
+
+
+def print_findings(captured: Captured) -> None:
+    """Prints a line for each finding, with what to do next."""
+    for finding in captured.findings:
+        print_note(finding.level, f"{plain(finding.text)}; {finding.advice}")

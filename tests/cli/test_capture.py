@@ -1,0 +1,121 @@
+"""`mnelf capture` as people use it: what is refused, what is said, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.helpers.cli import mnelf_process
+from tests.helpers.phone import photo, ring, save_turned
+
+PHOTO_COUNT = 14
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phone") / "my photos"
+    folder.mkdir()
+    for number, camera in enumerate(ring(PHOTO_COUNT)):
+        save_turned(photo(camera), folder / f"IMG_{number}.jpg")
+    return folder
+
+
+def test_inputs_that_make_no_scene_end_with_2(mnelf, tmp_path):
+    (tmp_path / "photos").mkdir()
+    result = mnelf("capture", "photos", "-o", "scene")
+    assert result.exit_code == 2
+    assert "photos: holds no photo or video" in result.stderr
+    result = mnelf("capture", "photos", "-o", "photos")
+    assert result.exit_code == 2
+    assert "is an input of this command" in result.stderr
+    Image.new("RGB", (64, 48)).save(tmp_path / "photos" / "1.png")
+    result = mnelf("capture", "photos", "-o", "scene", "--frames", 1)
+    assert "frames must be 3 to 2000, found 1" in result.stderr
+    result = mnelf("capture", "photos", "-o", "nowhere/scene")
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
+def test_photos_that_share_nothing_fail_and_say_what_to_do(mnelf, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        Image.new("RGB", (96, 72), (80 * number, 90, 20)).save(
+            tmp_path / "photos" / f"{number}.png"
+        )
+    result = mnelf("capture", "photos", "-o", "scene")
+    assert result.exit_code == 1
+    assert "no three of the 3 photos fit together" in result.stderr
+    assert "put a newspaper under a plain object" in result.stderr
+    assert not (tmp_path / "scene").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_capture_takes_its_child_along_and_is_resumed(photos, tmp_path):
+    process = mnelf_process(tmp_path, "capture", photos, "-o", "scene", "--threads", 1)
+    database = tmp_path / "scene.run" / "tries" / "first" / "database.db"
+    deadline = time.monotonic() + 120
+    while not database.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = _child_of(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    while _lives(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _lives(child)
+    assert [path.name for path in tmp_path.iterdir() if path.name == "scene"] == []
+
+    process = mnelf_process(tmp_path, "capture", photos, "-o", "scene", "--threads", 1)
+    while not database.exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "repeat the command to resume from" in said
+    assert not (tmp_path / "scene").exists()
+
+    process = mnelf_process(tmp_path, "capture", photos, "-o", "scene", "--threads", 1)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    report = json.loads((tmp_path / "scene" / "capture.json").read_text())
+    assert report["registered"] == PHOTO_COUNT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene"]
+
+
+@pytest.mark.slow
+def test_one_thread_gives_the_same_scene_each_time(mnelf, photos, tmp_path):
+    for name in ("a", "b"):
+        result = mnelf("capture", photos, "-o", name, "--threads", 1)
+        assert result.exit_code == 0, result.output
+    assert "next    mnelf train" in result.stdout
+    files = [
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
+        for name in ("a", "b")
+    ]
+    assert files[0] == files[1]
+
+
+def _child_of(parent: int) -> int:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent and b"sfm" in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+    raise AssertionError("no child")
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
