@@ -28,6 +28,7 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.contract import default_activation, make_contract
+from mobile_nelf.deploy.eight_bits import INT8
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.metrics import psnr_db
@@ -35,13 +36,14 @@ from mobile_nelf.pictures import on_white
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.scenes import View, read_scene
 from mobile_nelf.vocabulary import WeightForm
+from mobile_nelf_exporters.coreml.activations import activations_in_8_bits
 from mobile_nelf_exporters.coreml.compress import compress
 from mobile_nelf_exporters.coreml.convert import convert, package_files
 from mobile_nelf_exporters.coreml.package.package import read_package
 from mobile_nelf_exporters.coreml.runtimes import frame_function
 
 #: The oldest in which all forms can be stored.
-IOS = 16
+IOS = 17
 LAYOUT = "factored"
 
 FrameFunction = Callable[[Camera], npt.NDArray[np.float32]]
@@ -59,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("scene", type=Path)
+    parser.add_argument("--forms", nargs="+", choices=get_args(WeightForm), help="default: all")
     parser.add_argument("--views", type=int, help="test views to judge; default: all")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -71,11 +74,15 @@ def main() -> None:
     contract = make_contract(checkpoint, layout, activation)
     trained = test_psnr_db(student_frame_function(checkpoint), views, rays)
     rows: list[dict[str, Any]] = [{"weights": "trained, fp32", "bytes": None, "psnr_db": trained}]
-    rounded = rounded_for(checkpoint, get_args(WeightForm))
+    rounded = rounded_for(checkpoint, options.forms or get_args(WeightForm))
     for weights in track(rounded, "forms", console=Console(stderr=True)):
         form = deploy_form(rounded[weights], layout, activation, expand=False)
         model = convert(form, contract, IOS)
-        files = package_files(compress(model, weights), "model.mlpackage", contract, weights)
+        if weights == INT8:
+            model = activations_in_8_bits(model, checkpoint, contract)
+        else:
+            model = compress(model, weights)
+        files = package_files(model, "model.mlpackage", contract, weights)
         package = read_package(files, "model.mlpackage")
         frame, _ = frame_function(package, contract, emulate_fp16=False)
         rows.append(

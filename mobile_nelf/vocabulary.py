@@ -75,7 +75,9 @@ ActivationForm = Literal["erf", "gelusnap", "tanh", "relu"]
 GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
-WeightForm = Literal["fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50"]
+WeightForm = Literal[
+    "fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50", "int8-activations"
+]
 
 #: How a student is made smaller: narrower layers, or the smallest weights set to zero.
 CompressionMethod = Literal["narrow", "magnitude"]

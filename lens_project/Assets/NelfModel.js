@@ -1,9 +1,7 @@
 // The model: loading it, checking that it belongs to this project, running it, and changing to the
-// smaller one when the phone is too slow.
+// smaller one while the phone is too slow.
 "use strict";
-
-const SLOW_FRAME = 1 / 15; // seconds; Lenses must reach 15 frames a second
-const WATCHED_FRAMES = 30;
+const paces = require("./NelfPace");
 
 /** @typedef {import("./NelfRays").Contract} Contract */
 /** @typedef {import("./NelfRays").ModelSpec} ModelSpec */
@@ -12,7 +10,8 @@ const WATCHED_FRAMES = 30;
  *     cameraTexture: Texture | null}} Assets of the controller */
 
 /** @param {SceneObject} owner of the components @param {Contract} contract @param {Assets} assets
- * @param {{onReady: () => void, onDrawn: () => void, onFailed: (reason: string) => void}} callbacks */
+ * @param {{onReady: () => void, onDrawn: () => void, onFailed: (reason: string) => void,
+ *     onRemark: (note: string) => void}} callbacks */
 function createModel(owner, contract, assets, callbacks) {
     return {
         owner: owner,
@@ -21,12 +20,12 @@ function createModel(owner, contract, assets, callbacks) {
         callbacks: callbacks,
         /** @type {MLComponent | null} */ component: null, // that draws
         spec: contract.models[0], // its entry of CONTRACT.models
-        /** @type {InputPlaceholder[]} */ placeholders: [], // of the inputs that scripts fill
-        /** @type {Object<string, Float32Array>} */ inputs: {}, // their arrays, by name
+        /** @type {Object<string, Float32Array>} */ inputs: {}, // arrays to fill for a run, by name
+        /** @type {OutputPlaceholder | null} */ output: null,
         /** @type {Texture | null} */ texture: null, // what it drew
         loading: false,
-        frames: 0,
-        seconds: 0
+        alone: false, // the other model does not work
+        pace: paces.createPace()
     };
 }
 
@@ -90,6 +89,19 @@ function flipped(spec, cameraTexture) {
     return placeholders;
 }
 
+/** Says why a model does not work. The one before still draws, if there is one.
+ * @param {Model} model @param {MLComponent} component @param {string} reason */
+function giveUp(model, component, reason) {
+    if (!model.component) {
+        model.callbacks.onFailed(reason);
+        return;
+    }
+    component.enabled = false;
+    model.loading = false;
+    model.alone = true;
+    model.callbacks.onRemark("the other picture stays. " + reason);
+}
+
 /** Loads one of CONTRACT.models; the one before draws until it is there.
  * @param {Model} model @param {number} index */
 function load(model, index) {
@@ -106,22 +118,23 @@ function load(model, index) {
     component.onLoadingFinished = function () {
         const problem = problemOf(component, spec);
         if (problem) {
-            model.callbacks.onFailed("This model does not belong to this project: " + problem
+            giveUp(model, component, "This model does not belong to this project: " + problem
                 + ". Put the .onnx file of the same bundle into its field of NelfController.");
             return;
         }
         use(model, component, spec);
     };
+    // It may come in a later frame than the run.
     component.onRunningFinished = function () {
-        if (component === model.component) {
-            model.texture = component.getOutput(spec.output.name).texture;
+        if (component === model.component && model.output) {
+            model.texture = model.output.texture;
             model.callbacks.onDrawn();
         }
     };
     // Older versions of Lens Studio do not report failures.
     if ("onLoadingFailed" in component) {
         component.onLoadingFailed = function (/** @type {string} */ error) {
-            model.callbacks.onFailed("The model could not be loaded: " + error);
+            giveUp(model, component, "The model could not be loaded: " + error);
         };
     }
     if ("onRunningFailed" in component) {
@@ -133,36 +146,29 @@ function load(model, index) {
     component.build(model.assets.flipY ? flipped(spec, model.assets.cameraTexture) : []);
 }
 
-/** @param {Model} model @param {MLComponent} component @param {ModelSpec} spec */
+/** Draws with a model from now on, and releases the one before: two take twice the memory.
+ * @param {Model} model @param {MLComponent} component @param {ModelSpec} spec */
 function use(model, component, spec) {
     if (model.component) {
-        model.component.enabled = false;
+        model.component.destroy();
     }
     model.loading = false;
     model.component = component;
     model.spec = spec;
-    model.placeholders = [];
     model.inputs = {};
     for (let i = 0; i < spec.inputs.length; i++) {
         const placeholder = component.getInput(spec.inputs[i].name);
         if (spec.inputs[i].name === spec.cameraImage) {
             placeholder.texture = model.assets.cameraTexture;
         } else {
-            model.placeholders.push(placeholder);
+            // Kept, since each access crosses into Lens Studio.
+            model.inputs[placeholder.name] = placeholder.data;
         }
     }
-    component.getOutput(spec.output.name).mode = MachineLearning.OutputMode.Texture;
-    model.frames = 0;
-    model.seconds = 0;
+    model.output = component.getOutput(spec.output.name);
+    model.output.mode = MachineLearning.OutputMode.Texture;
+    paces.restart(model.pace);
     model.callbacks.onReady();
-}
-
-/** Returns the arrays to fill for the next run, by name. @param {Model} model */
-function inputsOf(model) {
-    for (let i = 0; i < model.placeholders.length; i++) {
-        model.inputs[model.placeholders[i].name] = model.placeholders[i].data;
-    }
-    return model.inputs;
 }
 
 /** Draws in this frame, after the scripts and before it is on the screen; onReady comes before.
@@ -172,31 +178,22 @@ function run(model) {
     /** @type {MLComponent} */ (model.component).runScheduled(false, timing, timing);
 }
 
-/** Takes the time of a frame in which the model ran, and changes to the smaller model once the mean is
- * too long. Returns whether it does. @param {Model} model @param {number} seconds */
+/** Takes the time of a frame in which the model ran, and changes to the smaller model or back.
+ * @param {Model} model @param {number} seconds */
 function watch(model, seconds) {
-    if (model.loading || model.spec !== model.contract.models[0]
-        || model.contract.models.length < 2 || !model.assets.smallModel) {
-        return false;
+    if (model.loading || model.alone || model.contract.models.length < 2
+        || !model.assets.smallModel) {
+        return;
     }
-    model.frames += 1;
-    model.seconds += seconds;
-    if (model.frames < WATCHED_FRAMES) {
-        return false;
-    }
-    const slow = model.seconds / model.frames > SLOW_FRAME;
-    model.frames = 0;
-    model.seconds = 0;
-    if (slow) {
+    const judged = paces.judge(model.pace, seconds);
+    const full = model.spec === model.contract.models[0];
+    if (judged < 0 && full) {
+        model.callbacks.onRemark("slow: smaller picture");
         load(model, 1);
+    } else if (judged > 0 && !full) {
+        model.callbacks.onRemark("fast again: full picture");
+        load(model, 0);
     }
-    return slow;
 }
 
-module.exports = {
-    createModel: createModel,
-    inputsOf: inputsOf,
-    load: load,
-    run: run,
-    watch: watch
-};
+module.exports = { createModel: createModel, load: load, run: run, watch: watch };

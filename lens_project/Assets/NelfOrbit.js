@@ -7,17 +7,19 @@ const SPIN_SECONDS = 0.35; // in which inertia falls to a third
 const SLOWEST_SPIN = 2; // degrees a second; slower is standing still
 const IDLE_SECONDS = 4;
 const TURNTABLE = 15; // degrees a second
-// Beyond the distances of the photos the picture is enlarged or made smaller.
-const NEARER = 0.6;
+// Further away than the photos were taken from, the picture becomes smaller. Nearer, it would be cut
+// off at its border, which lies within the screen.
 const FURTHER = 1.5;
 
-/** @param {import("./NelfRays").Contract} contract */
-function createOrbit(contract) {
+/** @param {import("./NelfRays").Contract} contract @param {boolean} shrinks whether the picture can
+ * become smaller than it was trained */
+function createOrbit(contract, shrinks) {
     return {
         azimuth: (contract.azimuth[0] + contract.azimuth[1]) / 2,
         elevation: (contract.elevation[0] + contract.elevation[1]) / 2,
         distance: (contract.radius[0] + contract.radius[1]) / 2,
         limits: contract,
+        furthest: (shrinks ? FURTHER : 1) * contract.radius[1],
         spinAzimuth: 0,
         spinElevation: 0,
         idle: 0,
@@ -72,7 +74,7 @@ function release(orbit, dx, dy) {
 function zoom(orbit, distance) {
     const before = orbit.distance;
     orbit.distance = clamp(
-        distance, NEARER * orbit.limits.radius[0], FURTHER * orbit.limits.radius[1]);
+        distance, orbit.limits.radius[0], orbit.furthest);
     if (orbit.distance !== before) {
         orbit.changed = true;
     }

@@ -67,6 +67,23 @@ function placeForScreen(rays, spec, aspect, whole) {
     place(rays.rows, spec.rayHeight, choose(1 / ratio, 1));
 }
 
+/** Keeps rays to the picture that photos show, when it is made smaller than they are: its border is
+ * repeated there as well. @param {Rays} rays @param {ModelSpec} spec @param {number} zoom how much
+ * further away the object is seen than photographed */
+function holdWithin(rays, spec, zoom) {
+    if (zoom <= 1) {
+        return;
+    }
+    hold(rays.columns, spec.rayWidth, spec.cx - 0.5, zoom);
+    hold(rays.rows, spec.rayHeight, spec.cy - 0.5, zoom);
+}
+
+/** @param {Placement} placement @param {number} count @param {number} centre @param {number} zoom */
+function hold(placement, count, centre, zoom) {
+    placement.low = centre - centre / zoom;
+    placement.high = centre + (count - 1 - centre) / zoom;
+}
+
 /** @param {Placement} placement @param {number} count @param {number} spacing */
 function place(placement, count, spacing) {
     placement.first = (count - 1) / 2 * (1 - spacing);
@@ -75,4 +92,9 @@ function place(placement, count, spacing) {
     placement.high = count - 1;
 }
 
-module.exports = { createRays: createRays, placeForScreen: placeForScreen, setMap: setMap };
+module.exports = {
+    createRays: createRays,
+    holdWithin: holdWithin,
+    placeForScreen: placeForScreen,
+    setMap: setMap
+};

@@ -1,15 +1,17 @@
-// Text on the screen: why nothing is shown, and frames a second for developers.
+// Text on the screen: why nothing is shown, what to do, and frames a second for developers.
 "use strict";
 
 const FPS_SECONDS = 0.5; // between two readings
 
-/** @param {SceneObject} owner of the camera @param {number[]} background */
-function createStatus(owner, background) {
+/** @param {Camera} camera orthographic: under any other, texts of the screen are not placed
+ * @param {number[]} background */
+function createStatus(camera, background) {
     return {
-        owner: owner,
+        owner: camera.getSceneObject(),
         shade: background[0] + background[1] + background[2] > 1.5 ? 0 : 1,
         /** @type {Text | null} */ text: null,
         failed: false,
+        hint: "",
         frames: 0,
         seconds: 0,
         note: ""
@@ -43,6 +45,18 @@ function fail(status, reason) {
     write(status, reason);
 }
 
+/** Asks people for something, as long as it is needed; empty for nothing. @param {Status} status
+ * @param {string} hint */
+function ask(status, hint) {
+    if (hint === status.hint) {
+        return;
+    }
+    status.hint = hint;
+    if (!status.failed) {
+        write(status, hint);
+    }
+}
+
 /** Adds something to the line of frames a second. @param {Status} status @param {string} note */
 function remark(status, note) {
     print("NelfController: " + note);
@@ -54,7 +68,7 @@ function remark(status, note) {
 function count(status, seconds) {
     status.frames += 1;
     status.seconds += seconds;
-    if (status.seconds < FPS_SECONDS || status.failed) {
+    if (status.seconds < FPS_SECONDS || status.failed || status.hint) {
         return;
     }
     write(status, Math.round(status.frames / status.seconds) + " FPS" + status.note);
@@ -62,4 +76,4 @@ function count(status, seconds) {
     status.seconds = 0;
 }
 
-module.exports = { count: count, createStatus: createStatus, fail: fail, remark: remark };
+module.exports = { ask: ask, count: count, createStatus: createStatus, fail: fail, remark: remark };

@@ -4,6 +4,10 @@ const orbits = require("./NelfOrbit");
 
 const SPEED_SECONDS = 0.03; // over which the speed of a finger is averaged
 const STILL_SECONDS = 0.1; // a finger held for so long sets nothing in motion
+// Phones swallow the end of a touch when a call comes or another app is opened. After so long without
+// a word of it, the next finger is the first; after so long again, nobody is there.
+const STALE_SECONDS = 1.5;
+const LOST_SECONDS = 8;
 
 function createTouch() {
     return {
@@ -15,7 +19,8 @@ function createTouch() {
         movedY: 0,
         speedX: 0, // screens a second
         speedY: 0,
-        still: 0 // seconds since a finger moved
+        still: 0, // seconds since a finger moved
+        silent: 0 // seconds since any touch
     };
 }
 
@@ -39,6 +44,10 @@ function place(finger, id, position) {
  * columns to rows of the screen */
 function onStart(touch, orbit, event, aspect) {
     const id = event.getTouchId();
+    if (touch.first.id >= 0 && touch.silent > STALE_SECONDS) {
+        forget(touch, orbit);
+    }
+    touch.silent = 0;
     if (touch.first.id < 0 || touch.first.id === id) {
         place(touch.first, id, event.getTouchPosition());
         touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
@@ -53,9 +62,14 @@ function onStart(touch, orbit, event, aspect) {
 /** @param {Touch} touch @param {Orbit} orbit @param {TouchMoveEvent} event @param {number} aspect */
 function onMove(touch, orbit, event, aspect) {
     const id = event.getTouchId();
+    if (touch.first.id < 0) {
+        onStart(touch, orbit, event, aspect); // it was taken for lost
+        return;
+    }
     if (id !== touch.first.id && id !== touch.second.id) {
         return;
     }
+    touch.silent = 0;
     const finger = id === touch.first.id ? touch.first : touch.second;
     const position = event.getTouchPosition();
     const dx = position.x - finger.x, dy = position.y - finger.y;
@@ -91,9 +105,19 @@ function onEnd(touch, orbit, event) {
     }
 }
 
+/** Takes all fingers for lifted, wherever they are. @param {Touch} touch @param {Orbit} orbit */
+function forget(touch, orbit) {
+    touch.first.id = touch.second.id = -1;
+    orbits.release(orbit, 0, 0);
+}
+
 /** Measures the speed of a finger, and for how long it has been still. @param {Touch} touch
- * @param {number} seconds of this frame */
-function advance(touch, seconds) {
+ * @param {Orbit} orbit @param {number} seconds of this frame */
+function advance(touch, orbit, seconds) {
+    touch.silent += seconds;
+    if (touch.first.id >= 0 && touch.silent > LOST_SECONDS) {
+        forget(touch, orbit);
+    }
     const kept = Math.exp(-seconds / SPEED_SECONDS);
     if (seconds > 0) {
         touch.speedX = kept * touch.speedX + (1 - kept) * touch.movedX / seconds;
@@ -106,6 +130,7 @@ function advance(touch, seconds) {
 module.exports = {
     advance: advance,
     createTouch: createTouch,
+    forget: forget,
     onEnd: onEnd,
     onMove: onMove,
     onStart: onStart

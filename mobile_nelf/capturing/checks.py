@@ -6,24 +6,22 @@ better than right ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from mobile_nelf.cameras import FloatArray
-from mobile_nelf.capturing.intake import Intake, Photo
+from mobile_nelf.capturing.finding import Finding
+from mobile_nelf.capturing.folds import folded
+from mobile_nelf.capturing.intake import Intake
 from mobile_nelf.capturing.model import Model
-from mobile_nelf.capturing.sharpness import blurred
+from mobile_nelf.capturing.photo_checks import blur, exposure, focal_lengths, soft_photos
+from mobile_nelf.capturing.silhouettes import contradicting
 from mobile_nelf.capturing.structure import ENOUGH_SHARE, Structure
 from mobile_nelf.outputs import names_text
 from mobile_nelf.scenes import Scene
-from mobile_nelf.vocabulary import FindingLevel
 
-__all__ = ["Finding", "exposures", "find", "reasons"]
+__all__ = ["find", "reasons"]
 
 #: Share of the photos with a pose below which there is a warning.
 GOOD_SHARE = 0.95
@@ -38,37 +36,29 @@ GAP_DEG = 40.0
 FLAT_DEG = 10.0
 #: Cameras this far up see all sides; their azimuth means little.
 STEEP_DEG = 70.0
-#: Stops between neighbours, of points that both show.
-EXPOSURE_STOPS = 0.5
-#: A focal length this far from EXIF's is a zoom, a crop, or wrong poses.
-FOCAL_SHARE = 0.15
 #: A photo this many times farther from its neighbours in time than those from each other.
 JUMP_TIMES = 6.0
+#: Wrong poses of more than this share fail the capture.
+WRONG_SHARE = 0.05
+#: The same for photos that share nothing with those beside them, which may be right where photos
+#: are few.
+FOLDED_SHARE = 0.15
+#: Masks that overlap the hull of all by less are poor, or poses are.
+GOOD_OVERLAP = 0.7
 #: Fewer photos than these leave much to guess.
 FEW_PHOTOS = 20
 #: Of a photo that shares nothing with others.
 FEW_FEATURES = 200
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that a check found.
-
-    Attributes:
-        check: name of the check.
-        level: an error fails the capture.
-        text: what was found.
-        advice: what to do next.
-    """
-
-    check: str
-    level: FindingLevel
-    text: str
-    advice: str
-
-
 def find(
-    intake: Intake, photos: Path, structure: Structure, model: Model, scene: Scene
+    intake: Intake,
+    photos: Path,
+    structure: Structure,
+    model: Model,
+    scene: Scene,
+    overlaps: Mapping[str, float] | None = None,
+    turntable: bool = False,
 ) -> list[Finding]:
     """Returns what all checks found, errors first.
 
@@ -78,6 +68,8 @@ def find(
         structure: how they were placed.
         model: the best reconstruction.
         scene: that was written of it.
+        overlaps: of each mask with the hull of the others, see `silhouettes.agreement`.
+        turntable: it looks as if the object turned, and the capture was not told.
     """
     found = [
         *_registered(intake, structure),
@@ -85,10 +77,13 @@ def find(
         *_second_model(intake, structure),
         *_quality(model),
         *_coverage(scene),
-        *_blur(intake),
-        *_exposure(intake, photos, model),
-        *_focal(intake, model),
+        *blur(intake),
+        *exposure(intake, photos, model),
+        *focal_lengths(intake, model),
         *_jumps(intake, model),
+        *_folded(intake, structure, model),
+        *_silhouettes(intake, overlaps or {}),
+        *_turntable(turntable),
     ]
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))
@@ -96,7 +91,7 @@ def find(
 
 def reasons(intake: Intake, structure: Structure) -> dict[str, str]:
     """Says of each photo without a pose why it has none."""
-    soft = _soft(intake)
+    soft = soft_photos(intake)
     elsewhere = {name for names in structure.others for name in names}
     told = {}
     for photo in intake.photos:
@@ -224,94 +219,6 @@ def _coverage(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _soft(intake: Intake) -> set[str]:
-    flags = blurred([photo.sharpness for photo in intake.photos])
-    return {photo.name for photo, flag in zip(intake.photos, flags, strict=True) if flag}
-
-
-def _blur(intake: Intake) -> Iterator[Finding]:
-    soft = _soft(intake)
-    if soft:
-        sources = [photo.source for photo in intake.photos if photo.name in soft]
-        yield Finding(
-            "blur",
-            "warning",
-            f"{len(soft)} photos are blurred against their neighbours: {names_text(sources)}",
-            "remove them or take them again, slower or in more light",
-        )
-
-
-def exposures(intake: Intake, photos: Path, model: Model) -> dict[str, float]:
-    """Returns how much brighter each photo shows the same points than the others do, in stops.
-
-    Least squares over all points that several photos show, in logarithms of linear light.
-    """
-    rows, values, owners = [], [], []
-    names = [photo.name for photo in intake.photos if photo.name in model.photos]
-    for index, name in enumerate(names):
-        posed = model.photos[name]
-        with Image.open(photos / name) as image:
-            grey = np.asarray(image.convert("L"), np.float64)
-        x = posed.places[:, 0].astype(int).clip(0, grey.shape[1] - 1)
-        y = posed.places[:, 1].astype(int).clip(0, grey.shape[0] - 1)
-        level = grey[y, x]
-        usable = (level > 10) & (level < 245)
-        rows.append(posed.points[usable])
-        values.append(2.2 * np.log2(level[usable] / 255.0))
-        owners.append(np.full(int(usable.sum()), index))
-    point, value, owner = map(np.concatenate, (rows, values, owners))
-    offset = np.zeros(len(names))
-    for _ in range(10):  # by turns: the points' own brightness, then the photos' exposure
-        mean = _means(value - offset[owner], point, len(model.points))
-        offset = _means(value - mean[point], owner, len(names))
-        offset -= np.median(offset)
-    return dict(zip(names, offset.tolist(), strict=True))
-
-
-def _means(values: FloatArray, keys: FloatArray, count: int) -> FloatArray:
-    total = np.bincount(keys, weights=values, minlength=count)
-    return np.asarray(total / np.maximum(np.bincount(keys, minlength=count), 1), np.float64)
-
-
-def _exposure(intake: Intake, photos: Path, model: Model) -> Iterator[Finding]:
-    stops = exposures(intake, photos, model)
-    jumps = [
-        (abs(stops[b.name] - stops[a.name]), b.source) for a, b in _neighbours(intake.photos, stops)
-    ]
-    large = [(jump, source) for jump, source in jumps if jump > EXPOSURE_STOPS]
-    if large:
-        yield Finding(
-            "exposure",
-            "warning",
-            f"exposure changes by more than {EXPOSURE_STOPS:g} stops at {len(large)} photos, by "
-            f"{max(large)[0]:.1f} at {max(large)[1]}",
-            "lock exposure and focus by a long press before the first photo",
-        )
-
-
-def _neighbours(photos: Sequence[Photo], known: Mapping[str, object]) -> list[tuple[Photo, Photo]]:
-    listed = [photo for photo in photos if photo.name in known]
-    return list(pairwise(listed))
-
-
-def _focal(intake: Intake, model: Model) -> Iterator[Finding]:
-    seen = set()
-    for photo in intake.photos:
-        group = intake.groups[photo.group]
-        if photo.group in seen or photo.name not in model.photos or group.focal is None:
-            continue
-        seen.add(photo.group)
-        focal = model.photos[photo.name].lens.params[0]
-        if abs(focal / group.focal - 1.0) > FOCAL_SHARE:
-            yield Finding(
-                "focal length",
-                "warning",
-                f"the focal length came out at {focal:.0f} pixels, but EXIF of {photo.source} says "
-                f"{group.focal:.0f}",
-                "take all photos with one lens and without zoom, and do not crop them",
-            )
-
-
 def _jumps(intake: Intake, model: Model) -> Iterator[Finding]:
     """Photos that lie far from those before and after them, while those lie near each other."""
     listed = [photo for photo in intake.photos if photo.name in model.photos]
@@ -331,4 +238,59 @@ def _jumps(intake: Intake, model: Model) -> Iterator[Finding]:
             f"{len(names)} photos have poses far from those taken before and after them: "
             f"{names_text(names)}",
             "look at them in capture.html; if their poses are wrong, remove them and repeat",
+        )
+
+
+def _folded(intake: Intake, structure: Structure, model: Model) -> Iterator[Finding]:
+    count = len(intake.photos)
+    every = structure.pairs is not None and len(structure.pairs) == count * (count - 1) // 2
+    if structure.pairs is None:  # nobody knows which were matched
+        return
+    wrong = folded(model, None if every else structure.pairs)
+    if wrong:
+        sources = [photo.source for photo in intake.photos if photo.name in wrong]
+        yield Finding(
+            "fold",
+            "error" if len(wrong) > FOLDED_SHARE * len(model.photos) else "warning",
+            f"{len(wrong)} photos share nothing with those that would be taken from beside them, "
+            f"so their poses may be wrong: {names_text(sources)}",
+            "the sides of the object look alike: put a newspaper under it, or take photos from "
+            "in between; remove these photos if they are few",
+        )
+
+
+def _silhouettes(intake: Intake, overlaps: Mapping[str, float]) -> Iterator[Finding]:
+    if not overlaps:
+        return
+    usual = float(np.median(list(overlaps.values())))
+    flags = contradicting(np.array(list(overlaps.values())))
+    named = {name for name, flag in zip(overlaps, flags, strict=True) if flag}
+    wrong = [photo for photo in intake.photos if photo.name in named]
+    if wrong:
+        least = min(overlaps[photo.name] for photo in wrong)
+        yield Finding(
+            "silhouettes",
+            "error" if len(wrong) > WRONG_SHARE * len(overlaps) else "warning",
+            f"{len(wrong)} masks contradict the shape that the others carve, down to an overlap of "
+            f"{least:.0%} where {usual:.0%} is usual: "
+            f"{names_text([photo.source for photo in wrong])}",
+            "look at them in capture.html: correct the masks and give them with masks, or remove "
+            "the photos whose poses are wrong",
+        )
+    elif usual < GOOD_OVERLAP:
+        yield Finding(
+            "silhouettes",
+            "warning",
+            f"masks overlap the shape that all of them carve by {usual:.0%}, expected 80 % or more",
+            "look at the masks in capture.html",
+        )
+
+
+def _turntable(seen: bool) -> Iterator[Finding]:
+    if seen:
+        yield Finding(
+            "turntable",
+            "warning",
+            "the border of the photos stands still while their middle moves",
+            "if the object turned and the camera did not, repeat it as a turntable",
         )

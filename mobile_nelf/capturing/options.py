@@ -14,6 +14,9 @@ class CaptureOptions:
 
     Attributes:
         size: longer side of the scene's images in pixels; smaller photos keep their size.
+        masks: folder of masks, white where the object is; None without.
+        turntable: the object turned before a still camera and a still background.
+        background: photo of that background alone; None takes the median of the photos.
         frames: of videos, about so many in all.
         threads: of structure from motion, all processors if None. One thread gives the same scene
             each time; more do not.
@@ -22,6 +25,9 @@ class CaptureOptions:
 
     size: int = 1600
     frames: int = 120
+    masks: str | None = None
+    turntable: bool = False
+    background: str | None = None
     threads: int | None = None
     seed: int = 0
 
@@ -31,6 +37,10 @@ class CaptureOptions:
             raise ValueError(f"size must be 64 to 8192 pixels, found {self.size}")
         if not 3 <= self.frames <= 2000:
             raise ValueError(f"frames must be 3 to 2000, found {self.frames}")
+        if self.background is not None and not self.turntable:
+            raise ValueError("background is for a turntable")
+        if self.turntable and self.masks is not None:
+            raise ValueError("turntable makes masks; masks takes those of another tool")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, found {self.threads}")
         if not 0 <= self.seed < 2**31:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mobile_nelf._version import __version__
-from mobile_nelf.capturing.checks import Finding, reasons
+from mobile_nelf.capturing.checks import reasons
+from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.intake import Intake
 from mobile_nelf.capturing.model import Model
 from mobile_nelf.capturing.options import CaptureOptions
@@ -31,6 +32,7 @@ def report_content(
     model: Model,
     findings: Sequence[Finding],
     options: CaptureOptions,
+    stamp: str,
 ) -> dict[str, Any]:
     """Returns what `capture.json` holds, in plain values."""
     why = reasons(intake, structure)
@@ -60,6 +62,7 @@ def report_content(
     return {
         "schema": SCHEMA,
         "mnelf": __version__,
+        "inputs": stamp,
         "passed": not any(finding.level == "error" for finding in findings),
         "options": to_dict(options),
         "given": len(intake.photos),

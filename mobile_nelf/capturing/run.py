@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.atomic import replace_file, written_beside
-from mobile_nelf.capturing.checks import Finding, find
+from mobile_nelf.capturing.checks import find
+from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.intake import Given, Intake, given_files, take_in
-from mobile_nelf.capturing.model import read_model
+from mobile_nelf.capturing.masks import feature_masks, is_turntable, made_masks, read_mask
+from mobile_nelf.capturing.model import Model, read_model
 from mobile_nelf.capturing.options import CaptureOptions
+from mobile_nelf.capturing.page import write_page
 from mobile_nelf.capturing.report import check_replaceable, report_content, write_report
 from mobile_nelf.capturing.scene_files import write_scene
+from mobile_nelf.capturing.silhouettes import agreement, silhouette
 from mobile_nelf.capturing.structure import Try, find_structure
 from mobile_nelf.disk import cannot_write
 from mobile_nelf.errors import CaptureError, InputError, SceneError
@@ -30,10 +34,11 @@ from mobile_nelf.progress import Progress, silent
 from mobile_nelf.runs import hold_run, open_run_folder
 from mobile_nelf.scenes import Scene, read_scene
 
-__all__ = ["Captured", "capture"]
+__all__ = ["Captured", "capture", "files_stamp"]
 
 #: In the folder of a run.
 PHOTOS, INTAKE, TRIES = "photos", "photos.json", "tries"
+MASKS, FEATURE_MASKS = "masks", "feature_masks"
 #: Of the children; named here so that a missing one is told before any work.
 PACKAGES = ("cv2", "imageio_ffmpeg", "pi_heif", "pycolmap")
 
@@ -76,6 +81,9 @@ def capture(
     *,
     size: int = 1600,
     frames: int = 120,
+    masks: AnyPath | None = None,
+    turntable: bool = False,
+    background: AnyPath | None = None,
     threads: int | None = None,
     seed: int = 0,
     force: bool = False,
@@ -91,6 +99,10 @@ def capture(
         output: folder of the scene to write.
         size: longer side of its images in pixels.
         frames: of videos, about so many in all.
+        masks: folder of masks called like the photos, white where the object is.
+        turntable: the object turned before a still camera and a still background; masks are made of
+            what moves.
+        background: photo of that background without the object, which makes better masks.
         threads: to use, all processors if None; one gives the same scene each time.
         seed: of everything random.
         force: replace a scene that a capture wrote.
@@ -107,14 +119,24 @@ def capture(
     paths = [as_path(path) for path in listed]
     target = as_path(output)
     try:
-        options = CaptureOptions(size=size, frames=frames, threads=threads, seed=seed)
+        options = CaptureOptions(
+            size=size,
+            frames=frames,
+            masks=None if masks is None else str(as_path(masks)),
+            turntable=turntable,
+            background=None if background is None else str(as_path(background)),
+            threads=threads,
+            seed=seed,
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     check_output(target, force, paths)
     check_replaceable(target)
     for package in PACKAGES:
         import_extra(package, "capture")
-    files = given_files(paths)
+    plate = None if background is None else as_path(background).resolve()
+    # The photo of the background may lie among the others.
+    files = [file for file in given_files(paths) if file.path.resolve() != plate]
     try:
         with hold_run(target), open_run_folder(target) as work:
             try:
@@ -136,18 +158,34 @@ def _captured(
     on_progress: Progress,
     began: float,
 ) -> Captured:
-    intake = _intake(files, work, options, on_progress)
-    structure = find_structure(intake, work / PHOTOS, work / TRIES, options, on_progress)
+    stamp = files_stamp(files)
+    intake = _intake(files, stamp, work, options, on_progress)
+    photos, masks = work / PHOTOS, work / MASKS
+    shutil.rmtree(masks, ignore_errors=True)
+    masked = made_masks(intake, photos, masks, options, on_progress)
+    structure = find_structure(
+        intake,
+        photos,
+        work / TRIES,
+        options,
+        on_progress,
+        masks=feature_masks(intake, masks, work / FEATURE_MASKS) if masked else None,
+        stationary=options.turntable,
+    )
     model = read_model(structure.model)
+    used = masks if masked else None
     with written_beside(target) as partial:
         partial.mkdir()
-        write_scene(intake, work / PHOTOS, model, structure.model, partial, on_progress)
+        write_scene(intake, photos, used, model, structure.model, partial, on_progress)
         try:
             scene = read_scene(partial)
         except SceneError as error:
             raise CaptureError(f"the poses that were found make no scene: {error}") from error
-        findings = tuple(find(intake, work / PHOTOS, structure, model, scene))
-        content = report_content(intake, structure, model, findings, options)
+        overlaps = _overlaps(intake, masks, model) if masked else None
+        seen = not options.turntable and is_turntable(intake.photos, photos)
+        findings = tuple(find(intake, photos, structure, model, scene, overlaps, seen))
+        content = report_content(intake, structure, model, findings, options, stamp)
+        write_page(content, scene, photos, used, partial)
         write_report(content, partial)
     return Captured(
         path=target,
@@ -162,16 +200,30 @@ def _captured(
     )
 
 
-def _intake(
-    files: Sequence[Given], work: Path, options: CaptureOptions, on_progress: Progress
-) -> Intake:
-    """Reads the photos, unless an earlier command did and none was changed since."""
-    stamp = [
+def _overlaps(intake: Intake, masks: Path, model: Model) -> dict[str, float]:
+    return agreement(
+        {
+            photo.name: silhouette(model.photos[photo.name], read_mask(masks, photo))
+            for photo in intake.photos
+            if photo.name in model.photos
+        }
+    )
+
+
+def files_stamp(files: Sequence[Given]) -> str:
+    """Tells these files from others, and from themselves after a change."""
+    listed = [
         [str(file.path.resolve()), file.path.stat().st_size, file.path.stat().st_mtime_ns]
         for file in files
     ]
-    told = json.dumps([stamp, options.size, options.frames])
-    key = hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
+def _intake(
+    files: Sequence[Given], stamp: str, work: Path, options: CaptureOptions, on_progress: Progress
+) -> Intake:
+    """Reads the photos, unless an earlier command did and none was changed since."""
+    key = f"{stamp} {options.size} {options.frames}"
     known = work / INTAKE
     if known.exists():
         content = read_json(known)

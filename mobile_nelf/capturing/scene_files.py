@@ -15,6 +15,7 @@ from PIL import Image
 
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.capturing.intake import Intake, Photo
+from mobile_nelf.capturing.masks import read_mask
 from mobile_nelf.capturing.model import Model, read_reconstruction
 from mobile_nelf.errors import CaptureError, SceneError
 from mobile_nelf.extras import import_extra
@@ -22,16 +23,24 @@ from mobile_nelf.progress import Progress, counted
 from mobile_nelf.scenes.lens import DistortedLens
 from mobile_nelf.scenes.readers.transforms import CAMERAS
 
-__all__ = ["IMAGES", "image_name", "write_scene"]
+__all__ = ["IMAGES", "SOURCE_MASKS", "write_scene"]
 
 IMAGES, SPARSE = "images", "sparse/0"
+#: Masks as they lie on the photos, to be corrected and given again; not those of the images.
+SOURCE_MASKS = "source_masks"
 #: Of JPEG, without thinning out colours; one generation costs about 45 dB.
 QUALITY = 95
 
 
 def write_scene(
-    intake: Intake, photos: Path, model: Model, folder: Path, files: Path, on_progress: Progress
-) -> dict[str, Intrinsics]:
+    intake: Intake,
+    photos: Path,
+    masks: Path | None,
+    model: Model,
+    folder: Path,
+    files: Path,
+    on_progress: Progress,
+) -> None:
     """Writes images, `transforms.json` and `sparse/0` of the photos that have a pose.
 
     Images are pinhole pictures of the size of most photos. Those of another size, such as upright
@@ -40,13 +49,11 @@ def write_scene(
     Args:
         intake: the photos, in their order.
         photos: their folder.
+        masks: folder of their masks, which become alpha; None without.
         model: of some of them.
         folder: of COLMAP's model.
         files: folder of the scene, which exists.
         on_progress: called with a stage, photos done and photos in all.
-
-    Returns:
-        The lens of each image, by the name of the photo.
 
     Raises:
         CaptureError: a lens that was found bends too much for a pinhole.
@@ -57,23 +64,22 @@ def write_scene(
     ]
     lenses = _pinholes(model, size)
     (files / IMAGES).mkdir()
+    called = {}
     for photo in counted("images", posed, on_progress):
         with Image.open(photos / photo.name) as image:
             pixels = np.asarray(image)
+        if masks is not None:
+            mask = read_mask(masks, photo)
+            pixels = np.dstack([pixels[..., :3], mask])
+            path = files / SOURCE_MASKS / f"{Path(photo.name).stem}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(mask).save(path, "PNG")
         straight = _straight(pixels, model.photos[photo.name].lens, lenses[photo.name])
-        _save(straight, files / IMAGES / image_name(photo, alpha=pixels.shape[2] == 4))
-    called = {
-        photo.name: sorted((files / IMAGES).glob(f"{Path(photo.name).stem}.*"))[0].name
-        for photo in posed
-    }
+        suffix = "png" if pixels.shape[2] == 4 else "jpg"
+        called[photo.name] = f"{Path(photo.name).stem}.{suffix}"
+        _save(straight, files / IMAGES / called[photo.name])
     _write_transforms(posed, model, lenses, called, files / CAMERAS)
     _write_sparse(folder, lenses, called, files / SPARSE)
-    return lenses
-
-
-def image_name(photo: Photo, *, alpha: bool) -> str:
-    """Returns the name of an image in the scene."""
-    return f"{Path(photo.name).stem}.{'png' if alpha else 'jpg'}"
 
 
 def _pinholes(model: Model, size: tuple[int, int]) -> dict[str, Intrinsics]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobile_nelf.atomic import replace_file
@@ -87,6 +87,7 @@ class Structure:
         others: names of the photos of each further model.
         matched: by the name of the photo.
         tries: in their order.
+        pairs: that were matched; None if they were chosen on the way.
     """
 
     model: Path
@@ -94,6 +95,7 @@ class Structure:
     others: tuple[tuple[str, ...], ...]
     matched: dict[str, Matched]
     tries: tuple[Try, ...]
+    pairs: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,27 +123,43 @@ def find_structure(
         options: threads and seed.
         on_progress: called with a stage, steps done and steps in all.
         masks: folder of masks, see `Job`.
-        stationary: drop matches that do not move.
+        stationary: drop matches that do not move; the still background must not be seen then, so
+            no try is without masks.
 
     Raises:
         CaptureError: no try places three photos, or a child process ended by itself.
     """
     tries: list[Try] = []
-    best: tuple[_Result, Path] | None = None
-    for number, (what, job) in enumerate(_plan(intake, photos, folder, options), start=1):
-        job = Job(**{**job.__dict__, "masks": masks and str(masks), "stationary": stationary})
+    best: tuple[_Result, Job] | None = None
+    plan = _plan(intake, photos, folder, options)
+    masked = [
+        (what, replace(job, masks=None if masks is None else str(masks), stationary=stationary))
+        for what, job in plan
+    ]
+    if masks is not None and not stationary:
+        # What lies around the object may hold the photos together better than itself.
+        what, job = plan[0]
+        masked.insert(1, (f"{what}, without masks", replace(job, folder=f"{job.folder}-unmasked")))
+    for number, (what, job) in enumerate(masked, start=1):
         named = on_progress if number == 1 else _numbered(on_progress, number)
         result = _cached(job, named)
         sizes = tuple(len(model) for model in result.models)
         tries.append(Try(what, max(sizes, default=0), sizes))
         if sizes and (best is None or sizes[0] > len(best[0].models[0])):
-            best = result, Path(job.folder) / MODEL
+            best = result, job
         if best is not None and len(best[0].models[0]) >= ENOUGH_SHARE * len(intake.photos):
             break
     if best is None:
         raise CaptureError(_nothing(intake, result))
-    found, model = best
-    return Structure(model, found.models[0], found.models[1:], found.photos, tuple(tries))
+    found, job = best
+    return Structure(
+        Path(job.folder) / MODEL,
+        found.models[0],
+        found.models[1:],
+        found.photos,
+        tuple(tries),
+        job.pairs,
+    )
 
 
 def _plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -15,16 +15,19 @@ from mobile_nelf.cli._printing import Report, plain, progress_bar, size_text
 from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
+    from mobile_nelf.scenes import Scene
     from mobile_nelf.training.student.make import StudentPlan, TrainedStudent
     from mobile_nelf.training.student.stage import FitProgress
     from mobile_nelf.training.teacher.fit import TeacherProgress
 
-__all__ = ["RunReport", "run_report", "student_data", "student_fields", "student_stages"]
+__all__ = ["RunReport", "run_report", "student_data", "student_fields", "student_stages", "watched"]
 
 
 def student_stages(plan: StudentPlan) -> dict[str, str]:
     """Returns what the stages of a student do, by name."""
     stages = {"train": f"student: {plan.fit.steps:,} steps"}
+    if plan.prune_to is not None:
+        stages["train"] += f", then cut to {plan.prune_to:.0%} of its parameters"
     if plan.photo_stage is not None:
         steps = plan.photo_stage.fit.steps
         stages["photos"] = f"photos: up to {steps:,} steps, while it gains on photos held out"
@@ -107,6 +110,26 @@ def run_report(
         raise click.exceptions.Abort(again if folder.exists() else "") from None
 
 
+@contextmanager
+def watched(
+    report: RunReport, scene: Scene, name: str, wanted: bool
+) -> Iterator[tuple[Callable[[TeacherProgress], None], Callable[[FitProgress], None]]]:
+    """Yields whom a training tells of its steps: the report, and a page if that is wanted."""
+    if not wanted or isinstance(report, _Silence):
+        yield report.on_step, report.on_fit
+        return
+    import webbrowser
+
+    from mobile_nelf.viewing import Server, TrainingView
+
+    view = TrainingView(scene, name, on_step=report.on_step, on_fit=report.on_fit)
+    with Server(view.shown) as server:
+        server.start()
+        report.say(f"watch it at {server.url}")
+        webbrowser.open(server.url)
+        yield view.on_step, view.on_fit
+
+
 def student_data(trained: TrainedStudent, plan: StudentPlan) -> dict[str, Any]:
     """Returns what a finished student is, for `print_json`."""
     from mobile_nelf.plain import to_dict
@@ -115,6 +138,8 @@ def student_data(trained: TrainedStudent, plan: StudentPlan) -> dict[str, Any]:
     names = ("steps", "views", "start_psnr_db", "photo_psnr_db")
     return {
         **to_dict(plan),
+        # What was written: narrower than planned if it was pruned.
+        "student": to_dict(trained.checkpoint.student),
         "stages": {
             stage: {name: getattr(result, name) for name in names}
             for stage, result in stages.items()
@@ -130,6 +155,11 @@ def student_fields(trained: TrainedStudent) -> dict[str, str]:
         "checkpoint": f"{trained.path}, {size_text(trained.path.stat().st_size)}",
         "trained": f"{trained.train.steps:,} steps on {trained.train.views:,} views",
     }
+    student = trained.checkpoint.student
+    if "prune_to" in trained.checkpoint.provenance:
+        from mobile_nelf.pruning.widths import parameters, widths_text
+
+        fields["pruned"] = f"{parameters(student):,} parameters, widths {widths_text(student)}"
     photos = trained.photos
     if photos is not None:
         fields["photo stage"] = (

@@ -107,6 +107,13 @@ def student_options(command: F) -> F:
             click.option(
                 "--half", is_flag=True, help="Store the weights as float16, which halves the file."
             ),
+            click.option(
+                "--prune-to",
+                type=float,
+                metavar="SHARE",
+                help="Share of the parameters to keep, such as 0.5: channels that matter least "
+                "shrink in the last third of the training and are cut at its end.",
+            ),
             seed_option,
             device_option,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mobile_nelf.compression.goals import Goals
-from mobile_nelf.compression.plan import Point
 from mobile_nelf.errors import InputError
+from mobile_nelf.pruning.plan import Point
 
 __all__ = ["RECOVERED", "by_quality", "by_size"]
 

@@ -18,7 +18,6 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.checkpoints import as_checkpoint, load_checkpoint, save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.goals import Goals
-from mobile_nelf.compression.layers import check_compressible
 from mobile_nelf.compression.report import CompressionReport, path_picture
 from mobile_nelf.compression.run import STEPS, CompressionRun
 from mobile_nelf.errors import InputError, SceneError
@@ -26,6 +25,7 @@ from mobile_nelf.evaluation import PROTOCOL, evaluate, require_metrics
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.layers import check_compressible
 from mobile_nelf.runs import (
     check_run_output,
     check_writable,

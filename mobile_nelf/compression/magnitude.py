@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.layers import anatomy, working_network
+from mobile_nelf.pruning.layers import anatomy, working_network
 
 __all__ = ["magnitude_masks", "masked"]
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.calibration import calibration_rays
-from mobile_nelf.compression.layers import (
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.calibration import calibration_rays
+from mobile_nelf.pruning.layers import (
     Layer,
     anatomy,
     folded,
@@ -22,8 +23,7 @@ from mobile_nelf.compression.layers import (
     with_network,
     working_network,
 )
-from mobile_nelf.compression.statistics import Moments, Statistics, measure
-from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.statistics import Moments, Statistics, measure
 from mobile_nelf.vocabulary import WeightForm
 
 __all__ = [

@@ -9,26 +9,25 @@ from pathlib import Path
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.calibration import calibration_rays
 from mobile_nelf.compression.choice import by_quality, by_size
-from mobile_nelf.compression.cut import Knowledge, cut, know
 from mobile_nelf.compression.goals import Goals, total_db
-from mobile_nelf.compression.layers import anatomy, folded, working_network
 from mobile_nelf.compression.magnitude import magnitude_masks, masked
 from mobile_nelf.compression.palettes import large_layers, mixed_bits, palettized
-from mobile_nelf.compression.plan import Point, greedy_path, mean_error, tried_factors
 from mobile_nelf.compression.report import CompressionReport, PathRow
 from mobile_nelf.compression.size import model_bytes, runtime_ms, stores_palettes
-from mobile_nelf.compression.statistics import measure
 from mobile_nelf.compression.tuning import tune, tune_tables, tuning_config
-from mobile_nelf.compression.widths import Widths, macs, parameters
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.progress import Progress
+from mobile_nelf.pruning.calibration import calibration_rays, comparison_rays
+from mobile_nelf.pruning.cut import Knowledge, cut, know
+from mobile_nelf.pruning.layers import anatomy, folded, working_network
+from mobile_nelf.pruning.plan import Point, greedy_path, mean_error, tried_factors
+from mobile_nelf.pruning.statistics import measure
+from mobile_nelf.pruning.widths import macs, parameters, widths_text
 from mobile_nelf.runs import load_state, save_state
 from mobile_nelf.scenes import Scene, View
-from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.student.stage import FitProgress, state_path
 from mobile_nelf.vocabulary import (
@@ -51,9 +50,6 @@ MAGNITUDE_ROUNDS = 3
 
 #: Shares of the parameters at which the path is measured.
 SHOWN = (0.85, 0.7, 0.55, 0.4, 0.25)
-
-#: Poses, other than those of the calibration, on which students are compared.
-COMPARED = 8
 
 NOTES = (
     "speed and heat on a device are not measured; fewer multiply-accumulates need not be faster",
@@ -94,7 +90,7 @@ class CompressionRun:
         self.train_only, self.table_steps, self.on_progress = train_only, table_steps, on_progress
         self.device = compute_device(device)
         self.rays = calibration_rays(self.whole)
-        self.compared = calibration_rays(self.whole, COMPARED, seed=1)
+        self.compared = comparison_rays(self.whole)
         self.whole_db = self._measured(self.whole)
         if self.whole_db is None:
             self.whole_db = given.metrics.get("test_psnr_db")
@@ -334,13 +330,3 @@ class CompressionRun:
 
     def _told(self, seen: FitProgress) -> None:
         self.on_progress(f"fine-tune {seen.stage}", seen.step, seen.steps)
-
-
-def widths_text(student: StudentConfig) -> str:
-    """Returns the widths of a student as `160 | 160: 152 131 | 32 16 8`."""
-    widths = Widths.of(student)
-    body = " ".join(map(str, widths.inner[: student.blocks]))
-    stages = " ".join(map(str, widths.streams[1:]))
-    return " | ".join(
-        part for part in (str(widths.head), f"{student.width}: {body}", stages) if part
-    )

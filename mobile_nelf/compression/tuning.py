@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.calibration import random_pose
 from mobile_nelf.errors import TrainingError
 from mobile_nelf.plain import to_dict
+from mobile_nelf.pruning.calibration import random_pose
 from mobile_nelf.rays import ray_map
 from mobile_nelf.runs import load_state, save_state
 from mobile_nelf.scenes import View

@@ -47,6 +47,7 @@ COMPRESSED_MIN_PSNR_DB: dict[WeightForm, float] = {
     "palette4": 25.0,
     "palette-mixed": 25.0,
     "sparse50": 15.0,
+    "int8-activations": 35.0,
 }
 
 #: Largest finite number in fp16. Beyond it a device computes infinity, which a sigmoid hides.

@@ -19,9 +19,11 @@ class LiveView:
         intrinsics: lens of the whole picture, on its pixel grid.
         orbit: where cameras may go, world frame.
         poster: [height, width, 3] of the first pose.
+        changes: whether it becomes another meanwhile, as in training; the page then looks again.
     """
 
     name: str
     intrinsics: Intrinsics
     orbit: OrbitLimits
     poster: ByteImage
+    changes: bool = False

@@ -66,6 +66,10 @@ class DistortedLens:
         """
         return _pinhole(self)
 
+    def pixels(self, rays: FloatArray) -> FloatArray:
+        """Returns where [N, 2] points at depth 1 appear, right and down of the optical axis."""
+        return self._projection()[1](rays)
+
     def places(self, pinhole: Intrinsics) -> FloatArray:
         """Returns where in the photo each pixel of a pinhole's picture lies.
 
@@ -77,8 +81,7 @@ class DistortedLens:
         """
         columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
         pixels = np.stack([columns.ravel(), rows.ravel()], 1)
-        found = self._projection()[1](_rays(pinhole, pixels))
-        return found.reshape(pinhole.height, pinhole.width, 2)
+        return self.pixels(_rays(pinhole, pixels)).reshape(pinhole.height, pinhole.width, 2)
 
     def undistorted(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Returns what the pinhole would have seen of a photo [height, width, 4] of this lens."""

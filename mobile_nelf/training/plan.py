@@ -10,6 +10,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import ConfigError, InputError
 from mobile_nelf.paths import AnyPath, as_path
+from mobile_nelf.pruning.shrink import check_prunable
 from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.config import TeacherConfig
@@ -54,6 +55,8 @@ class StudentChoices:
         learning_rate: peak of the first stage; the step of the matrices keeps its proportion.
         cache_mb: space for views at hand, in 10⁶ bytes.
         half: store the weights as float16.
+        prune_to: share of the parameters to keep: channels that matter least shrink in the last
+            third of the first stage and are cut at its end; None for all of them.
         seed: of the run.
     """
 
@@ -69,6 +72,7 @@ class StudentChoices:
     learning_rate: float | None = None
     cache_mb: int | None = None
     half: bool = False
+    prune_to: float | None = None
     seed: int = 0
 
 
@@ -254,11 +258,20 @@ def _student_plan(
     if distilled and choices.photo_stage:
         stage = preset.photo_stage
         last = replace(stage, fit=_fit(stage.fit, choices, choices.photo_steps))
+    shape = _shape(scene, choices, initial)
+    if choices.prune_to is not None:
+        check_prunable(shape, choices.prune_to)
+        if choices.train_only != "all":
+            raise InputError(
+                "prune_to cuts all parts, so all of them have to be trained; leave out train_only",
+                arguments=["prune_to", "train_only"],
+            )
     return StudentPlan(
-        _shape(scene, choices, initial),
+        shape,
         fit if distilled else replace(fit, check_every=0),
         last,
         choices.half,
+        choices.prune_to,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from mobile_nelf.capturing.beside import captured_beside, needs_capture
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
 from mobile_nelf.paths import AnyPath, as_path
@@ -37,6 +38,7 @@ def train(
     learning_rate: float | None = None,
     cache_mb: int | None = None,
     half: bool = False,
+    prune_to: float | None = None,
     seed: int = 0,
     force: bool = False,
     on_progress: Progress = silent,
@@ -47,7 +49,8 @@ def train(
     is the preset's. This is one process; several GPUs take `torchrun` and the command line.
 
     Args:
-        scene: the photos, or the folder of a scene.
+        scene: the photos, or the folder of a scene. From a folder of photos without cameras, or a
+            video, a scene is captured first, as `OUTPUT.scene`.
         output: the checkpoint to write.
         preset: size of the student, with a teacher and runs that fit it.
         teacher_steps: training steps of the teacher.
@@ -64,11 +67,14 @@ def train(
         learning_rate: peak of the first stage; the step of the matrices keeps its proportion.
         cache_mb: space for views at hand, in 10⁶ bytes.
         half: store the weights as float16.
+        prune_to: share of the parameters to keep: channels that matter least shrink in the last
+            third of the student's training and are cut at its end; None for all of them.
         seed: of the run.
         force: replace an existing output, and a finished teacher of other settings.
         on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
+        CaptureError: the photos make no scene that is worth a training.
         SceneError: the scene or a photo of it cannot be read.
         InputError: choices contradict each other or cannot be used, what lies in the folder of the
             run belongs to another one, or `torchrun` started several processes.
@@ -90,6 +96,7 @@ def train(
         learning_rate=learning_rate,
         cache_mb=cache_mb,
         half=half,
+        prune_to=prune_to,
         seed=seed,
     )
     several = InputError("train runs in one process; under torchrun use the command `mnelf train`")
@@ -97,6 +104,8 @@ def train(
         raise several
     given = [path for path in (scene, initial) if isinstance(path, str | os.PathLike)]
     check_writable(as_path(output), [as_path(path) for path in given])
+    if isinstance(scene, str | os.PathLike) and needs_capture(as_path(scene)):
+        scene = captured_beside(as_path(scene), as_path(output), on_progress)
     planned = plan_scene(
         scene, choices, teacher_steps=teacher_steps, backend=backend, device=device
     )

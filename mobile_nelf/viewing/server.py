@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import json
 import socket
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,12 +18,14 @@ import numpy as np
 from PIL import Image
 
 from mobile_nelf.errors import InputError
-from mobile_nelf.viewing.shown import INDEX, Shown
+from mobile_nelf.viewing.certificate import own_certificate
+from mobile_nelf.viewing.shown import INDEX, NotReadyError, Shown
 
 __all__ = ["Server"]
 
 #: Where the page asks for what it cannot compute; see web_viewer/src/remote.js.
 FRAME = "frame.jpg"
+STATUS = "status.json"
 
 #: Longest side of a frame that a request may ask for.
 MAX_SIDE = 2048
@@ -44,33 +48,52 @@ class Server:
     Attributes:
         url: where a browser on this machine finds the page.
         lan_url: where one on the same network does; empty if only this machine is served.
+        fingerprint: SHA-256 of the certificate, as browsers show it; empty without https.
     """
 
-    def __init__(self, shown: Shown, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, shown: Shown, host: str = "127.0.0.1", port: int = 0, *, https: bool = False
+    ) -> None:
         """Begins to listen, and answers once `serve` or `start` runs.
 
         Args:
             shown: what is served.
             host: address to listen at; 0.0.0.0 for every network of this machine.
             port: to listen at; any free one if 0.
+            https: with a certificate that this machine makes for itself, of which browsers warn.
 
         Raises:
             InputError: the address cannot be used.
+            MissingToolError: https needs a tool that is not installed.
         """
         local = _is_loopback(host)
         handler = _handler(shown, local)
         try:
-            self._server = ThreadingHTTPServer((host, port), handler)
+            self._server = _HTTPServer((host, port), handler)
         except (OSError, OverflowError) as error:
             raise InputError(
                 f"{host}:{port}: cannot be listened at ({error}); choose another port, or 0 for "
                 "any free one",
                 arguments=["port"],
             ) from error
-        self._server.daemon_threads = True
         number = self._server.server_address[1]
-        self.url = f"http://{'localhost' if host in ('0.0.0.0', '127.0.0.1') else host}:{number}/"
-        self.lan_url = "" if local else f"http://{_lan_address(host)}:{number}/"
+        own = "localhost" if host in ("0.0.0.0", "127.0.0.1") else host
+        near = "" if local else _lan_address(host)
+        self.fingerprint = ""
+        if https:
+            try:
+                context, self.fingerprint = own_certificate(list(dict.fromkeys([own, near or own])))
+            except BaseException:
+                self._server.server_close()
+                raise
+            # Shaking hands is left to the thread of each connection: one that is slow, or does not
+            # trust the certificate, keeps nobody waiting.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        scheme = "https" if https else "http"
+        self.url = f"{scheme}://{own}:{number}/"
+        self.lan_url = near and f"{scheme}://{near}:{number}/"
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Server:
@@ -98,6 +121,17 @@ class Server:
         self._server.server_close()
 
 
+class _HTTPServer(ThreadingHTTPServer):
+    """Ends with the program, and says nothing of browsers that go away."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tells of faults of this program alone."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 def _handler(shown: Shown, local: bool) -> type[BaseHTTPRequestHandler]:
     lock = threading.Lock()
 
@@ -114,6 +148,8 @@ def _handler(shown: Shown, local: bool) -> type[BaseHTTPRequestHandler]:
             path = address.path.lstrip("/") or INDEX
             if path == FRAME and shown.frame is not None:
                 self._frame(parse_qs(address.query))
+            elif path == STATUS and shown.status is not None:
+                self._answer(HTTPStatus.OK, json.dumps(shown.status()).encode(), TYPES[".json"])
             elif path in shown.files:
                 kind = TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
                 self._answer(HTTPStatus.OK, shown.files[path], kind)
@@ -131,8 +167,12 @@ def _handler(shown: Shown, local: bool) -> type[BaseHTTPRequestHandler]:
             except (KeyError, ValueError):
                 self._answer(HTTPStatus.BAD_REQUEST, b"no such frame", "text/plain")
                 return
-            with lock:  # one at a time; the model and the processor are shared
-                picture = shown.frame(pose, width, height)
+            try:
+                with lock:  # one at a time; the model and the processor are shared
+                    picture = shown.frame(pose, width, height)
+            except NotReadyError:
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"not ready", "text/plain")
+                return
             buffer = io.BytesIO()
             Image.fromarray(picture).save(buffer, "JPEG", quality=JPEG_QUALITY)
             self._answer(HTTPStatus.OK, buffer.getvalue(), "image/jpeg")

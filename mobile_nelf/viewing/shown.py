@@ -25,15 +25,19 @@ from mobile_nelf.scenes import read_scene
 from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.vocabulary import Activation, DeviceName
 
-__all__ = ["Shown", "shown_path"]
+__all__ = ["NotReadyError", "Shown", "fitted_lens", "paging_exporter", "shown_path"]
 
 #: Longest side of a teacher's picture; a student's is what its network makes.
 LIVE_SIDE = 400
 
 INDEX = "index.html"
 
-#: Renders a pose [3, 4] at columns and rows.
+#: Renders a pose [3, 4] at columns and rows; may raise `NotReadyError`.
 PoseFunction = Callable[[FloatArray, int, int], ByteImage]
+
+
+class NotReadyError(Exception):
+    """There is no picture yet; asking again may bring one."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,13 @@ class Shown:
         name: for people.
         files: by the path in their address; `index.html` is what is opened.
         frame: renders what the page cannot compute itself; None if it computes everything.
+        status: what is to be told of a light field that changes, in plain values; None for others.
     """
 
     name: str
     files: dict[str, bytes]
     frame: PoseFunction | None = None
+    status: Callable[[], dict[str, Any]] | None = None
 
 
 def shown_path(
@@ -79,7 +85,7 @@ def shown_path(
     opened = open_checkpoint(path)
     if opened.kind != "teacher":
         checkpoint = opened.checkpoint(camera=camera, trained_activation=trained_activation)
-        files = _paging_exporter().page(checkpoint, path.stem)
+        files = paging_exporter().page(checkpoint, path.stem)
         return Shown(path.stem, files)
     if scene is None:
         raise InputError(
@@ -89,14 +95,14 @@ def shown_path(
         )
     teacher = load_teacher(path, compute_device(device)).teacher
     found = read_scene(scene)
-    lens = _fitted(found.train[0].camera.intrinsics)
+    lens = fitted_lens(found.train[0].camera.intrinsics)
 
     def frame(pose: FloatArray, width: int, height: int) -> ByteImage:
         return to_uint8(teacher.render(Camera(pose, lens.resized(width, height))).on_white())
 
     poster = frame(found.orbit.sweep(1)[0], lens.width, lens.height)
     live = LiveView(path.stem, lens, found.orbit, np.asarray(poster))
-    return Shown(path.stem, _paging_exporter().live_page(live), frame)
+    return Shown(path.stem, paging_exporter().live_page(live), frame)
 
 
 def _bundle(path: Path) -> Shown:
@@ -112,13 +118,13 @@ def _bundle(path: Path) -> Shown:
     return Shown(contents.manifest.name, files)
 
 
-def _fitted(lens: Intrinsics) -> Intrinsics:
+def fitted_lens(lens: Intrinsics) -> Intrinsics:
     """The same view on a grid of `LIVE_SIDE` at most."""
     share = min(1.0, LIVE_SIDE / max(lens.width, lens.height))
     return lens.resized(max(round(lens.width * share), 1), max(round(lens.height * share), 1))
 
 
-def _paging_exporter() -> Exporter[Any]:
+def paging_exporter() -> Exporter[Any]:
     """The first exporter whose target is a page.
 
     Raises:

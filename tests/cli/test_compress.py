@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
-from mobile_nelf.compression.layers import folded
-from mobile_nelf.compression.widths import parameters
+from mobile_nelf.pruning.layers import folded
+from mobile_nelf.pruning.widths import parameters
 from tests.helpers.cli import fits, read_json
 from tests.helpers.students import random_checkpoint
 

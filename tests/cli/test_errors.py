@@ -223,6 +223,10 @@ def test_options_of_a_student_that_contradict_each_other(mnelf, clean, scene, st
     refused(mnelf(*line, "--train-only", "tail"), "needs a student to start from", "(--initial)")
     refused(mnelf(*line, "--views", scene), "blob: is not a pseudo set")
     refused(mnelf(*line, "--learning-rate", "0"), "--learning-rate")
+    refused(mnelf(*line, "--prune-to", "50"), "from 0.15 to below 1, found 50", "(--prune-to)")
+    refused(
+        mnelf(*line, "--initial", student, "--prune-to", "0.5"), "without BatchNorm", "(--prune-to)"
+    )
     refused(mnelf(*line, "--initial", student, "--alpha"), "has no opacity", "(--initial, --alpha)")
 
 

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import signal
+import threading
 import time
+import urllib.request
+import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from mobile_nelf import viewing
 from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.cli import _progress_lines, cli
 from mobile_nelf.cli._progress import RunReport
 from mobile_nelf.evaluation import PROTOCOL
 from mobile_nelf.plain import from_dict
+from mobile_nelf.pruning.widths import parameters
 from mobile_nelf.runs import config_path
+from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training import presets
 from mobile_nelf.training.student.make import StudentPlan
+from mobile_nelf.viewing import TrainingView
 from tests.helpers.cli import PROGRESS_LINE, fits, read_json, said
 from tests.helpers.sphere import (
     PRESET,
@@ -127,6 +136,36 @@ def test_train_says_what_it_does_and_what_came_of_it(unbroken):
     assert json.loads(config_path(teacher).read_text())["steps"] == 5
 
 
+def test_train_is_watched_without_a_change_to_its_result(
+    unbroken, ball, tiny, mnelf, tmp_path, monkeypatch
+):
+    asked = threading.Event()
+    pictures: list[bytes] = []
+    whole = TrainingView._frame
+
+    def frame(self, *arguments):
+        asked.set()
+        return whole(self, *arguments)
+
+    def ask(url):
+        address = f"{url}frame.jpg?width=12&height=12&pose=1,0,0,0,0,1,0,0,0,0,1,4"
+        with urllib.request.urlopen(address) as answer:
+            pictures.append(answer.read())
+
+    def browse(url):
+        threading.Thread(target=ask, args=(url,)).start()
+        asked.wait()
+
+    monkeypatch.setattr(TrainingView, "_frame", frame)
+    monkeypatch.setattr(viewing.training, "PATIENCE", 600.0)
+    monkeypatch.setattr(webbrowser, "open", browse)
+    result = mnelf("train", ball, "-o", "ball.pt", *tiny, "--view")
+    assert result.exit_code == 0, result.stderr
+    assert "watch it at http://localhost:" in result.stderr
+    assert Image.open(io.BytesIO(pictures[0])).size == (12, 12)
+    assert_same_weights(load_checkpoint(tmp_path / "ball.pt"), load_checkpoint(unbroken))
+
+
 def test_train_goes_on_after_a_kill_in_each_phase(unbroken, ball, tmp_path):
     """One run that dies again and again, and ends with the weights of one that never did."""
     line = ("train", str(ball), "-o", "ball.pt")
@@ -225,6 +264,24 @@ def test_a_student_learns_from_views_on_disk(mnelf, ball, tmp_path, tiny, unbrok
         if not torch.equal(value, first.weights[name].half().float())
     }
     assert changed == {"tail"}
+
+
+def test_a_student_that_is_pruned_while_it_trains(mnelf, ball, tmp_path, tiny, monkeypatch):
+    preset = replace(PRESET, batchnorm=False, width=16)
+    monkeypatch.setattr(presets, "PRESETS", {"tiny": preset})
+    line = ("student", ball, "-o", "a.pt", "--prune-to", "0.5", *tiny)
+    result = mnelf(*line)
+    assert result.exit_code == 0, result.output
+    assert "student: 10 steps, then cut to 50% of its parameters" in said(result.stderr)
+    written = load_checkpoint(tmp_path / "a.pt")
+    assert f"{parameters(written.student):,} parameters, widths" in fits(result)
+    report = read_json(mnelf(*line, "--force", "--json"))
+    assert report["prune_to"] == 0.5
+    assert from_dict(StudentConfig, report["student"]) == written.student
+    part = ("--prune-to", "0.5", "--initial", "a.pt", "--train-only", "tail")
+    refused = mnelf("student", ball, "-o", "b.pt", *part, *tiny)
+    assert refused.exit_code == 2
+    assert "leave out train_only (--prune-to, --train-only)" in refused.stderr
 
 
 def test_a_student_of_photos_alone(mnelf, ball, tmp_path, tiny):

@@ -6,10 +6,10 @@ import pytest
 
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import read_manifest
-from mobile_nelf.compression.widths import macs, parameters
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import LAYOUTS
 from mobile_nelf.export.exporter import exporter_targets
+from mobile_nelf.pruning.widths import macs, parameters
 from mobile_nelf_exporters.onnx.build import build_onnx
 from tests.helpers.students import random_checkpoint
 

@@ -13,7 +13,18 @@ from PIL import ExifTags, Image
 
 from mobile_nelf.cameras import Camera, Intrinsics, look_at
 
-__all__ = ["FOCAL_35MM", "LENS", "box_mask", "exif", "photo", "right_poses", "ring", "save_turned"]
+__all__ = [
+    "FOCAL_35MM",
+    "LENS",
+    "LOWER",
+    "UPPER",
+    "box_mask",
+    "exif",
+    "photo",
+    "right_poses",
+    "ring",
+    "save_turned",
+]
 
 LENS = Intrinsics.centred(320, 240, 288.0)
 #: What EXIF of a picture with this focal length says.

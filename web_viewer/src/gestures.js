@@ -20,7 +20,7 @@ const KEY_STEP = 6;
 /**
  * @typedef {object} Gestures
  * @property {() => void} reset
- * @property {(on: boolean) => void} turn turns the object until somebody touches it
+ * @property {(on: boolean) => void} turn turns the object until somebody touches it, or stops it, a flick included
  * @property {() => boolean} turning
  */
 
@@ -194,6 +194,7 @@ export function listen(stage, viewer, onTouch) {
   return {
     reset,
     turn(on) {
+      speed = { azimuth: 0, elevation: 0 };
       turning = on && !calm.matches;
       if (turning) animate();
     },

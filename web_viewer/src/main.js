@@ -7,6 +7,8 @@ import { listen } from "./gestures.js";
 import { offer, part, say, showBench, showCheck, showFacts } from "./panel.js";
 import { serveFrames } from "./verify.js";
 import { createRemote } from "./remote.js";
+import { keepShown } from "./stage.js";
+import { followTraining } from "./training.js";
 import { createViewer } from "./viewer.js";
 import { decodeBase64, fetchBytes, splitWeights } from "./weights.js";
 
@@ -56,34 +58,23 @@ async function main() {
   };
   const viewer = createViewer(scene);
   const wanted = options.get("engine") ?? "";
-  let names = ENGINE_NAMES.includes(wanted) ? [wanted] : ENGINE_NAMES;
+  const names = ENGINE_NAMES.includes(wanted) ? [wanted] : ENGINE_NAMES;
   const start = { engineMs: 0, firstFrameMs: 0 };
-  let losses = 0;
 
   function openServer() {
     const canvas = newCanvas();
     return { engine: createRemote(scene, canvas), canvas, passedOver: [] };
   }
 
-  async function openBest() {
+  async function open(/** @type {string[]} */ names) {
     const opening = performance.now();
-    const { engine, canvas, passedOver } = weights ? await openEngine(scene, weights, names, newCanvas) : openServer();
+    const found = weights ? await openEngine(scene, weights, names, newCanvas) : openServer();
     start.engineMs = performance.now() - opening;
-    for (const reason of passedOver) console.info(`mnelf: ${reason}`);
-    engine.onLost = (reason) => {
-      // A wrong promise of a driver would end in a circle: once more, then the next engine.
-      console.warn(`mnelf: ${engine.name}: ${reason}`);
-      engine.onLost = () => {};
-      losses++;
-      if (losses > 1 && names.length > 1) names = names.slice(1);
-      if (losses > 4) fail(new Error(reason));
-      else openBest().catch(fail);
-    };
-    viewer.use(engine, canvas);
-    viewer.setView({});
-    await viewer.settled();
-    // An engine that was lost meanwhile has a successor.
-    if (viewer.engine() !== engine) return;
+    return found;
+  }
+
+  /** @param {Engine} engine @param {HTMLCanvasElement} canvas */
+  function onShown(engine, canvas) {
     for (const old of stage.querySelectorAll("canvas")) old.remove();
     stage.append(canvas);
     document.documentElement.classList.add("ready");
@@ -107,7 +98,8 @@ async function main() {
     });
   }
 
-  await openBest();
+  if (scene.changes) followTraining(viewer);
+  await keepShown(viewer, names, { open, onShown, onFail: fail });
   start.firstFrameMs = performance.now() - begun;
   if (!document.documentElement.classList.contains("failed")) say("");
 
@@ -183,7 +175,8 @@ async function main() {
   part("bench").addEventListener("click", bench);
 
   addEventListener("message", (event) => {
-    if (event.source !== parent || parent === window || !event.data || typeof event.data.mnelf !== "object") return;
+    if (event.source !== parent || parent === window || !event.data?.mnelf) return;
+    // Of a number or a text, all of these are undefined.
     const { azimuth, elevation, radius, zoom, reset, turn: turned } = event.data.mnelf;
     const numbers = Object.entries({ azimuth, elevation, radius, zoom }).filter(([, value]) => Number.isFinite(value));
     if (reset) gestures.reset();

@@ -1,5 +1,7 @@
 // Pictures that the process rendered which serves this page, such as those of a teacher.
 
+const NOT_READY = 503;
+
 /** @param {Scene} scene @param {HTMLCanvasElement} canvas @returns {Engine} */
 export function createRemote(scene, canvas) {
   const draw = canvas.getContext("2d");
@@ -10,8 +12,12 @@ export function createRemote(scene, canvas) {
   /** @param {number[]} pose */
   async function fetchFrame(pose) {
     const [width, height] = engine.grid;
-    const response = await fetch(`frame.jpg?width=${width}&height=${height}&pose=${pose.join()}`).catch(() => null);
-    if (!response || !response.ok) throw new Error("mnelf view no longer answers; start it again");
+    const address = `frame.jpg?width=${width}&height=${height}&pose=${pose.join()}`;
+    const ask = () => fetch(address).catch(() => null);
+    let response = await ask();
+    // A training that does something else than steps has no picture yet.
+    while (response?.status === NOT_READY) response = await ask();
+    if (!response?.ok) throw new Error(scene.changes ? "the training has ended" : "mnelf view no longer answers; start it again");
     const picture = await createImageBitmap(await response.blob());
     [canvas.width, canvas.height] = [picture.width, picture.height];
     draw?.drawImage(picture, 0, 0);

@@ -59,6 +59,8 @@ interface Scene {
   schema: number;
   /** Whether the server renders; there is no network then, and of the rest what the view needs. */
   live: boolean;
+  /** Whether what the server renders becomes another meanwhile, as in training. */
+  changes: boolean;
   name: string;
   version: string;
   weights_sha256: string;

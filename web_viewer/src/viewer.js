@@ -26,8 +26,10 @@ const SHIFT = 1.5;
  * @property {(engine: Engine, canvas: HTMLCanvasElement) => void} use
  * @property {() => Engine} engine
  * @property {(view: Partial<View>) => void} setView
+ * @property {() => void} refresh draws the same view again
  * @property {() => Promise<void>} settled resolves when the picture is that of the view, with all rays
  * @property {(listener: () => void) => void} onFrame
+ * @property {() => void} close gives back what the engine holds; nothing is drawn any more
  */
 
 /** @param {Scene} scene @returns {Viewer} */
@@ -46,6 +48,7 @@ export function createViewer(scene) {
   let coarseness = 1;
   let lastMove = 0;
   let requested = 0;
+  let closed = false;
 
   function request() {
     if (!requested) requested = requestAnimationFrame(tick);
@@ -59,7 +62,7 @@ export function createViewer(scene) {
 
   async function tick() {
     requested = 0;
-    if (busy || viewer.paused || !engine || !canvas || document.hidden) return;
+    if (busy || closed || viewer.paused || !engine || !canvas || document.hidden) return;
     const resting = performance.now() - lastMove > REST_MS;
     if (!dirty && !(coarse && resting)) {
       if (coarse) request();
@@ -120,6 +123,10 @@ export function createViewer(scene) {
     frames: 0,
     paused: false,
     use(nextEngine, nextCanvas) {
+      if (closed) {
+        nextEngine.dispose();
+        return;
+      }
       engine = nextEngine;
       canvas = nextCanvas;
       dirty = true;
@@ -136,6 +143,10 @@ export function createViewer(scene) {
       dirty = true;
       request();
     },
+    refresh() {
+      dirty = true;
+      request();
+    },
     settled() {
       return new Promise((resolve) => {
         waiting.push(resolve);
@@ -144,6 +155,13 @@ export function createViewer(scene) {
     },
     onFrame(listener) {
       listeners.push(listener);
+    },
+    close() {
+      closed = true;
+      document.removeEventListener("visibilitychange", request);
+      if (!engine) return;
+      engine.onLost = () => {};
+      engine.dispose();
     },
   };
   return viewer;

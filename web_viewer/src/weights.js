@@ -29,7 +29,7 @@ export async function decodeBase64(text, onProgress) {
 export async function fetchBytes(url, onProgress) {
   const response = await fetch(url).catch(() => null);
   if (!response || !response.ok || !response.body) {
-    throw new Error(`${url} cannot be loaded; this page needs a web server, and the file beside it`);
+    throw new Error(`${url} cannot be loaded; it needs a web server, and the file there`);
   }
   const all = Number(response.headers.get("content-length")) || 0;
   const reader = response.body.getReader();

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mobile_nelf.deploy.contract import Contract, parse_contract
+from mobile_nelf.deploy.eight_bits import INT8
 from mobile_nelf.errors import BundleError
 from mobile_nelf.students import build_student
 from mobile_nelf.vocabulary import ActivationForm, Experience, LayoutName, WeightForm
@@ -47,6 +48,7 @@ UNPACKING: dict[WeightForm, tuple[str, ...]] = {
     "palette4": ("constexpr_lut_to_dense",),
     "palette-mixed": ("constexpr_lut_to_dense",),
     "sparse50": ("constexpr_sparse_to_dense",),
+    INT8: ("constexpr_affine_dequantize", "constexpr_blockwise_shift_scale"),
 }
 
 
@@ -69,10 +71,13 @@ def weight_form(package: Package) -> WeightForm:
     """
     stated = package.metadata.get(WEIGHTS_KEY)
     unpacking = sorted({op.type for op in package.program.operations if op.is_constexpr})
+    computing = "quantize" in operation_counts(package)
     for form, kinds in UNPACKING.items():
         # One way of unpacking, and that of the form.
         if form == stated and len(unpacking) == min(len(kinds), 1) and {*unpacking} <= {*kinds}:
-            return form
+            if computing == (form == INT8):
+                return form
+            unpacking.append("computes in 8 bits" if computing else "computes in fp16 alone")
     raise BundleError(
         f"{package.name}: says that its weights are {stated!r}, but unpacks them with "
         f"{', '.join(unpacking) or 'nothing'}"

@@ -26,7 +26,7 @@ CHANNEL_STEP = 192
 FLOOR_MS = 0.23
 
 #: Operators that the compiler joins to the conv before them.
-JOINED = ("relu", "gelu", "sigmoid", "tanh", "add")
+JOINED = ("relu", "gelu", "sigmoid", "tanh", "add", "quantize", "dequantize")
 
 GUIDE = "ANE guide (S. Bryngelson, 2026), sections 9, 13 and 18: one author's measurements on an M1"
 SCALING = "the others from the M1 by Apple's stated operations a second (8-bit figures halved)"

@@ -13,6 +13,7 @@ from mobile_nelf._version import __version__
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
+from mobile_nelf.deploy.eight_bits import INT8, UNPROVED
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import Layout, find_layout
 from mobile_nelf.deploy.tolerances import (
@@ -29,6 +30,7 @@ from mobile_nelf.export.tables import Table
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.vocabulary import BorderType, Experience, WeightForm
+from mobile_nelf_exporters.coreml.activations import MIN_IOS, activations_in_8_bits
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     HarnessModel,
@@ -144,11 +146,16 @@ class CoremlExporter(Exporter[Options]):
                 form = deploy_form(rounded, layout, activation, expand=False)
                 converted[id(rounded)] = convert(form, contract, ios)
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
-            model = compress(converted[id(rounded)], stored)
+            model = converted[id(rounded)]
+            if stored == INT8:
+                model = activations_in_8_bits(model, rounded, contract)
+            else:
+                model = compress(model, stored)
             files |= package_files(model, package, contract, stored, experience)
         packages = _read_packages(files)
         files["README.md"] = _readme(name, contract, ios, packages, experience)
-        return Exported(contract, files, reason, NOT_MEASURED, opinions=opinions)
+        not_measured = (*NOT_MEASURED, UNPROVED) if INT8 in weights else NOT_MEASURED
+        return Exported(contract, files, reason, not_measured, opinions=opinions)
 
     def companions(
         self, files: dict[str, bytes], contract: Contract, name: str
@@ -264,6 +271,11 @@ def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None
         raise InputError(
             f"iOS {ios} is not a target; expected {', '.join(map(str, IOS_VERSIONS))}",
             arguments=["ios"],
+        )
+    if INT8 in weights and ios < MIN_IOS:
+        raise InputError(
+            f"weights {INT8} needs iOS {MIN_IOS}, whose Core ML is the first with such activations",
+            arguments=["ios", "weights"],
         )
     if len(set(weights)) < len(weights):
         raise InputError(

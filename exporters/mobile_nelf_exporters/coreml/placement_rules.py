@@ -18,6 +18,8 @@ GUIDE = "ANE guide, section 17 (2026), measured on an M1"
 #: Operators by chip generation, from the same author's ANEForge; chips from A13 to A17.
 CATALOGUE = "ANEForge operator catalogue (2026)"
 GENERAL = "general knowledge, to confirm on a device"
+#: The section on quantization of weights and activations.
+EIGHT_BITS = "coremltools guide, W8A8 on an A17 Pro"
 
 LimitRule = Literal[
     "never",  # it does not run there
@@ -105,6 +107,7 @@ _RULES = (
     PlacementRule("conv", f"{GUIDE}; {CATALOGUE}", (_KERNEL,)),
     PlacementRule("conv_transpose", f"{GUIDE}; {CATALOGUE}", (_KERNEL, _STRIDE)),
     PlacementRule("cos", CATALOGUE, (_TRIGONOMETRY,)),
+    PlacementRule("dequantize", EIGHT_BITS),
     PlacementRule(
         "gelu",
         CATALOGUE,
@@ -113,6 +116,12 @@ _RULES = (
         "suffers",
     ),
     PlacementRule("mul", f"{CATALOGUE}; a row against a column as in {GUIDE}, row Broadcast"),
+    PlacementRule(
+        "quantize",
+        EIGHT_BITS,
+        note="8 bits are said to be faster from the A17 Pro and the M4 on, and to be slower on a "
+        "CPU or GPU (coremltools guide); no device of ours has run them",
+    ),
     PlacementRule("relu", CATALOGUE),
     PlacementRule("sigmoid", CATALOGUE),
     PlacementRule("sin", CATALOGUE, (_TRIGONOMETRY,)),

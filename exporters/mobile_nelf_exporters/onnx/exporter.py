@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation
 from mobile_nelf.deploy.cost import model_cost
+from mobile_nelf.deploy.eight_bits import INT8, UNPROVED
 from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.tolerances import COMPRESSED_MIN_PSNR_DB
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
@@ -23,7 +25,7 @@ from mobile_nelf_exporters.onnx.contradictions import (
 )
 from mobile_nelf_exporters.onnx.options import Options
 from mobile_nelf_exporters.onnx.outside import load_outside
-from mobile_nelf_exporters.onnx.quantize import INT8, is_quantized, quantized
+from mobile_nelf_exporters.onnx.quantize import is_quantized, quantized
 from mobile_nelf_exporters.onnx.runtime import (
     frame_function,
     load_problems,
@@ -39,10 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["OnnxExporter"]
 
 MODEL = "model.onnx"
-
-#: Of each frame of a model that computes in 8 bits: tells a broken layer from rounding. What 8 bits
-#: cost is judged by test views.
-QUANTIZED_MIN_PSNR_DB = 35.0
 
 
 class OnnxExporter(Exporter[Options]):
@@ -66,7 +64,7 @@ class OnnxExporter(Exporter[Options]):
         not_measured = ["latency on a device"]
         if options.quantize:
             model = quantized(model, checkpoint, contract)
-            not_measured.append("whether 8 bits are faster or even right on a device")
+            not_measured.append(UNPROVED)
         files = {
             MODEL: model.SerializeToString(deterministic=True),
             "README.md": render_readme("README.onnx.md.j2", name, contract),
@@ -107,7 +105,7 @@ class OnnxExporter(Exporter[Options]):
             raise BundleError(f"{MODEL}: carries another contract than the manifest")
         demanded, name = contract.min_psnr_db, "ONNX Runtime"
         if is_quantized(model):
-            demanded, name = min(demanded, QUANTIZED_MIN_PSNR_DB), "ONNX Runtime, 8 bits"
+            demanded, name = min(demanded, COMPRESSED_MIN_PSNR_DB[INT8]), "ONNX Runtime, 8 bits"
         return (Runtime(name, MODEL, "", frame_function(model, contract, MODEL), demanded),)
 
 

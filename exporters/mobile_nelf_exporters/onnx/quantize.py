@@ -1,9 +1,7 @@
 """8 bits for weights and activations of an ONNX file, calibrated on the student's own orbit.
 
 Weights get a scale for each output channel, activations one for each tensor (QDQ, unsigned, which
-does not saturate on processors without VNNI). The head stays float, and so does the last stage with
-blocks and what comes after it: they read the sharpest and write the finest numbers, and cost most
-of what 8 bits lose.
+does not saturate on processors without VNNI).
 """
 
 from __future__ import annotations
@@ -15,31 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.calibration import random_pose
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.errors import DeployError
+from mobile_nelf.deploy.eight_bits import Kind, calibration_uploads, eight_bit_span
 from mobile_nelf.extras import import_extra
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-__all__ = ["INT8", "is_quantized", "quantized"]
-
-#: What a model with 8-bit activations says of its weights.
-INT8 = "int8-activations"
-
-#: Poses that ranges are taken from.
-POSES = 12
+__all__ = ["is_quantized", "quantized"]
 
 #: The first version of the operators that has a scale for each channel.
 OPSET = 13
 
 #: Operators that compute in 8 bits; all others read and write float.
-OPERATORS = ("Conv", "ConvTranspose", "Add")
+OPERATORS: dict[str, Kind] = {"Conv": "conv", "ConvTranspose": "enlarging", "Add": "other"}
 
 
 def is_quantized(model: ModelProto) -> bool:
@@ -67,24 +55,10 @@ def quantized(model: ModelProto, checkpoint: Checkpoint, contract: Contract) -> 
     for number, node in enumerate(newer.graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
     chosen = _between(list(newer.graph.node), newer, checkpoint)
-    if not chosen:
-        raise DeployError(
-            "8 bits compute what lies between the head and the last stage of a student, and here "
-            "nothing does; leave out quantize",
-            arguments=["quantize"],
-        )
-    layout = find_layout(contract.layout)
-    rng = np.random.default_rng(0)
-
-    def feeds() -> Iterator[dict[str, Any]]:
-        for _ in range(POSES):
-            camera = checkpoint.ray_camera(random_pose(checkpoint.orbit, rng))
-            host = layout.host(camera, checkpoint.student.encoder)
-            yield {name: np.asarray(array, np.float32) for name, array in host.items()}
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
-            self._feeds = feeds()
+            self._feeds = calibration_uploads(checkpoint, contract)
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._feeds, None)
@@ -125,19 +99,14 @@ def _is_worth_reading(record: logging.LogRecord) -> bool:
 
 
 def _between(nodes: list[NodeProto], model: ModelProto, checkpoint: Checkpoint) -> list[str]:
-    """Names of what runs after the head and before the last stage, or the colours without one."""
+    """Names of what computes in 8 bits."""
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    weights = [shapes.get(node.input[1], ()) if len(node.input) > 1 else () for node in nodes]
-    channels = checkpoint.student.encoder.channels
-    # Only the head reads the whole encoding.
-    head = next(
-        index
-        for index, (node, shape) in enumerate(zip(nodes, weights, strict=True))
-        if node.op_type == "Conv" and len(shape) == 4 and shape[1] == channels
-    )
-    enlarging = [index for index, node in enumerate(nodes) if node.op_type == "ConvTranspose"]
-    convs = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
-    # Where the colours are enlarged themselves, the stage before them is the last one with blocks.
-    stages = 2 if checkpoint.student.direct_output else 1
-    end = enlarging[-stages] if len(enlarging) >= stages else convs[-1]
-    return [node.name for node in nodes[head + 1 : end] if node.op_type in OPERATORS]
+    seen: list[tuple[Kind, tuple[int, ...]]] = [
+        (
+            OPERATORS.get(node.op_type, "other"),
+            shapes.get(node.input[1], ()) if len(node.input) > 1 else (),
+        )
+        for node in nodes
+    ]
+    span = eight_bit_span(seen, checkpoint.student)
+    return [nodes[place].name for place in span if nodes[place].op_type in OPERATORS]

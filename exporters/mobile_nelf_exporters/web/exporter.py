@@ -24,7 +24,7 @@ from mobile_nelf_exporters.templates import render_readme
 from mobile_nelf_exporters.web.browser import browser_path, can_contain
 from mobile_nelf_exporters.web.options import Options
 from mobile_nelf_exporters.web.packing import pack_network
-from mobile_nelf_exporters.web.page import PAGE, WEIGHTS, Page, read_page, render_page
+from mobile_nelf_exporters.web.page import ELEMENT, PAGE, WEIGHTS, Page, read_page, render_page
 from mobile_nelf_exporters.web.program import trace_network
 from mobile_nelf_exporters.web.runtime import PageSession, layers_function
 from mobile_nelf_exporters.web.scene import live_scene_data, poster_uri, scene_data
@@ -87,7 +87,7 @@ class WebExporter(Exporter[Options]):
             name,
             contract,
             gflop=gflop,
-            size=sum(map(len, files.values())),
+            size=len(files[PAGE]) + len(files.get(WEIGHTS, b"")),
             inside=WEIGHTS not in files,
             precision=packed.program.precision,
         )
@@ -130,7 +130,7 @@ class WebExporter(Exporter[Options]):
         page = read_page(files)
         if _contract(page) != contract:
             raise BundleError(f"{PAGE}: carries another contract than the manifest")
-        shipped = {name: files[name] for name in (PAGE, WEIGHTS) if name in files}
+        shipped = {name: files[name] for name in (PAGE, WEIGHTS, ELEMENT) if name in files}
         foreign = render_page(page) != shipped
         student = contract.student
         macs = _cost(page.program, student.ray_width * student.ray_height).macs

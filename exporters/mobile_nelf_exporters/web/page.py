@@ -14,15 +14,18 @@ from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.parsing import parse_json
 from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.templates import template_environment
-from mobile_nelf_exporters.web.script import page_script, page_style
+from mobile_nelf_exporters.web.script import element_module, page_script, page_style
 from mobile_nelf_exporters.web.steps import Program
 
-__all__ = ["PAGE", "WEIGHTS", "Page", "read_page", "render_page"]
+__all__ = ["ELEMENT", "PAGE", "WEIGHTS", "Page", "read_page", "render_page"]
 
 PAGE = "index.html"
 
 #: Weights beside the page, where they are too large for it.
 WEIGHTS = "weights.bin"
+
+#: The custom element and `create`, for pages of others.
+ELEMENT = "mnelf-view.js"
 
 #: Bytes of weights up to which they are inside the page, whose text makes them a third longer and
 #: is decoded before the first picture.
@@ -82,6 +85,7 @@ def render_page(page: Page) -> dict[str, bytes]:
         .render(
             policy="; ".join(f"{name} {value}" for name, value in policy.items()),
             theme=_theme(page.scene),
+            changes=page.scene.get("changes", False),
             name=html.escape(page.scene["name"]),
             version=html.escape(page.scene["version"]),
             style=style,
@@ -93,6 +97,8 @@ def render_page(page: Page) -> dict[str, bytes]:
         )
     )
     files = {PAGE: text.encode()}
+    if not page.scene["live"]:
+        files[ELEMENT] = element_module().encode()
     if not inside:
         files[WEIGHTS] = page.weights
     return files

@@ -23,7 +23,7 @@ from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.plain import to_dict
 from mobile_nelf_exporters.web.browser import Browser
 from mobile_nelf_exporters.web.packing import unpack_weights
-from mobile_nelf_exporters.web.page import PAGE, Page
+from mobile_nelf_exporters.web.page import PAGE, WEIGHTS, Page
 from mobile_nelf_exporters.web.steps import VECTOR, Program, Step
 
 __all__ = ["PageSession", "layers_function"]
@@ -81,7 +81,7 @@ class PageSession:
             for name, content in self._files.items():
                 (Path(folder.name) / name).write_bytes(content)
             # Pages with weights beside them ask for those, which a browser denies to a file.
-            flags = ("--allow-file-access-from-files",) if len(self._files) > 1 else ()
+            flags = ("--allow-file-access-from-files",) if WEIGHTS in self._files else ()
             self._browser = Browser(flags)
             weakref.finalize(self, _close, self._browser, folder)
             self._browser.open((Path(folder.name) / PAGE).as_uri() + "?verify")

@@ -23,7 +23,7 @@ from mobile_nelf_exporters.web.packing import Packed
 __all__ = ["live_scene_data", "poster_uri", "scene_data"]
 
 #: Raised when a script of an older page would misread a newer scene.
-SCHEMA = 1
+SCHEMA = 2
 
 #: Pixels of each reference frame that a page compares itself with, in 16 bits, which stand for
 #: 107 dB. With 1,024 of them the PSNR of a frame is told to about 0.3 dB.
@@ -56,6 +56,7 @@ def scene_data(
     return {
         "schema": SCHEMA,
         "live": False,
+        "changes": False,
         "name": name,
         "version": f"mnelf {__version__}",
         "weights_sha256": contract.weights_sha256,
@@ -85,6 +86,7 @@ def live_scene_data(live: LiveView) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "live": True,
+        "changes": live.changes,
         "name": live.name,
         "version": f"mnelf {__version__}",
         "grid": [lens.width, lens.height],

@@ -1,4 +1,4 @@
-"""The modules of `web_viewer/` as one classic script, since modules do not load from a file."""
+"""The modules of `web_viewer/` as one script: from a file, modules do not load."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from mobile_nelf.assets import asset_dir
 
-__all__ = ["MAIN", "join_modules", "page_script", "page_style"]
+__all__ = ["element_module", "join_modules", "page_script", "page_style"]
 
+#: What runs in a page, and what pages of others import.
 MAIN = "main.js"
+ELEMENT = "element.js"
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:async )?(?:function|const) (\w+)", re.MULTILINE)
@@ -22,6 +24,12 @@ _COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/[ \t]*)\n", re.MULTILINE |
 def page_script() -> str:
     """Returns the script of every page that this version writes."""
     return join_modules(asset_dir("web_viewer") / "src", MAIN)
+
+
+def element_module() -> str:
+    """Returns the module with which other pages show a light field."""
+    script = join_modules(asset_dir("web_viewer") / "src", ELEMENT)
+    return f"{script}export const {{ create }} = {_variable(ELEMENT)};\n"
 
 
 def page_style() -> str:

@@ -23,6 +23,7 @@ __all__ = ["command", "print_findings"]
     epilog=examples(
         "mnelf capture photos -o mug",
         "mnelf capture walk.mov -o mug --frames 150",
+        "mnelf capture photos -o mug --turntable --background empty.jpg",
         "mnelf train mug -o mug.pt",
     ),
 )
@@ -41,6 +42,21 @@ __all__ = ["command", "print_findings"]
     default=120,
     show_default=True,
     help="Frames to choose from videos, sharp ones at steps of equal motion.",
+)
+@click.option(
+    "--masks",
+    type=path_type,
+    help="Folder of masks of any tool, called like the photos (IMG_1.png), white for the object.",
+)
+@click.option(
+    "--turntable",
+    is_flag=True,
+    help="Say that the object turned before a still camera; what moves becomes the mask.",
+)
+@click.option(
+    "--background",
+    type=path_type,
+    help="Photo of the turntable without the object, for better masks.",
 )
 @click.option(
     "--threads",
@@ -90,6 +106,7 @@ def print_captured(captured: Captured) -> None:
             "image": f"{width}×{height}",
             "points": f"{captured.points:,}, {captured.reprojection:.2f} pixels off on average",
             "time": f"{captured.seconds:.0f} s",
+            "look at": str(captured.path / "capture.html"),
             "next": command_line("train {} -o {}", captured.path, f"{captured.path.name}.pt")
             if captured.passed
             else "",

@@ -9,7 +9,13 @@ import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json
-from mobile_nelf.cli._progress import run_report, student_data, student_fields, student_stages
+from mobile_nelf.cli._progress import (
+    run_report,
+    student_data,
+    student_fields,
+    student_stages,
+    watched,
+)
 from mobile_nelf.cli._training import backend_option, student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
 
@@ -26,7 +32,9 @@ __all__ = ["command"]
     "train",
     epilog=examples(
         "mnelf train examples/mic -o mic.pt",
+        "mnelf train photos -o mug.pt                  photos of a phone, captured first",
         "mnelf train lego -o lego.pt --preset base --half",
+        "mnelf train lego -o lego.pt --view",
         "torchrun --nproc-per-node 4 --no-python mnelf train lego -o lego.pt --preset base",
     ),
 )
@@ -39,6 +47,7 @@ __all__ = ["command"]
 )
 @backend_option
 @student_options
+@click.option("--view", is_flag=True, help="Show the training in the browser while it runs.")
 @force_option
 @common_options
 def command(
@@ -47,6 +56,7 @@ def command(
     teacher_steps: int | None,
     backend: Any,
     device: Any,
+    view: bool,
     force: bool,
     as_json: bool,
     **chosen: Any,
@@ -54,17 +64,27 @@ def command(
     """Train a teacher and a student from photos.
 
     Trains a teacher, then the student on views that the teacher renders meanwhile, then the student
-    on the photos, and judges it on the test views. An interrupted run resumes when
-    the command is repeated. Under torchrun all processes train the student.
+    on the photos, and judges it on the test views. Of photos without cameras, or of a video, a
+    scene is captured first, see `mnelf capture`. An interrupted run resumes when
+    the command is repeated. Under torchrun all processes train the student. With --view a page
+    shows the network as it is and its PSNR; the pictures take part of the training's time.
     """
+    from mobile_nelf.capturing.beside import captured_beside, needs_capture, scene_folder
     from mobile_nelf.runs import check_writable
     from mobile_nelf.training.pipeline import train_scene
     from mobile_nelf.training.plan import StudentChoices, plan_scene
 
     check_writable(output, [scene, *filter(None, [chosen["initial"]])])
+    if needs_capture(scene):
+        opening = f"{scene}: has no cameras; a scene is captured first, as {scene_folder(output)}"
+        with run_report(scene_folder(output), [opening]) as report:
+            scene = captured_beside(scene, output, report.on_progress)
     choices = StudentChoices(**chosen)
     plan = plan_scene(scene, choices, teacher_steps=teacher_steps, backend=backend, device=device)
-    with run_report(output, _opening(scene, plan), _stages(plan)) as report:
+    with (
+        run_report(output, _opening(scene, plan), _stages(plan)) as report,
+        watched(report, plan.scene, output.stem, view) as (on_step, on_fit),
+    ):
         trained = train_scene(
             plan.scene,
             plan.teacher,
@@ -73,9 +93,9 @@ def command(
             initial=plan.initial,
             device=device,
             force=force,
-            on_step=report.on_step,
+            on_step=on_step,
             on_teacher=lambda teacher, made: report.say(_teacher_text(teacher, made)),
-            on_fit=report.on_fit,
+            on_fit=on_fit,
             on_progress=report.on_progress,
         )
     if trained is not None:

@@ -27,6 +27,7 @@ __all__ = ["command"]
     epilog=examples(
         "mnelf view mic.pt",
         "mnelf view mic.pt --host 0.0.0.0",
+        "mnelf view mic.pt --host 0.0.0.0 --https",
         "mnelf view teacher.pt --scene examples/mic",
         "mnelf view mic-web",
     ),
@@ -40,6 +41,11 @@ __all__ = ["command"]
     help="Address to listen at; 0.0.0.0 lets phones on the same network open the page.",
 )
 @click.option("--port", type=int, default=0, help="Port to listen at. Default: any free one.")
+@click.option(
+    "--https",
+    is_flag=True,
+    help="Serve with a certificate made here, of which browsers warn; phones then use WebGPU.",
+)
 @click.option("--open/--no-open", "opens", default=True, help="Open the browser.")
 @click.option("--device", type=choice(DeviceName), default="auto", help="Where a teacher renders.")
 @lens_options
@@ -49,6 +55,7 @@ def command(
     scene: Path | None,
     host: str,
     port: int,
+    https: bool,
     opens: bool,
     device: DeviceName,
     camera: tuple[float, ...] | None,
@@ -70,15 +77,24 @@ def command(
         trained_activation=trained_activation,
         device=device,
     )
-    with Server(found, host, port) as server:
+    with Server(found, host, port, https=https) as server:
         if as_json:
-            print_json({"url": server.url, "lan_url": server.lan_url or None})
+            print_json(
+                {
+                    "url": server.url,
+                    "lan_url": server.lan_url or None,
+                    "fingerprint": server.fingerprint or None,
+                }
+            )
         else:
             fields = {"open": server.url}
             if server.lan_url:
-                fields["on a phone"] = (
-                    f"{server.lan_url} (WebGL2; browsers allow WebGPU to https and localhost only)"
-                )
+                fields["on a phone"] = server.lan_url
+                if not https:
+                    fields["on a phone"] += " (WebGL2; WebGPU takes --https)"
+            if server.fingerprint:
+                fields["certificate"] = f"made here; SHA-256 {server.fingerprint}"
+                fields["browser"] = "warns of it once: choose to continue"
             print_fields({**fields, "end": "Ctrl-C"})
             if server.lan_url:
                 click.echo(f"\n{qr_text(server.lan_url)}")

@@ -15,11 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mobile_nelf.cameras import Camera
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError, OutputError, TrainingError
 from mobile_nelf.evaluation import photo_psnr_db
-from mobile_nelf.plain import to_dict
+from mobile_nelf.pictures import FloatImage
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.shrink import Mark, Pruning, check_prunable, first_step, marks, pruned
+from mobile_nelf.pruning.widths import Widths
 from mobile_nelf.rendering import render_frame
 from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.students import StudentConfig
@@ -68,7 +72,8 @@ def fit_stage(
 
     Raises:
         SceneError: the views do not have the size that the student renders.
-        InputError: the state belongs to another run, or `initial` is missing or does not fit.
+        InputError: the state belongs to another run, `initial` is missing or does not fit, or the
+            student cannot be pruned.
         OutputError: the folder does not exist or cannot be written.
         TrainingError: the student collapsed to one colour, or left the finite numbers.
         MissingExtraError: the perceptual term needs a package that is not installed.
@@ -78,6 +83,8 @@ def fit_stage(
     check_size(f"views of stage {stage.name}", stage.source.size, student)
     check_loss(student, stage.config)
     _check_initial(student, stage.config, initial)
+    if stage.pruning is not None:
+        check_prunable(student, stage.pruning.keep)
     return _Fit(student, stage, run, initial).to_the_end()
 
 
@@ -122,6 +129,9 @@ class _Fit:
             "initial weights": None if initial is None else initial.weights_sha256(),
             "processes": run.ranks.world,
         }
+        if stage.pruning is not None:
+            self._key["pruning"] = to_dict(stage.pruning)
+        self._marks: tuple[Widths, list[Mark]] | None = None
         self._state_path = state_path(run.folder, stage.name)
         self._cache_path = run.folder / f"{stage.name}.views.{run.ranks.rank}"
         self._done, self._seconds = 0, 0.0
@@ -143,8 +153,14 @@ class _Fit:
         remove_cache(self._cache_path)
         checks = self._checks
         chosen = self._stage.patience is not None
+        student = self._student
+        weights = checks.weights if chosen else self._learner.averaged_weights()
+        if self._stage.pruning is not None and self._marks is not None:
+            small = pruned(self._stage.pruning.checkpoint(student, weights), self._marks[0])
+            student, weights = small.student, small.weights
         return FitResult(
-            checks.weights if chosen else self._learner.averaged_weights(),
+            student,
+            weights,
             self._done,
             views_seen(self._stage.source, self._config, self._run.ranks, self._done - 1),
             checks.best if chosen else checks.last,
@@ -174,6 +190,8 @@ class _Fit:
             self._checks.start = self._checks.last
             self._write_line(log, measured=True)
         while not self._over():
+            if self._stage.pruning is not None and self._done == first_step(config.steps):
+                self._mark(self._stage.pruning)
             statistics = self._learner.step(self._done, patches)
             self._done += 1
             if self._done < config.steps:
@@ -193,7 +211,9 @@ class _Fit:
                 self._save(log)
             if self._main:
                 self._run.on_fit(
-                    FitProgress(self._done, config.steps, psnr_of(error), self._stage.name)
+                    FitProgress(
+                        self._done, config.steps, psnr_of(error), self._stage.name, self._rendered
+                    )
                 )
 
     def _is_due(self, every: int) -> bool:
@@ -204,6 +224,16 @@ class _Fit:
         window = cache.advance(self._done, on_progress)
         rng = np.random.default_rng((self._config.seed, self._done, self._run.ranks.rank))
         return draw_patches(cache, window, self._student, self._config, rng)
+
+    def _mark(self, pruning: Pruning) -> None:
+        """The main process decides, the others take it over."""
+        found = None
+        if self._main:
+            whole = pruning.checkpoint(self._student, self._learner.averaged_weights())
+            found = marks(whole, pruning.keep)
+        self._marks = self._run.ranks.from_main(found)
+        if self._marks is not None:
+            self._learner.mark(self._marks[1])
 
     def _measure(self) -> None:
         psnr = 0.0
@@ -241,22 +271,27 @@ class _Fit:
             return
         every = self._config.sample_every * self._config.save_every
         if every and (self._done % every == 0 or self._over()):
-            network = self._learner.average
-            grid = (self._student.ray_width, self._student.ray_height)
-            camera = self._run.sample_camera.resized(*grid)
-            image = render_frame(network, self._student.encoder, camera)
-            log.sample(self._done, image[..., :3])
+            log.sample(self._done, self._rendered(self._run.sample_camera)[..., :3])
         content = {
             "step": self._done,
             "seconds": self._seconds,
             "checks": dict(vars(self._checks)),
             **self._learner.state(),
         }
+        if self._stage.pruning is not None:
+            content["marks"] = _plain_marks(self._marks)
         save_state(self._state_path, self._key, content)
+
+    def _rendered(self, camera: Camera) -> FloatImage:
+        """The averaged network's picture of a camera on any grid."""
+        grid = (self._student.ray_width, self._student.ray_height)
+        return render_frame(self._learner.average, self._student.encoder, camera.resized(*grid))
 
     def _resume(self) -> None:
         """Takes the state that the main process finds, in all processes."""
-        names = ("step", "seconds", "checks", *self._learner.state())
+        names = ["step", "seconds", "checks", *self._learner.state()]
+        if self._stage.pruning is not None:
+            names.append("marks")
         state: dict[str, Any] | None = None
         if self._main:
             state = load_state(self._state_path, self._key, names)
@@ -265,6 +300,18 @@ class _Fit:
             with taking_up(self._state_path):
                 self._learner.load(state)
                 self._checks = _Checks(**state["checks"])
+                if state.get("marks") is not None:
+                    widths, found = state["marks"]
+                    self._marks = from_dict(Widths, widths), [Mark(*mark) for mark in found]
+                    self._learner.mark(self._marks[1])
                 self._done, self._seconds = int(state["step"]), float(state["seconds"])
                 if not 0 <= self._done <= self._config.steps:
                     raise ValueError(f"step {self._done}")
+
+
+def _plain_marks(found: tuple[Widths, list[Mark]] | None) -> Any:
+    """What a state may hold of marks; `None` before there are any."""
+    if found is None:
+        return None
+    widths, marked = found
+    return to_dict(widths), [(mark.name, mark.axis, mark.projector) for mark in marked]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mobile_nelf.pruning.shrink import Mark, shrink
 from mobile_nelf.seeding import seeded
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
@@ -86,6 +88,7 @@ class Learner:
             (parameters[name], places.flatten().to(ranks.device), int(places.max()) + 1)
             for name, places in (tied or {}).items()
         ]
+        self._marked: list[tuple[nn.Parameter, Mark]] = []
         self._model: nn.Module = self.network
         if ranks.world > 1:
             self._model = DistributedDataParallel(self.network)
@@ -95,8 +98,23 @@ class Learner:
                     module.compile(fullgraph=True, dynamic=False)
         self._captured: CapturedStep | None = None
 
+    def mark(self, marks: Sequence[Mark]) -> None:
+        """Lets parts of parameters shrink after each step from now on."""
+        parameters = dict(self.network.named_parameters())
+        self._marked = [
+            (parameters[mark.name], replace(mark, projector=mark.projector.to(self._device)))
+            for mark in marks
+        ]
+
     def step(self, step: int, patches: Patches) -> Tensor:
         """Takes one optimizer step and returns `batch_statistics` of what was seen before it."""
+        statistics = self._whole_step(step, patches)
+        with torch.no_grad():
+            for parameter, mark in self._marked:
+                shrink(parameter, mark, step, self._config.steps)
+        return statistics
+
+    def _whole_step(self, step: int, patches: Patches) -> Tensor:
         self._optimizers.set_factor(schedule(step, self._config))
         patches = patches.to(self._device)
         # Processes that average gradients talk to each other, which is not captured.

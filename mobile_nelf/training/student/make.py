@@ -17,6 +17,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import PROTOCOL, Evaluation, evaluate, require_metrics
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.shrink import Pruning, check_prunable
 from mobile_nelf.runs import (
     check_run_output,
     check_writable,
@@ -45,6 +46,9 @@ TRAIN, PHOTOS = "train", "photos"
 #: Every so many photos, one is measured where no photo stage says otherwise.
 HOLD_OUT = 8
 
+#: What the checkpoint itself tells of a stage.
+KEPT_APART = ("student", "weights")
+
 
 @dataclass(frozen=True)
 class StudentPlan:
@@ -55,12 +59,14 @@ class StudentPlan:
         fit: the run on the views of a source or, without one, on the photos.
         photo_stage: the last stage on the real photos; None to leave it out.
         half: store the weights as float16; the metrics are those of the rounded weights.
+        prune_to: share of the parameters that the first stage leaves; None for all.
     """
 
     student: StudentConfig
     fit: FitConfig
     photo_stage: PhotoStageConfig | None = None
     half: bool = False
+    prune_to: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +139,10 @@ def train_student(
     if scene.test:
         require_metrics()
     stages = _stages(scene, plan, source)
+    if plan.prune_to is not None:
+        check_prunable(plan.student, plan.prune_to)
+        pruning = Pruning(plan.prune_to, scene.train[0].camera.intrinsics, scene.orbit)
+        stages[0] = replace(stages[0], pruning=pruning)
     results: list[FitResult] = []
     checkpoint = initial
     with ExitStack() as opened:
@@ -155,9 +165,10 @@ def train_student(
             lens_camera = (scene.test or scene.train)[0].camera
             run = Run(folder, ranks, lens_camera, on_fit, on_progress)
             for stage in stages:
-                results.append(fit_stage(plan.student, stage, run, checkpoint))
+                shape = results[-1].student if results else plan.student
+                results.append(fit_stage(shape, stage, run, checkpoint))
                 checkpoint = Checkpoint(
-                    student=plan.student,
+                    student=results[-1].student,
                     intrinsics=scene.train[0].camera.intrinsics,
                     orbit=scene.orbit,
                     weights=results[-1].weights,
@@ -189,7 +200,7 @@ def _told(evaluation: Evaluation | None, results: list[FitResult]) -> dict[str, 
     return {
         "evaluation": evaluation and to_dict(evaluation),
         "results": [
-            {name: value for name, value in vars(result).items() if name != "weights"}
+            {name: value for name, value in vars(result).items() if name not in KEPT_APART}
             for result in results
         ],
     }
@@ -198,7 +209,9 @@ def _told(evaluation: Evaluation | None, results: list[FitResult]) -> dict[str, 
 def _finished(output: Path, told: dict[str, Any]) -> TrainedStudent:
     """Returns the run whose process died when all was done but the cleaning."""
     checkpoint = load_checkpoint(output)
-    first, *last = (FitResult(weights={}, **result) for result in told["results"])
+    first, *last = (
+        FitResult(checkpoint.student, weights={}, **result) for result in told["results"]
+    )
     evaluation = None if told["evaluation"] is None else from_dict(Evaluation, told["evaluation"])
     return TrainedStudent(output, checkpoint, evaluation, first, last[0] if last else None)
 
@@ -243,6 +256,8 @@ def _provenance(settings: dict[str, Any], results: list[FitResult]) -> dict[str,
     }
     if len(results) > 1:
         provenance["photo_steps"] = str(results[1].steps)
+    if settings["prune_to"] is not None:
+        provenance["prune_to"] = f"{settings['prune_to']:g}"
     if settings["initial"] is not None:
         provenance["initial"] = settings["initial"]
     return provenance

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.pictures import FloatImage
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.shrink import Pruning
 from mobile_nelf.scenes import View
+from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.views.sources import ViewSource
@@ -27,12 +30,15 @@ class FitProgress:
         steps: steps in all.
         psnr_db: training PSNR of the batch just seen, before its update.
         stage: name of the stage.
+        render: returns [s·h, s·w, 3 or 4] of a camera by the averaged network as it is now; only
+            valid until the next step. None where nothing can be rendered.
     """
 
     step: int
     steps: int
     psnr_db: float
     stage: str
+    render: Callable[[Camera], FloatImage] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,7 @@ class Stage:
         patience: measurements without a gain after which the stage ends; the weights of the best
             one win, and those at the start compete too. None trains to the end and takes the last
             weights, whatever was measured.
+        pruning: what is marked after two thirds of the steps, shrinks, and is cut at the end.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Stage:
     config: FitConfig
     photos: tuple[View, ...] = ()
     patience: int | None = None
+    pruning: Pruning | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +89,15 @@ class FitResult:
     """What a stage leaves.
 
     Attributes:
-        weights: state dict of the student; empty for a run that an earlier process had finished.
+        student: the student; narrower than what was trained if the stage prunes.
+        weights: state dict of it; empty for a run that an earlier process had finished.
         steps: steps done; fewer than asked for if patience ran out.
         views: different views that were at hand, in all processes.
         photo_psnr_db: of the photos with `weights`; None if none were measured.
         start_psnr_db: of the photos with the weights at the start.
     """
 
+    student: StudentConfig
     weights: dict[str, Tensor]
     steps: int
     views: int

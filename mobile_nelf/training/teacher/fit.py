@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mobile_nelf.cameras import Camera
 from mobile_nelf.errors import OutputError
+from mobile_nelf.pictures import FloatImage
 from mobile_nelf.plain import to_dict
 from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
@@ -49,11 +51,14 @@ class TeacherProgress:
         step: steps done.
         steps: steps in all.
         psnr_db: training PSNR of the rays just seen, on random backgrounds.
+        render: returns [height, width, 3] of a camera on white by the teacher as it is now; only
+            valid until the next step.
     """
 
     step: int
     steps: int
     psnr_db: float
+    render: Callable[[Camera], FloatImage] = field(repr=False, compare=False)
 
 
 def train_teacher(
@@ -140,7 +145,14 @@ def train_teacher(
                     "rays": rays,
                 }
                 save_state(state_path, run, content)
-            on_progress(TeacherProgress(step + 1, config.steps, _psnr_db(error.item())))
+            on_progress(
+                TeacherProgress(
+                    step + 1,
+                    config.steps,
+                    _psnr_db(error.item()),
+                    lambda camera: teacher.render(camera).on_white(),
+                )
+            )
     return teacher.rounded()
 
 

@@ -146,7 +146,8 @@ def test_references_name_assets(documents):
     assets = set(_asset_ids(documents).values())
     referenced = {found for document in documents.values() for _, found in references(document)}
     assert referenced
-    assert referenced <= assets
+    # The controller has the camera for its messages.
+    assert referenced <= assets | set(_defined(documents["Assets/Scene.scene"]))
 
 
 def test_file_and_asset_have_different_ids(documents):
@@ -202,7 +203,7 @@ def test_script_inputs_are_the_same_everywhere(documents, files):
     names = re.findall(r"^//@input \S+ (\w+)", source, re.MULTILINE)
     data = documents["Assets/NelfController.js.meta"][1].value
     scene = {node.tag.partition("/")[0]: node.value for node in documents["Assets/Scene.scene"]}
-    assert names == ["model", "smallModel", "cameraTexture", "flipY", "showFps"]
+    assert names == ["model", "smallModel", "cameraTexture", "statusCamera", "flipY", "showFps"]
     assert list(data["DefaultScriptInputs"][0]) == names
     assert list(data["ScriptInputsHidden"]) == names
     assert list(scene["ScriptComponent"]["ScriptInputs"][""]) == names

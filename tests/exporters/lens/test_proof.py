@@ -93,9 +93,9 @@ def test_a_scale_that_is_missing_is_seen():
 def test_channels_before_columns_are_seen(layout):
     lens = make_lens(layout).edited(
         "Assets/NelfModel.js",
-        "model.placeholders.push(placeholder);",
+        "model.inputs[placeholder.name] = placeholder.data;",
         "placeholder.dataLayout = MachineLearning.DataLayout.NCHW;"
-        " model.placeholders.push(placeholder);",
+        " model.inputs[placeholder.name] = placeholder.data;",
     )
     assert _seen(lens) == "frames"
 

@@ -8,9 +8,11 @@ import pytest
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import read_manifest
 from mobile_nelf.checkpoints import load_checkpoint
+from mobile_nelf.deploy.eight_bits import INT8
+from mobile_nelf.deploy.tolerances import COMPRESSED_MIN_PSNR_DB
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
-from mobile_nelf_exporters.onnx.exporter import QUANTIZED_MIN_PSNR_DB, OnnxExporter
+from mobile_nelf_exporters.onnx.exporter import OnnxExporter
 from mobile_nelf_exporters.onnx.options import Options
 from mobile_nelf_exporters.onnx.runtime import frame_function
 from tests.helpers import ROOT
@@ -83,7 +85,7 @@ def test_a_bundle_proves_itself(tmp_path):
     manifest = read_manifest(bundle.path)
     (leg,) = (leg for leg in manifest.parity if leg.artefact)
     assert leg.name == "student → ONNX Runtime, 8 bits"
-    assert f">= {QUANTIZED_MIN_PSNR_DB:g} dB" in leg.tolerance
+    assert f">= {COMPRESSED_MIN_PSNR_DB[INT8]:g} dB" in leg.tolerance
     assert any("8 bits" in text for text in manifest.not_measured)
     assert verify_bundle(bundle.path).passed
 

@@ -17,7 +17,7 @@ from mobile_nelf.errors import BundleError, DeployError, InputError
 from mobile_nelf_exporters.web import exporter, page
 from mobile_nelf_exporters.web.exporter import WebExporter
 from mobile_nelf_exporters.web.options import Options
-from mobile_nelf_exporters.web.page import PAGE, WEIGHTS, read_page, render_page
+from mobile_nelf_exporters.web.page import ELEMENT, PAGE, WEIGHTS, read_page, render_page
 from tests.helpers.students import random_checkpoint
 
 
@@ -33,7 +33,7 @@ def without_browser(monkeypatch):
 
 def test_a_page_is_read_back_and_written_again_to_the_byte(exported):
     found = read_page(exported.files)
-    assert render_page(found) == {PAGE: exported.files[PAGE]}
+    assert render_page(found) == {name: exported.files[name] for name in (PAGE, ELEMENT)}
     again = WebExporter().export(random_checkpoint(sr_widths=(8,)), "thing", Options())
     assert again.files == exported.files
 
@@ -121,11 +121,12 @@ def test_a_strange_script_is_marked_and_needs_the_browsers_sandbox(exported, mon
     monkeypatch.setattr(exporter, "browser_path", lambda: "/bin/true")
     own = WebExporter().runtimes(exported.files, exported.contract)
     assert [runtime.runs_scripts for runtime in own] == [False] * 4
-    strange = exported.files[PAGE].replace(b'"use strict";', b'"use strict";;')
-    files = {**exported.files, PAGE: strange}
     monkeypatch.setattr(exporter, "can_contain", lambda: True)
-    marked = WebExporter().runtimes(files, exported.contract)
-    assert [runtime.runs_scripts for runtime in marked] == [False, True, True, True]
+    for name in (PAGE, ELEMENT):
+        strange = exported.files[name].replace(b'"use strict";', b'"use strict";;')
+        files = {**exported.files, name: strange}
+        marked = WebExporter().runtimes(files, exported.contract)
+        assert [runtime.runs_scripts for runtime in marked] == [False, True, True, True]
     monkeypatch.setattr(exporter, "can_contain", lambda: False)
     assert len(WebExporter().runtimes(files, exported.contract)) == 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_nelf_exporters.web.script import join_modules, page_script
+from mobile_nelf_exporters.web.script import element_module, join_modules, page_script
 from tests.helpers import ROOT
 from tests.helpers.node import needs_node
 
@@ -68,12 +68,14 @@ def test_the_script_of_a_page_can_be_parsed(tmp_path):
     (tmp_path / "page.js").write_text(page_script(), encoding="utf-8")
     subprocess.run(["node", "--check", tmp_path / "page.js"], check=True)
     assert "</script" not in page_script()
+    (tmp_path / "element.mjs").write_text(element_module(), encoding="utf-8")
+    subprocess.run(["node", "--check", tmp_path / "element.mjs"], check=True)
 
 
-def test_every_module_is_in_the_script():
-    script = page_script()
+def test_every_module_is_in_a_script():
+    scripts = page_script() + element_module()
     for path in (SOURCES / "src").glob("*.js"):
-        assert f"const ${path.stem} = (() => {{" in script, path.name
+        assert f"const ${path.stem} = (() => {{" in scripts, path.name
 
 
 @pytest.mark.skipif(

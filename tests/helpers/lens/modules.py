@@ -16,7 +16,8 @@ __all__ = ["Modules"]
 PRELUDE = """
 const fs = require("fs");
 const contract = require("./NelfContract"), math = require("./NelfMath");
-const orbits = require("./NelfOrbit"), rayMaps = require("./NelfRays");
+const orbits = require("./NelfOrbit"), paces = require("./NelfPace");
+const rayMaps = require("./NelfRays");
 const tables = require("./NelfTables"), touches = require("./NelfTouch");
 const uploads = require("./NelfUploads"), worlds = require("./NelfWorld");
 const given = JSON.parse(fs.readFileSync(0, "utf8"));

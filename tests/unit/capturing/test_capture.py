@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,16 +14,22 @@ import pytest
 from PIL import Image
 
 from mobile_nelf.capturing import child
-from mobile_nelf.capturing.checks import exposures, find, reasons
+from mobile_nelf.capturing.beside import captured_beside, needs_capture, scene_folder
+from mobile_nelf.capturing.checks import find, reasons
 from mobile_nelf.capturing.intake import Intake
+from mobile_nelf.capturing.masks import read_mask
 from mobile_nelf.capturing.model import read_model
+from mobile_nelf.capturing.photo_checks import exposures
 from mobile_nelf.capturing.run import INTAKE, PHOTOS, TRIES, capture
+from mobile_nelf.capturing.scene_files import write_scene
+from mobile_nelf.capturing.silhouettes import agreement, silhouette
 from mobile_nelf.capturing.structure import Matched, Structure
 from mobile_nelf.errors import CaptureError, InputError, MissingExtraError, OutputError
 from mobile_nelf.plain import from_dict
+from mobile_nelf.progress import silent
 from mobile_nelf.runs import run_folder
 from mobile_nelf.scenes import read_scene
-from tests.helpers.phone import LENS, exif, photo, right_poses, ring, save_turned
+from tests.helpers.phone import LENS, box_mask, exif, photo, right_poses, ring, save_turned
 
 #: A ring of so many photos, 30° apart: hard for structure from motion, and quick.
 PHOTO_COUNT = 13
@@ -80,6 +87,7 @@ def captured(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNa
                 },
                 model=read_model(first / "model"),
                 matches=json.loads((first / "result.json").read_text()),
+                colmap=shutil.copytree(first / "model", output.parent.parent / "model-copy"),
             )
 
     result = capture(photos, output, threads=1, on_progress=keeping)
@@ -171,11 +179,20 @@ def found(captured, tmp_path):
         Image.fromarray(pixels).save(tmp_path / name)
     photos = {name: Matched(**values) for name, values in captured.matches["photos"].items()}
     names = tuple(captured.model.photos)
-    whole = Structure(tmp_path, names, (), photos, captured.result.tries)
+    pairs = tuple((a, b) for place, a in enumerate(names) for b in names[place + 1 :])
+    whole = Structure(tmp_path, names, (), photos, captured.result.tries, pairs)
 
-    def checks(intake=captured.intake, structure=whole, model=captured.model, scene=None):
+    def checks(
+        intake=captured.intake,
+        structure=whole,
+        model=captured.model,
+        scene=None,
+        overlaps=None,
+        turntable=False,
+    ):
         scene = scene or captured.result.scene
-        return {f.check: f for f in find(intake, tmp_path, structure, model, scene)}
+        found = find(intake, tmp_path, structure, model, scene, overlaps, turntable)
+        return {f.check: f for f in found}
 
     return SimpleNamespace(checks=checks, structure=whole, folder=tmp_path)
 
@@ -252,6 +269,79 @@ def test_gaps_and_a_single_height_are_named(captured, found):
         scene, train=tuple(sorted(views, key=lambda v: v.camera.position[2])[:5]), test=()
     )
     assert "one height" in found.checks(scene=low)["elevation"].text
+
+
+def test_masks_that_contradict_the_shape_fail_the_capture(captured, found):
+    names = list(captured.model.photos)
+    overlaps = dict.fromkeys(names, 0.86)
+    assert "silhouettes" not in found.checks(overlaps=overlaps)
+    wrong = {**overlaps, names[2]: 0.41, names[7]: 0.6}
+    finding = found.checks(overlaps=wrong)["silhouettes"]
+    assert finding.level == "error"
+    assert "2 masks contradict the shape" in finding.text
+    assert "down to an overlap of 41% where 86% is usual" in finding.text
+    poor = found.checks(overlaps=dict.fromkeys(names, 0.5))["silhouettes"]
+    assert poor.level == "warning"
+
+
+def test_what_looks_like_a_turntable_is_proposed(found):
+    assert "repeat it as a turntable" in found.checks(turntable=True)["turntable"].advice
+
+
+def test_masks_become_alpha_of_the_undistorted_images(captured, found, tmp_path):
+    cameras = {f"IMG_{number}": camera for number, camera in enumerate(ring(PHOTO_COUNT))}
+    masks, scene = tmp_path / "masks", tmp_path / "scene"
+    scene.mkdir()
+    for one in captured.intake.photos:
+        path = masks / f"{one.name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mask = box_mask(cameras[Path(one.source).stem])
+        Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+    write_scene(
+        captured.intake, found.folder, masks, captured.model, captured.colmap, scene, silent
+    )
+    read = read_scene(scene)
+    assert read.extent == "bounded"
+    # The box of the hull around a box of 1.0 × 0.7 × 0.8 is that, whatever scale the world has.
+    sides = np.sort(np.subtract(read.box.upper, read.box.lower))
+    assert sides[2] / sides[0] < 2.2
+    frames = json.loads((scene / "transforms.json").read_text())["frames"]
+    assert {frame["file_path"][-4:] for frame in frames} == {".png"}
+    assert len(list((scene / "source_masks").iterdir())) == PHOTO_COUNT
+    overlaps = agreement(
+        {
+            one.name: silhouette(captured.model.photos[one.name], read_mask(masks, one))
+            for one in captured.intake.photos
+        }
+    )
+    assert min(overlaps.values()) > 0.8
+
+
+def test_the_page_shows_each_photo_and_the_verdict(captured):
+    page = (captured.path / "capture.html").read_text()
+    assert page.count("<figure") == PHOTO_COUNT
+    assert f"{PHOTO_COUNT} of {PHOTO_COUNT}" in page
+    assert "few photos" in page
+    assert "http" not in page
+
+
+def test_a_training_of_photos_uses_their_scene_and_refuses_that_of_others(
+    photos, captured, tmp_path
+):
+    assert needs_capture(photos)
+    assert not needs_capture(captured.path)
+    assert not needs_capture(tmp_path)
+    output = tmp_path / "box.pt"
+    shutil.copytree(captured.path, scene_folder(output))
+    assert captured_beside(photos, output) == tmp_path / "box.pt.scene"
+    report = scene_folder(output) / "capture.json"
+    told = json.loads(report.read_text())
+    report.write_text(json.dumps({**told, "passed": False}))
+    with pytest.raises(CaptureError, match="train on it all the same: mnelf train"):
+        captured_beside(photos, output)
+    report.write_text(json.dumps({**told, "inputs": "other"}))
+    with pytest.raises(OutputError, match="is the scene of other photos than"):
+        captured_beside(photos, output)
 
 
 def test_a_child_that_ends_by_itself_is_one_error_with_its_last_line(tmp_path, monkeypatch):

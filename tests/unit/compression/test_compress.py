@@ -13,10 +13,10 @@ from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
 from mobile_nelf.compression import run as run_module
 from mobile_nelf.compression.choice import by_size
 from mobile_nelf.compression.goals import Goals, lost_db, total_db
-from mobile_nelf.compression.layers import anatomy, folded, working_network
 from mobile_nelf.compression.tuning import tune, tuning_config
-from mobile_nelf.compression.widths import parameters
 from mobile_nelf.errors import InputError
+from mobile_nelf.pruning.layers import anatomy, folded, working_network
+from mobile_nelf.pruning.widths import parameters
 from mobile_nelf.students import StudentConfig
 from tests.helpers.students import random_checkpoint
 
@@ -227,8 +227,8 @@ def test_errors_add_up():
 
 
 def test_the_goal_that_asks_for_most_decides():
-    from mobile_nelf.compression.plan import Point
-    from mobile_nelf.compression.widths import Widths
+    from mobile_nelf.pruning.plan import Point
+    from mobile_nelf.pruning.widths import Widths
 
     widths = Widths.of(StudentConfig(random_checkpoint().student.encoder))
     path = [Point(widths, 100 - 10 * i, 1000 - 50 * i, 1000 - 50 * i, 0.01 * i) for i in range(9)]

@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.compression.calibration import calibration_rays
-from mobile_nelf.compression.layers import folded, working_network
 from mobile_nelf.compression.palettes import (
     BITS,
     large_layers,
@@ -17,8 +15,10 @@ from mobile_nelf.compression.palettes import (
     round_columns,
     rounded_for,
 )
-from mobile_nelf.compression.plan import mean_error
-from mobile_nelf.compression.statistics import measure
+from mobile_nelf.pruning.calibration import calibration_rays
+from mobile_nelf.pruning.layers import folded, working_network
+from mobile_nelf.pruning.plan import mean_error
+from mobile_nelf.pruning.statistics import measure
 from mobile_nelf_exporters.coreml.compress import palette
 from tests.helpers import ROOT
 from tests.helpers.students import random_checkpoint

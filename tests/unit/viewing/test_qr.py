@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import pytest
 
 from mobile_nelf.viewing.qr import CAPACITY, qr_matrix, qr_text
@@ -76,6 +77,17 @@ def test_a_code_is_as_a_reader_took_it():
         hashlib.sha256(drawn.encode()).hexdigest()
         == "d9134ddfc99bcd1dcf5568922d8a53a6fa3f73157d46003b2365cbb66a65429e"
     )
+
+
+@pytest.mark.parametrize("length", [1, 25, 54, 80, 106])
+def test_another_reader_reads_it(length):
+    """Of a picture as a phone sees it: large modules, light all around."""
+    reader = pytest.importorskip("zxingcpp")
+    text = ("https://192.168.178.123:54321/" * 4)[:length]
+    dark = np.array(qr_matrix(text))
+    picture = np.where(np.kron(np.pad(dark, 4), np.ones((6, 6))), 0, 255).astype(np.uint8)
+    (found,) = reader.read_barcodes(picture)
+    assert found.text == text
 
 
 def test_a_terminal_shows_two_rows_a_line():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import io
+import shutil
 import socket
+import ssl
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mobile_nelf.errors import InputError
+from mobile_nelf.errors import InputError, MissingToolError
 from mobile_nelf.viewing import Server, Shown
+from mobile_nelf.viewing.shown import NotReadyError
 
 POSE = ",".join(str(float(k)) for k in range(12))
 
@@ -100,6 +104,53 @@ def test_a_network_is_served_under_its_address():
         assert open_to_all.lan_url.startswith("http://")
         assert "0.0.0.0" not in open_to_all.lan_url
         assert _get(open_to_all, "/", host="192.168.1.2:80")[0].status == 200
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_https_shows_the_certificate_that_was_told():
+    with Server(Shown("thing", {"index.html": b"page"}), host="0.0.0.0", https=True) as server:
+        server.start()
+        assert server.url.startswith("https://localhost:")
+        port = int(server.url.split(":")[2][:-1])
+        # Somebody who shakes no hands keeps nobody waiting.
+        with socket.create_connection(("127.0.0.1", port)):
+            own = ssl.get_server_certificate(("127.0.0.1", port))
+            content = ssl.PEM_cert_to_DER_cert(own)
+            assert server.fingerprint == hashlib.sha256(content).digest().hex(":").upper()
+            trusting = ssl.create_default_context(cadata=own)
+            for name in ("localhost", server.lan_url.split("/")[2].split(":")[0]):
+                with (
+                    socket.create_connection(("127.0.0.1", port)) as plain,
+                    trusting.wrap_socket(plain, server_hostname=name) as safe,
+                ):
+                    safe.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                    answer = b"".join(iter(lambda: safe.recv(1 << 16), b""))
+                assert answer.endswith(b"page")
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [(None, "which is not installed"), ("echo too old >&2; exit 1", r"failed .*\(too old\)")],
+)
+def test_without_openssl_there_is_no_https(tmp_path, monkeypatch, script, expected):
+    if script is not None:
+        (tmp_path / "openssl").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "openssl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingToolError, match=expected) as caught:
+        Server(Shown("thing", {}), https=True)
+    assert caught.value.arguments == ("https",)
+
+
+def test_a_picture_that_is_not_there_yet_can_be_asked_for_again():
+    def frame(pose, width, height):
+        raise NotReadyError
+
+    with Server(Shown("thing", {}, frame, lambda: {"step": 3})) as server:
+        server.start()
+        assert _get(server, f"/frame.jpg?width=7&height=5&pose={POSE}")[0].status == 503
+        answer, content = _get(server, "/status.json")
+        assert (answer.headers["content-type"], content) == ("application/json", b'{"step": 3}')
 
 
 def test_a_port_in_use_is_named():

@@ -13,7 +13,10 @@ from torch import Tensor
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.coreml.package.program import Constant, Operation, TensorType
 
-__all__ = ["Arguments"]
+__all__ = ["FLOATS", "Arguments"]
+
+#: Types in which operators compute.
+FLOATS = ("fp16", "fp32")
 
 
 @dataclass(eq=False)
@@ -44,9 +47,11 @@ class Arguments:
         """Whether the operation has such an input."""
         return name in self.operation.inputs
 
-    def add_operand(self, name: str, rank: int | None = None) -> TensorType:
+    def add_operand(
+        self, name: str, rank: int | None = None, dtypes: tuple[str, ...] = FLOATS
+    ) -> TensorType:
         """Appends a parameter to the operands of the kernel, and returns its type."""
-        return self._add(self._single(name), name, rank)
+        return self._add(self._single(name), name, rank, dtypes)
 
     def add_operands(self, name: str, rank: int) -> list[TensorType]:
         """Appends a list of operands, at least one."""
@@ -55,6 +60,13 @@ class Arguments:
         if not operands:
             raise BundleError(f"{self.where}: no operands {name}, expected at least one")
         return [self._add(self._resolved(operand), name, rank) for operand in operands]
+
+    def dtype_of(self, name: str) -> str:
+        """Returns the type of a parameter that must be a constant of floats."""
+        operand = self._single(name)
+        if not isinstance(operand, Constant) or operand.type.dtype not in FLOATS:
+            raise BundleError(f"{self.where}: {name} is not a constant of floats")
+        return operand.type.dtype
 
     def take(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> Any:
         """Returns a constant of a type as Python value or nested list.
@@ -115,10 +127,17 @@ class Arguments:
     def _resolved(self, operand: str | Constant) -> str | Constant:
         return self.constants.get(operand, operand) if isinstance(operand, str) else operand
 
-    def _add(self, operand: str | Constant, name: str, rank: int | None) -> TensorType:
+    def _add(
+        self,
+        operand: str | Constant,
+        name: str,
+        rank: int | None,
+        dtypes: tuple[str, ...] = FLOATS,
+    ) -> TensorType:
         kind = self.types[operand] if isinstance(operand, str) else operand.type
-        if kind.dtype not in ("fp16", "fp32") or rank not in (None, len(kind.shape)):
-            expected = "floats" if rank is None else f"floats of rank {rank}"
+        if kind.dtype not in dtypes or rank not in (None, len(kind.shape)):
+            expected = "floats" if dtypes == FLOATS else " or ".join(dtypes)
+            expected += "" if rank is None else f" of rank {rank}"
             raise BundleError(f"{self.where}: {name} is {kind}, expected {expected}")
         self._dtypes.add(kind.dtype)
         if isinstance(operand, str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -91,7 +91,11 @@ class Interpreter:
             if name not in package.program.outputs:
                 self._dead.setdefault(index, []).append(name)
 
-    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def run(
+        self,
+        inputs: Mapping[str, Tensor],
+        watch: Callable[[str, Tensor], None] = lambda name, value: None,
+    ) -> dict[str, Tensor]:
         """Returns the outputs by name, float32.
 
         A picture is returned as the program computes it, [1, 3, H, W] in 0 to 255; the platform's
@@ -100,6 +104,7 @@ class Interpreter:
         Args:
             inputs: float32 tensors by name, in the shapes of `package.inputs`; what the package
                 takes in fp16 is rounded to it first, as a host does.
+            watch: called with the name of each result and the result.
 
         Raises:
             ValueError: the inputs are not those of the package.
@@ -122,7 +127,9 @@ class Interpreter:
                     values[operand] if isinstance(operand, str) else operand
                     for operand in kernel.operands
                 ]
-                values[kernel.operation.name] = self._finished(kernel, kernel.function(*operands))
+                result = self._finished(kernel, kernel.function(*operands))
+                watch(kernel.operation.name, result)
+                values[kernel.operation.name] = result
                 del operands
                 for name in self._dead.get(index, ()):
                     del values[name]

@@ -6,6 +6,7 @@ refused there, since ignoring a parameter would prove the wrong program.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,34 @@ def _cast(arguments: Arguments) -> tuple[Function, Shape]:
     arguments.cast_to = arguments.expect("dtype", "string", "fp16", "fp32")
     # Rounding is not the operator's business: it depends on how the program is run.
     return lambda x: x, x.shape
+
+
+#: Integers of activations, and the ends of their range.
+_EIGHT_BITS = {"int8": (-128.0, 127.0), "uint8": (0.0, 255.0)}
+
+
+def _scale(arguments: Arguments, dtype: str, integer: str) -> tuple[float, float]:
+    """Returns scale and zero point, one for the whole tensor."""
+    scale = arguments.take("scale", dtype, ())
+    if not 0.0 < scale < math.inf:
+        raise BundleError(f"{arguments.where}: scale is {scale}, expected a positive number")
+    zero = arguments.take("zero_point", integer, ()) if "zero_point" in arguments else 0
+    return scale, zero
+
+
+def _quantize(arguments: Arguments) -> tuple[Function, Shape]:
+    x = arguments.add_operand("input")
+    arguments.cast_to = integer = arguments.expect("output_dtype", "string", *_EIGHT_BITS)
+    low, high = _EIGHT_BITS[integer]
+    scale, zero = _scale(arguments, x.dtype, integer)
+    return lambda x: (torch.round(x / scale) + zero).clamp_(low, high), x.shape
+
+
+def _dequantize(arguments: Arguments) -> tuple[Function, Shape]:
+    x = arguments.add_operand("input", dtypes=tuple(_EIGHT_BITS))
+    arguments.cast_to = arguments.dtype_of("scale")
+    scale, zero = _scale(arguments, arguments.cast_to, x.dtype)
+    return lambda x: (x - zero) * scale, x.shape
 
 
 def _unary(function: Callable[[Tensor], Tensor]) -> Builder:
@@ -242,8 +271,10 @@ _BUILDERS: dict[str, Builder] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "cos": _unary(torch.cos),
+    "dequantize": _dequantize,
     "gelu": _gelu,
     "mul": _binary(torch.mul),
+    "quantize": _quantize,
     "relu": _unary(torch.relu),
     "sigmoid": _unary(torch.sigmoid),
     "sin": _unary(torch.sin),

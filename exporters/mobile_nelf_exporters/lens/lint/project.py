@@ -35,11 +35,12 @@ META_INFO_KEYS = (
 VERSION_KEYS = ("major", "minor", "patch", "build", "type")
 NUMBERS = ("coreVersion", "clientVersion", "updateCheckpoint")
 
-#: What a Lens can be made for, and the cameras it can use.
+#: What a Lens can be made for, and the cameras it can use. Guess `activation`: the one at the back
+#: is `Rear`, its name in the declarations for plugins; projects that were seen begin in front.
 CHOICES = {
     "lensClientCompatibilities": ("Mobile", "Web", "Spectacles", "CameraKit"),
     "lensApplicability": ("Front", "Back"),
-    "activationCamera": ("Front", "Back"),
+    "activationCamera": ("Front", "Rear", "Back"),
 }
 
 #: Importer by ending of the file name, where there is only one.

@@ -90,7 +90,7 @@ def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> l
     """The object and all below it; `enabled` says whether its parents are."""
     enabled = enabled and root.enabled
     components = [_component(project, component, enabled) for component in root.components]
-    plain = [{"name": root.name, "components": components}]
+    plain: list[dict[str, Any]] = [{"id": root.id, "name": root.name, "components": components}]
     for child in root.children:
         plain += _objects(project, child, enabled)
     return plain
@@ -99,6 +99,7 @@ def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> l
 def _component(project: LensProject, component: Component, enabled: bool) -> dict[str, Any]:
     values = component.values
     plain: dict[str, Any] = {
+        "id": component.id,
         "kind": component.kind,
         "enabled": enabled and values.get("Enabled") is not False,
     }
@@ -109,7 +110,11 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
         fov = values.get("Fov")
         if not isinstance(fov, float | int):
             raise BundleError(f"{project.scene_path}: the camera's Fov is {fov}, not a number")
-        plain |= {"renderTarget": target, "fov": fov}
+        plain |= {
+            "renderTarget": target,
+            "fov": fov,
+            "isOrthographic": values.get("CameraType") == "Orthographic",
+        }
     elif component.kind == "ScriptComponent":
         script = project.assets.get(reference_id(values.get("ScriptAsset")))
         if script is None:
@@ -127,11 +132,28 @@ def _inputs(project: LensProject, script: Asset, values: dict[str, Any]) -> dict
     for name, declared in script_inputs(project.files[script.path]).items():
         if declared.is_reference:
             identity = reference_id(given.get(name))
-            inputs[name] = {"asset": _known(project, identity, project.scene_path)}
+            if identity in _scene_parts(project):
+                inputs[name] = {"part": identity}
+            else:
+                inputs[name] = {"asset": _known(project, identity, project.scene_path)}
         else:
             value = given.get(name, _default(declared.default))
             inputs[name] = {"value": float(value.value) if isinstance(value, Tagged) else value}
     return inputs
+
+
+def _scene_parts(project: LensProject) -> set[str]:
+    """Ids of the objects and components of the scene that opens."""
+    parts: set[str] = set()
+
+    def collect(item: SceneObject) -> None:
+        parts.update((item.id, *(component.id for component in item.components)))
+        for child in item.children:
+            collect(child)
+
+    for root in project.objects:
+        collect(root)
+    return parts
 
 
 def _default(text: str) -> Any:

@@ -131,6 +131,8 @@ class LensSession:
         screen: tuple[int, int],
         camera_image: Picture | None = None,
         more_seconds: float = 0.0,
+        is_late: bool = False,
+        is_front: bool = False,
     ) -> None:
         """Opens the project and runs its scripts up to their events.
 
@@ -139,6 +141,8 @@ class LensSession:
             screen: columns and rows.
             camera_image: [rows, columns, 3] uint8 that the phone's camera sees; grey if `None`.
             more_seconds: that scripts may take beyond TIMEOUT_SECONDS, for long films.
+            is_late: whether models tell of the end of a run in the next frame only.
+            is_front: whether the phone's front camera is on at first.
 
         Raises:
             BundleError: the project does not resolve, or a script fails.
@@ -163,7 +167,7 @@ class LensSession:
         self._process = LensProcess(RUNTIME / "main.js", TIMEOUT_SECONDS + more_seconds)
         try:
             self._exchange("open", sources=plain.pop("sources"))
-            self._send("open", project=plain, screen=list(screen))
+            self._send("open", project=plain, screen=list(screen), isLate=is_late, isFront=is_front)
         except BaseException:
             self.close()
             raise
@@ -186,6 +190,14 @@ class LensSession:
             y: as a fraction of the screen, from the top.
         """
         self._send("touch", kind=kind, finger=finger, x=x, y=y)
+
+    def flip_camera(self, is_front: bool) -> None:
+        """Turns to the phone's other camera."""
+        self._send("flip", isFront=is_front)
+
+    def pause(self) -> None:
+        """Takes the phone from the lens for a while, as a call does; no finger is told to lift."""
+        self._send("pause")
 
     def set_device(self, cam_to_world_cm: npt.NDArray[np.float64], fov_y_degrees: float) -> None:
         """Carries the phone somewhere.

@@ -26,7 +26,8 @@ ENGINE = (
 )
 
 COST = """
-const orbit = orbits.createOrbit(contract), touch = touches.createTouch();
+const orbit = orbits.createOrbit(contract, true), pace = paces.createPace();
+const touch = touches.createTouch();
 const world = worlds.createWorld(contract), rays = rayMaps.createRays(), inputs = arrays();
 const axes = math.flat(contract.orbitAxes);
 const position = { x: 0, y: 0, z: 0 }, rotation = { w: 1, x: 0, y: 0, z: 0 };
@@ -43,12 +44,14 @@ function frame(i) {
     } else {
         finger.x = 0.5 + 0.1 * Math.sin(i / 10);
         touches.onMove(touch, orbit, event, 0.5);
-        touches.advance(touch, 0.03);
+        touches.advance(touch, orbit, 0.03);
         orbits.advance(orbit, 0.03);
         math.lookAtFrame(rays.lookAt, axes, orbit.azimuth, orbit.elevation);
         rays.frame.set(rays.lookAt);
         rayMaps.setMap(rays, contract, orbit.distance, spec);
         rayMaps.placeForScreen(rays, spec, 0.5625, uploads.WHOLE_PICTURE);
+        rayMaps.holdWithin(rays, spec, 1.2);
+        paces.judge(pace, 0.07);
     }
     uploads.fillInputs(contract, rays, inputs, spec);
 }

@@ -44,6 +44,7 @@ CONFIGURATION = {
 INPUT_TYPES = {
     "Asset.MLAsset": "MLAsset | null",
     "Asset.Texture": "Texture | null",
+    "Component.Camera": "Camera | null",
     "bool": "boolean",
 }
 INPUT = re.compile(r"^//@input (\S+) (\w+)", re.MULTILINE)
@@ -98,7 +99,7 @@ MISTAKES = {
     "'runSchedule'": ("NelfModel.js", "runScheduled", "runSchedule"),
     "'data' because it is a read-only": (
         "NelfModel.js",
-        "model.placeholders.push(placeholder);",
+        "model.inputs[placeholder.name] = placeholder.data;",
         "placeholder.data = new Float32Array(3);",
     ),
     "'modell'": ("NelfController.js", "!script.model", "!script.modell"),
@@ -217,6 +218,6 @@ def test_runtime_and_declarations_have_the_same_members(name, declared, simulate
     found = set(simulated[name])
     if name == "ScriptComponent":
         # Its inputs are declared by whoever has them.
-        found -= {"model", "smallModel", "cameraTexture", "flipY", "showFps"}
+        found -= {"model", "smallModel", "cameraTexture", "statusCamera", "flipY", "showFps"}
     assert found
     assert found - inherited == own

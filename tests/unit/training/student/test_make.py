@@ -20,6 +20,7 @@ from mobile_nelf.evaluation import PROTOCOL, evaluate, evaluate_teacher
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.pictures import on_white
 from mobile_nelf.plain import from_dict
+from mobile_nelf.pruning.widths import parameters
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.runs import config_path, run_folder
 from mobile_nelf.scenes import Scene, View
@@ -277,3 +278,38 @@ def test_the_student_of_another_scene_is_not_judged(scene: Scene) -> None:
     )
     with pytest.raises(SceneError, match="smaller than the window of SSIM"):
         evaluate_teacher(Sphere(), small)
+
+
+PRUNED = replace(PLAN, student=replace(STUDENT, batchnorm=False, width=16), prune_to=0.5)
+
+
+def test_a_student_is_pruned_while_it_trains(scene: Scene, tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def train(name: str, stop: tuple[str, int] | None = None) -> Checkpoint:
+        def on_fit(progress: FitProgress) -> None:
+            if (progress.stage, progress.step) == stop:
+                raise StopError
+
+        trained = train_student(
+            scene, PRUNED, tmp_path / name, source=sphere_views(), device="cpu", on_fit=on_fit
+        )
+        assert trained is not None
+        return trained.checkpoint
+
+    whole = train("whole.pt")
+    assert parameters(whole.student) <= 0.5 * parameters(PRUNED.student)
+    assert whole.provenance["prune_to"] == "0.5"
+    assert load_checkpoint(tmp_path / "whole.pt").student == whole.student
+    # Before the marks and after them, where the state holds them, and after the cut.
+    for stop in (("train", 5), ("train", 7), ("train", 9), ("photos", 2)):
+        with pytest.raises(StopError):
+            train("resumed.pt", stop)
+    assert_same_weights(train("resumed.pt"), whole)
+    assert (tmp_path / "resumed.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
+    other = replace(PRUNED, prune_to=0.7)
+    with pytest.raises(StopError):
+        train("other.pt", ("train", 9))
+    with pytest.raises(InputError, match=r"different settings or views \(pruning\)"):
+        train_student(scene, other, tmp_path / "other.pt", source=sphere_views(), device="cpu")

@@ -2,7 +2,7 @@
 "use strict";
 const { decode, encode } = require("./bridge");
 const { described } = require("./described");
-const { documented } = require("./documented");
+const { LensApiError, documented } = require("./documented");
 const maths = require("./maths");
 const { MachineLearning } = require("./ml");
 const { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene } = require("./scene");
@@ -26,21 +26,30 @@ Object.assign(globalThis, maths, {
     global: documented("global", {
         scene: documented("ScriptScene", {
             createSceneObject: (name) => scene.sceneObject({ name, components: [] }).proxy,
+            // Declarations: "back", "front", or neither before the camera is there.
+            getCameraType: () => (scene.isFront ? "front" : "back"),
         }),
-        touchSystem: documented("TouchDataProvider", { touchBlocking: false }),
+        touchSystem: documented("TouchDataProvider", {
+            touchBlocking: false,
+            enableTouchBlockingException: (type, isOn) => {
+                if (!/^TouchType(None|Touch|Tap|DoubleTap|Scale|Pan|Swipe)$/.test(type)) {
+                    throw new LensApiError(`TouchDataProvider: ${type} is not a type of touch`);
+                }
+                scene.touchExceptions[isOn ? "add" : "delete"](type);
+            },
+        }),
     }),
 });
 
 const commands = {
-    open({ project, screen }) {
-        scene = new Scene(project, screen);
+    open({ project, screen, isLate, isFront }) {
+        scene = new Scene(project, screen, { isLate, isFront });
         const scripts = new Scripts();
         for (const object of scene.roots) {
             for (const { script, inputs, enabled } of object.scripts) {
                 const values = {};
                 for (const [name, input] of Object.entries(inputs)) {
-                    values[name] = input.asset === undefined
-                        ? input.value : scene.asset(input.asset);
+                    values[name] = scene.given(input);
                 }
                 scripts.component(script, scene.scriptOf(object, values, enabled));
             }
@@ -60,6 +69,14 @@ const commands = {
             getTouchId: () => finger,
             getTouchPosition: () => new maths.vec2(x, y),
         }));
+    },
+    flip({ isFront }) {
+        scene.isFront = isFront;
+        const type = isFront ? "CameraFrontEvent" : "CameraBackEvent";
+        scene.dispatch(type, documented(type, {}));
+    },
+    pause() {
+        scene.dispatch("OnPauseEvent", documented("OnPauseEvent", {}));
     },
     device({ position, rotation, fov }) {
         scene.device = { position, rotation, fov };

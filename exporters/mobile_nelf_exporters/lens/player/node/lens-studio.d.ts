@@ -85,6 +85,8 @@ declare class Transform {
 declare class Component {
     protected constructor();
     enabled: boolean;
+    destroy(): void;
+    getSceneObject(): SceneObject;
 }
 
 declare class Camera extends Component {
@@ -244,6 +246,12 @@ declare class SceneEvent {
 
 declare class OnStartEvent extends SceneEvent {}
 
+/** The phone's front camera is on from now on. */
+declare class CameraFrontEvent extends SceneEvent {}
+declare class CameraBackEvent extends SceneEvent {}
+declare class OnPauseEvent extends SceneEvent {}
+declare class TurnOffEvent extends SceneEvent {}
+
 declare class UpdateEvent extends SceneEvent {
     /** Seconds since the frame before. */
     getDeltaTime(): number;
@@ -270,6 +278,10 @@ interface EventNameMap {
     TouchStartEvent: TouchStartEvent;
     TouchMoveEvent: TouchMoveEvent;
     TouchEndEvent: TouchEndEvent;
+    CameraFrontEvent: CameraFrontEvent;
+    CameraBackEvent: CameraBackEvent;
+    OnPauseEvent: OnPauseEvent;
+    TurnOffEvent: TurnOffEvent;
 }
 
 interface BoundEvent<Event> {
@@ -288,12 +300,16 @@ declare const script: ScriptComponent;
 declare class ScriptScene {
     private constructor();
     createSceneObject(name: string): SceneObject;
+    /** "back" or "front". */
+    getCameraType(): string;
 }
 
 declare class TouchDataProvider {
     private constructor();
     /** Whether touches stay with the lens. */
     touchBlocking: boolean;
+    /** Lets Snapchat have a kind of touch, such as TouchTypeDoubleTap. */
+    enableTouchBlockingException(exception: string, enable: boolean): void;
 }
 
 declare namespace global {

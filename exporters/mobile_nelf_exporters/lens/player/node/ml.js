@@ -133,6 +133,7 @@ function createMLComponent(scene) {
     let outputs = [];
     let asset = null;
     let isBuilt = false;
+    let isDestroyed = false;
     let state = ModelState.NotReady;
     let request = null; // {recurring, timing}
     const demandBuilt = () => {
@@ -141,7 +142,7 @@ function createMLComponent(scene) {
         }
     };
     const called = (name, ...args) => {
-        if (typeof members[name] === "function") {
+        if (!isDestroyed && typeof members[name] === "function") {
             members[name](...args);
         }
     };
@@ -247,10 +248,18 @@ function createMLComponent(scene) {
             }
         });
         state = ModelState.Idle;
-        called("onRunningFinished");
+        // Guess callback: at once, or in the next frame, which is what the guide says of other runs.
+        if (scene.isLate) {
+            scene.later(() => called("onRunningFinished"));
+        } else {
+            called("onRunningFinished");
+        }
     }
 
     const runnable = (what) => {
+        if (isDestroyed) {
+            throw new LensApiError(`MLComponent.${what}: the component was destroyed`);
+        }
         if (!isBuilt) {
             throw new LensApiError(`MLComponent.${what}: the model is not built`);
         }
@@ -267,6 +276,10 @@ function createMLComponent(scene) {
         build,
         isRecurring: () => request !== null && request.recurring,
         stop() { request = null; },
+        destroy() {
+            isDestroyed = true;
+            request = null;
+        },
         runImmediate(sync) {
             runnable("runImmediate");
             if (!sync) {

@@ -15,11 +15,16 @@ const HorizontalOverflow = enumeration("HorizontalOverflow",
 const DEGREE = Math.PI / 180;
 
 class Scene {
-    constructor(project, screen) {
+    // `isLate`: see ml.js. `isFront`: which camera of the phone is on.
+    constructor(project, screen, { isLate, isFront }) {
+        this.isLate = isLate;
+        this.isFront = isFront;
+        this.touchExceptions = new Set();
+        this.parts = new Map(); // objects and components of the scene by id
         this.components = []; // what takes part in a frame: {atTiming}
         this.handlers = []; // {type, handler}
         this.pending = []; // callbacks that come after the scripts
-        this.texts = [];
+        this.texts = []; // {text, object}
         this.assets = new Map();
         this.trackingMode = null;
         this.time = 0;
@@ -60,6 +65,14 @@ class Scene {
         return id === null ? null : this.assets.get(id);
     }
 
+    // The value of a script's input.
+    given(input) {
+        if (input.part !== undefined) {
+            return this.parts.get(input.part);
+        }
+        return input.asset === undefined ? input.value : this.asset(input.asset);
+    }
+
     later(callback) {
         this.pending.push(callback);
     }
@@ -70,7 +83,7 @@ class Scene {
     }
 
     // Anything that a script can hold of the scene.
-    sceneObject({ name, components }) {
+    sceneObject({ id = null, name, components }) {
         const attached = [];
         const transform = documented("Transform", {
             // Guess tracking: the device's pose appears on the object that holds DeviceTracking, in
@@ -78,12 +91,18 @@ class Scene {
             getWorldPosition: () => new vec3(...(object.tracked ? this.device.position : [0, 0, 0])),
             getWorldRotation: () => new quat(...(object.tracked ? this.device.rotation : [1, 0, 0, 0])),
         });
-        const object = { tracked: false };
+        const object = { tracked: false, parent: null, onScreen: false, camera: null };
         const members = {
             name,
             layer: "layer",
             enabled: true,
-            setParent() {},
+            setParent: (parent) => {
+                const secret = secretOf(parent);
+                if (!secret || !secret.sceneObject) {
+                    throw new LensApiError("SceneObject.setParent takes a SceneObject");
+                }
+                object.parent = secret.sceneObject;
+            },
             getTransform: () => transform,
             getComponent: (type) => {
                 const found = attached.find((item) => item.type === type);
@@ -95,20 +114,35 @@ class Scene {
                 return component;
             },
         };
-        const proxy = documented("SceneObject", members);
-        for (const spec of components) {
-            if (spec.kind === "Camera") {
-                attached.push({ type: "Component.Camera", component: this.camera(spec) });
-            }
-        }
+        const proxy = documented("SceneObject", members, { secret: { sceneObject: object } });
         object.proxy = proxy;
+        object.layer = () => members.layer;
+        for (const spec of components) {
+            const type = `Component.${spec.kind}`;
+            if (spec.kind === "Camera") {
+                attached.push({ type, component: this.camera(spec, object) });
+            } else if (spec.kind === "DeviceTracking") {
+                attached.push({ type, component: this.createComponent(type, object) });
+            } else {
+                continue;
+            }
+            this.parts.set(spec.id, attached[attached.length - 1].component);
+        }
+        if (id !== null) {
+            this.parts.set(id, proxy);
+        }
         object.scripts = components.filter((spec) => spec.kind === "ScriptComponent");
         return object;
     }
 
-    camera(spec) {
-        const members = { renderTarget: textures.of(spec.renderTarget), enabled: spec.enabled };
+    camera(spec, object) {
+        const members = {
+            renderTarget: textures.of(spec.renderTarget),
+            enabled: spec.enabled,
+            getSceneObject: () => object.proxy,
+        };
         this.cameras.push(members);
+        object.camera = { isOrthographic: spec.isOrthographic, members };
         // Declarations: radians. Guess device-lens: a camera whose device property is All has the
         // vertical field of view of the phone and the aspect of its render target.
         Object.defineProperty(members, "fov", {
@@ -135,10 +169,11 @@ class Scene {
                     horizontalOverflow: HorizontalOverflow.Overflow,
                     textFill: documented("TextFill", { color: new vec4(1, 1, 1, 1) }),
                 });
-                this.texts.push(text);
+                this.texts.push({ text, object });
                 return text;
             }
             case "Component.ScreenTransform":
+                object.onScreen = true;
                 return documented(type, { anchors: null, position: new vec3(0, 0, 0) });
             case "Component.DeviceTracking":
                 object.tracked = true;
@@ -235,13 +270,28 @@ class Scene {
         return { kind: "colour", colour: [x, y, z] };
     }
 
+    // Guide "Screen Transform": it is placed only below another one or below an orthographic camera.
+    isPlaced(object) {
+        if (!object.onScreen) {
+            return true;
+        }
+        for (let above = object.parent; above !== null; above = above.parent) {
+            if (above.camera !== null) {
+                const { isOrthographic, members } = above.camera;
+                return isOrthographic && members.enabled && members.renderTarget === this.output;
+            }
+        }
+        return false;
+    }
+
     status() {
-        return this.texts.filter((text) => text.enabled && text.text)
-            .map((text) => text.text).join("\n");
+        return this.texts.filter(({ text, object }) => text.enabled && text.text && this.isPlaced(object))
+            .map(({ text }) => text.text).join("\n");
     }
 }
 
 const EVENTS = ["OnStartEvent", "UpdateEvent", "LateUpdateEvent",
-    "TouchStartEvent", "TouchMoveEvent", "TouchEndEvent"];
+    "TouchStartEvent", "TouchMoveEvent", "TouchEndEvent",
+    "CameraFrontEvent", "CameraBackEvent", "OnPauseEvent", "TurnOffEvent"];
 
 module.exports = { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene };

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mobile_nelf.students import StudentConfig
 
-__all__ = ["Widths", "macs", "parameters", "runtime_work", "written"]
+__all__ = ["Widths", "macs", "parameters", "runtime_work", "widths_text", "written"]
 
 #: Multiply-accumulates that take ONNX Runtime as long on a CPU as to write one value. From the
 #: times of 13 students, which it gives within 4 % (docs/decisions.md).
@@ -106,3 +106,13 @@ def runtime_work(student: StudentConfig) -> int:
     does not see.
     """
     return macs(student) + VALUE_MACS * written(student)
+
+
+def widths_text(student: StudentConfig) -> str:
+    """Returns the widths of a student as `160 | 160: 152 131 | 32 16 8`."""
+    widths = Widths.of(student)
+    body = " ".join(map(str, widths.inner[: student.blocks]))
+    stages = " ".join(map(str, widths.streams[1:]))
+    return " | ".join(
+        part for part in (str(widths.head), f"{student.width}: {body}", stages) if part
+    )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.layers import (
+from mobile_nelf.pruning.layers import (
     Anatomy,
     Block,
     Layer,
@@ -23,9 +23,9 @@ from mobile_nelf.compression.layers import (
     with_network,
     working_network,
 )
-from mobile_nelf.compression.scores import Removal, removal_order, stream_losses
-from mobile_nelf.compression.statistics import Statistics
-from mobile_nelf.compression.widths import Widths
+from mobile_nelf.pruning.scores import Removal, removal_order, stream_losses
+from mobile_nelf.pruning.statistics import Statistics
+from mobile_nelf.pruning.widths import Widths
 from mobile_nelf.seeding import seeded
 from mobile_nelf.students import build_student
 

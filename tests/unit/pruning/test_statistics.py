@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mobile_nelf.compression import statistics
-from mobile_nelf.compression.calibration import calibration_rays
-from mobile_nelf.compression.layers import anatomy, folded, working_network
-from mobile_nelf.compression.scores import removal_order, stream_losses
+from mobile_nelf.pruning import statistics
+from mobile_nelf.pruning.calibration import calibration_rays
+from mobile_nelf.pruning.layers import anatomy, folded, working_network
+from mobile_nelf.pruning.scores import removal_order, stream_losses
 from tests.helpers.students import random_checkpoint
 
 

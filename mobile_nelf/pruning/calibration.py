@@ -12,10 +12,13 @@ from mobile_nelf.cameras import FloatArray, OrbitLimits
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.rendering import encoded_rays
 
-__all__ = ["CALIBRATION_POSES", "calibration_rays", "random_pose"]
+__all__ = ["calibration_rays", "comparison_rays", "random_pose"]
 
 #: Poses that statistics are taken from.
 CALIBRATION_POSES = 20
+
+#: Poses, other than those of the calibration, on which students are compared.
+COMPARED_POSES = 8
 
 #: Largest side of the window of rays that is taken of a pose, so that a student with a large grid
 #: does not take more memory than a small one.
@@ -28,6 +31,11 @@ def random_pose(orbit: OrbitLimits, rng: np.random.Generator) -> FloatArray:
     azimuth = rng.uniform(*orbit.azimuth)
     elevation = math.degrees(math.asin(rng.uniform(lowest, highest)))
     return orbit.pose(azimuth, elevation, rng.uniform(*orbit.radius))
+
+
+def comparison_rays(checkpoint: Checkpoint) -> Tensor:
+    """Returns rays as `calibration_rays` does, of other poses."""
+    return calibration_rays(checkpoint, COMPARED_POSES, seed=1)
 
 
 def calibration_rays(

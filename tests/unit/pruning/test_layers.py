@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mobile_nelf.compression.layers import Layer, anatomy, folded, with_network, working_network
-from mobile_nelf.compression.widths import Widths, macs, parameters
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.pruning.layers import Layer, anatomy, folded, with_network, working_network
+from mobile_nelf.pruning.widths import Widths, macs, parameters
 from mobile_nelf_exporters.onnx.build import build_onnx
 from tests.helpers.students import random_checkpoint
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.compression.cut import Knowledge, cut
-from mobile_nelf.compression.widths import Widths, macs, parameters, runtime_work
+from mobile_nelf.pruning.cut import Knowledge, cut
+from mobile_nelf.pruning.widths import Widths, macs, parameters, runtime_work
 from mobile_nelf.students import StudentConfig
 
 __all__ = ["FLOOR", "Factors", "Point", "greedy_path", "mean_error", "tried_factors"]

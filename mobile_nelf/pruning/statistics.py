@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mobile_nelf.compression.layers import Anatomy, anatomy, pixels
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.layers import Anatomy, anatomy, pixels
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.students.blocks import HeadBodyTail
 

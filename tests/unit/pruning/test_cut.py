@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mobile_nelf.checkpoints import load_checkpoint
-from mobile_nelf.compression.calibration import calibration_rays
-from mobile_nelf.compression.cut import cut, know
-from mobile_nelf.compression.layers import anatomy, folded, with_network, working_network
-from mobile_nelf.compression.plan import Factors, greedy_path, mean_error
-from mobile_nelf.compression.statistics import measure
-from mobile_nelf.compression.widths import Widths
+from mobile_nelf.pruning.calibration import calibration_rays
+from mobile_nelf.pruning.cut import cut, know
+from mobile_nelf.pruning.layers import anatomy, folded, with_network, working_network
+from mobile_nelf.pruning.plan import Factors, greedy_path, mean_error
+from mobile_nelf.pruning.statistics import measure
+from mobile_nelf.pruning.widths import Widths
 from tests.helpers import ROOT
 from tests.helpers.students import random_checkpoint
 

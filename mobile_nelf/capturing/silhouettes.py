@@ -1,0 +1,137 @@
+"""Do masks and poses agree: each mask against the hull that the other masks carve.
+
+Votes instead of an intersection: a few wrong poses would carve everything away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mobile_nelf.cameras import FloatArray, nearest_to_axes
+from mobile_nelf.capturing.model import PosedPhoto
+from mobile_nelf.extras import import_extra
+
+__all__ = ["Silhouette", "agreement", "contradicting", "object_ball", "silhouette"]
+
+#: Cells along each side of the cube; masks are shrunk until a pixel is about as wide as a cell.
+CELLS = 48
+MASK_PIXELS = 96
+#: Share of the views that must show a cell inside: at first, when some are wrong, and of those that
+#: agree.
+FIRST_VOTES, LAST_VOTES = 0.65, 0.9
+ROUNDS = 4
+#: A mask contradicts the hull if it overlaps less than the median one, as intersection over union,
+#: by this much and by so many standard deviations of them all.
+LEAST_DROP, DEVIATIONS = 0.12, 2.0
+#: Standard deviation of a normal distribution whose median absolute deviation is 1.
+NORMAL = 1.4826
+
+
+class Silhouette(NamedTuple):
+    """A small mask of a photo with a pose.
+
+    Attributes:
+        photo: its pose and lens.
+        mask: [h, w] where the object is.
+        scale: pixels of the mask a pixel of the photo.
+    """
+
+    photo: PosedPhoto
+    mask: npt.NDArray[np.bool_]
+    scale: float
+
+
+def silhouette(photo: PosedPhoto, mask: npt.NDArray[np.uint8]) -> Silhouette:
+    """Shrinks the mask [H, W] of a photo."""
+    cv2 = import_extra("cv2", "capture")
+    scale = min(1.0, MASK_PIXELS / max(mask.shape))
+    size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    return Silhouette(photo, small > 127, scale)
+
+
+def agreement(silhouettes: Mapping[str, Silhouette]) -> dict[str, float]:
+    """Returns the overlap of each mask with the hull of those that agree, without its own vote.
+
+    Views that agree least are left out of the vote, then all are compared again.
+    """
+    names = list(silhouettes)
+    views = [silhouettes[name] for name in names]
+    centre, half = object_ball(views)
+    steps = (np.arange(CELLS) + 0.5) / CELLS * 2.0 - 1.0
+    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
+    cells = centre + half * grid
+    looked = [_look(view, cells) for view in views]
+    inside = np.stack([found[1] for found in looked])
+    seen = np.stack([found[2] for found in looked])
+    voters, share = np.ones(len(views), bool), FIRST_VOTES
+    overlap = np.zeros(len(views))
+    for _ in range(ROUNDS):
+        for index, view in enumerate(views):
+            others = voters.copy()
+            others[index] = False
+            votes = inside[others].sum(0)
+            hull = votes >= share * np.maximum(seen[others].sum(0), 0.5 * others.sum())
+            overlap[index] = _overlap(view.mask, looked[index][0][hull & seen[index]])
+        kept = ~contradicting(overlap)
+        if (kept == voters).all() and share == LAST_VOTES:
+            break
+        voters, share = kept, LAST_VOTES
+    return dict(zip(names, overlap.tolist(), strict=True))
+
+
+def contradicting(overlap: FloatArray) -> npt.NDArray[np.bool_]:
+    """Returns which of the overlaps [N] are much smaller than is usual among them."""
+    below = float(np.median(overlap)) - overlap
+    spread = NORMAL * float(np.median(np.abs(below)))
+    return np.asarray(below > max(LEAST_DROP, DEVIATIONS * spread))
+
+
+def object_ball(views: list[Silhouette]) -> tuple[FloatArray, float]:
+    """Returns the point that all cameras look at, and how far the object reaches from there."""
+    centre = nearest_to_axes([view.photo.cam_to_world for view in views])
+    reaches = []
+    for view in views:
+        rows, columns = np.nonzero(view.mask)
+        if not len(rows):
+            continue
+        pose = view.photo.cam_to_world
+        local = (centre - pose[:, 3]) @ pose[:, :3]
+        middle = view.photo.lens.pixels(np.array([[local[0], -local[1]]]) / -local[2])[0]
+        away = np.hypot(
+            (columns + 0.5) / view.scale - middle[0], (rows + 0.5) / view.scale - middle[1]
+        )
+        reaches.append(float(np.percentile(away, 98)) * -local[2] / view.photo.lens.params[0])
+    return centre, 1.3 * float(np.median(reaches)) if reaches else 1.0
+
+
+def _look(
+    view: Silhouette, cells: FloatArray
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Returns the pixels [N, 2] of cells in a mask, which are inside the object, which are seen."""
+    pose = view.photo.cam_to_world
+    local = (cells - pose[:, 3]) @ pose[:, :3]
+    depth = np.maximum(-local[:, 2], 1e-9)
+    rays = np.stack([local[:, 0], -local[:, 1]], 1) / depth[:, None]
+    rays = rays.clip(-3.0, 3.0)  # beyond lies what no lens of a phone shows
+    places = np.floor(view.photo.lens.pixels(rays) * view.scale).astype(np.int32)
+    height, width = view.mask.shape
+    seen = (local[:, 2] < 0) & (places >= 0).all(1)
+    seen &= (places[:, 0] < width) & (places[:, 1] < height)
+    inside = np.zeros(len(cells), bool)
+    inside[seen] = view.mask[places[seen, 1], places[seen, 0]]
+    return places, inside, seen
+
+
+def _overlap(mask: npt.NDArray[np.bool_], places: npt.NDArray[np.int32]) -> float:
+    """Intersection over union of a mask and of cells as they appear in it."""
+    cv2 = import_extra("cv2", "capture")
+    drawn = np.zeros(mask.shape, np.uint8)
+    drawn[places[:, 1], places[:, 0]] = 1
+    drawn = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+    union = int((drawn | mask).sum())
+    return float((drawn & mask).sum()) / union if union else 0.0
