@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.vocabulary import LayoutName
 from mobile_nelf_exporters.coreml.checks import program_facts
 from mobile_nelf_exporters.coreml.convert import convert, package_files
+from mobile_nelf_exporters.coreml.layouts import in_layout
 from mobile_nelf_exporters.coreml.package.package import read_package
 from mobile_nelf_exporters.coreml.placement import place
 from mobile_nelf_exporters.coreml.runtimes import frame_function
@@ -57,9 +59,15 @@ def main() -> None:
     wanted = [student_frame(camera) for camera in cameras]
     activation = default_activation(checkpoint, "erf")
     rows: list[dict[str, Any]] = []
+    main_contract = make_contract(checkpoint, find_layout("factored"), activation)
+    main_contract = replace(
+        main_contract,
+        inputs=tuple(replace(spec, dtype="fp16") for spec in main_contract.inputs),
+        output=replace(main_contract.output, dtype="fp16"),
+    )
     for name, encoder_in_fp32, title in track(WAYS, "layouts", console=Console(stderr=True)):
         layout = find_layout(name)
-        contract = make_contract(checkpoint, layout, activation)
+        contract = in_layout(main_contract, name)
         form = deploy_form(checkpoint, layout, activation, expand=False)
         model = convert(form, contract, IOS, encoder_in_fp32=encoder_in_fp32)
         files = package_files(model, "model.mlpackage", contract, "fp16")

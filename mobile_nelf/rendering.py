@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.compute import image_format, is_apple_gpu
 from mobile_nelf.encoding import encode
 from mobile_nelf.errors import CheckpointError
 from mobile_nelf.pictures import FloatImage
@@ -30,11 +31,13 @@ def encoded_rays(
     Args:
         camera: on the ray grid, h rows and w columns.
         encoder: how rays are sampled and encoded.
-        device: where the encoding is computed; the CPU if None.
+        device: where the encoding is computed; the CPU if None, and for a Mac, whose GPU has no
+            float64.
     """
     depths = sample_depths(encoder.near, encoder.far, encoder.samples)
     points = torch.from_numpy(sample_points(ray_grid(camera), depths))[None]
-    return encode(points.to(device), encoder.frequencies)
+    on_cpu = device is None or is_apple_gpu(device)
+    return encode(points if on_cpu else points.to(device), encoder.frequencies)
 
 
 def render_frame(network: nn.Module, encoder: EncoderConfig, camera: Camera) -> FloatImage:
@@ -49,8 +52,8 @@ def render_frame(network: nn.Module, encoder: EncoderConfig, camera: Camera) -> 
         CheckpointError: the picture holds NaN or infinite pixels.
     """
     device = next(network.parameters()).device
-    encoded = encoded_rays(camera, encoder, device).float()
-    encoded = encoded.contiguous(memory_format=torch.channels_last)
+    encoded = encoded_rays(camera, encoder, device).float().to(device)
+    encoded = encoded.contiguous(memory_format=image_format(device))
     with torch.inference_mode():
         image: Tensor = network(encoded)[0]
         if not bool(torch.isfinite(image).all()):

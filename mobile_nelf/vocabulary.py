@@ -24,6 +24,7 @@ __all__ = [
     "Extent",
     "FindingLevel",
     "FpsSource",
+    "InputEncoder",
     "LayoutName",
     "LossName",
     "OptimizerName",
@@ -52,11 +53,11 @@ Activation = Literal["gelu", "relu"]
 #: What a teacher's field runs on.
 TeacherBackend = Literal["torch", "tinycudann"]
 
-#: Where to compute; auto takes a GPU where there is one.
-DeviceName = Literal["auto", "cpu", "cuda"]
+#: Where to compute; auto takes a GPU where there is one. PyTorch calls the GPU of a Mac mps.
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 #: Size of a student, with a teacher and runs that fit it.
-PresetName = Literal["tiny", "small", "base", "ipad"]
+PresetName = Literal["tiny", "small", "large", "base", "ipad"]
 
 OptimizerName = Literal["muon", "adamw"]
 LossName = Literal["mse", "charbonnier"]
@@ -76,7 +77,14 @@ GELU_SNAP = "GeluSnap"
 
 #: How an artefact stores its weights.
 WeightForm = Literal[
-    "fp16", "int8", "palette6", "palette4", "palette-mixed", "sparse50", "int8-activations"
+    "fp16",
+    "int8",
+    "palette6",
+    "palette4",
+    "palette-mixed",
+    "sparse",
+    "sparse50",
+    "int8-activations",
 ]
 
 #: How a student is made smaller: narrower layers, or the smallest weights set to zero.
@@ -101,6 +109,9 @@ Experience = Literal["orbit", "world"]
 ComputeUnits = Literal[
     "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all", "webgpu", "webgl2", "webgl2Half"
 ]
+
+#: What computed the inputs of a model on a device: its processor, or a kernel of Metal.
+InputEncoder = Literal["cpu", "metal"]
 
 #: Where a device said that an operation runs.
 Processor = Literal["neural_engine", "gpu", "cpu", "unknown"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mobile_nelf.capturing.intake import VIDEO_SUFFIXES, given_files
-from mobile_nelf.capturing.report import REPORT
+from mobile_nelf.capturing.intake import REPORT, VIDEO_SUFFIXES, given_files
 from mobile_nelf.capturing.run import capture, files_stamp
 from mobile_nelf.errors import CaptureError, InputError, OutputError
 from mobile_nelf.parsing import read_json

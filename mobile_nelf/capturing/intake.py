@@ -20,12 +20,17 @@ from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.progress import Progress, counted
 from mobile_nelf.scenes.photo_files import OTHER_SUFFIXES, PHOTO_SUFFIXES
 
-__all__ = ["Given", "Group", "Intake", "LeftOut", "Photo", "given_files", "take_in"]
+__all__ = ["REPORT", "Given", "Group", "Intake", "LeftOut", "Photo", "given_files", "take_in"]
 
 #: What phones and cameras call videos.
 VIDEO_SUFFIXES = (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm")
 #: Of HEIC too, and those that are refused by name.
 READ_SUFFIXES = (*PHOTO_SUFFIXES, *HEIF_SUFFIXES, *OTHER_SUFFIXES)
+#: Folders of what runs and captures write, which may stand among the photos.
+RUN_SUFFIX, REPORT = ".run", "capture.json"
+#: Photos in what Polycam calls raw data; files without photos.
+POLYCAM = "keyframes/images"
+SPLAT_SUFFIXES = (".ply", ".spz", ".splat", ".ksplat", ".sog", ".glb", ".usdz", ".obj")
 #: Folders of masks beside photos hold no photos.
 MASK_FOLDERS = ("masks", "mask")
 #: Structure from motion takes three photos; nobody makes a light field of fewer than that.
@@ -127,7 +132,15 @@ def given_files(inputs: Sequence[Path]) -> list[Given]:
         InputError: an input does not exist, or nothing is in it.
     """
     found: list[Given] = []
-    for path in inputs:
+    for given in inputs:
+        # Polycam's raw data has depths and the same photos once more beside them.
+        raw = given / POLYCAM
+        path = raw if raw.is_dir() else given
+        if path.suffix.lower() in SPLAT_SUFFIXES:
+            raise InputError(
+                f"{path}: holds splats or a mesh and no photos, as Scaniverse and other apps share "
+                "them; take a video of the object with the phone's own camera instead"
+            )
         if path.is_dir():
             inside = sorted(_below(path), key=lambda file: _natural(str(file.relative_to(path))))
             files = [Given(file, file.relative_to(path).as_posix()) for file in inside]
@@ -149,10 +162,15 @@ def _below(folder: Path) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            if path.name.lower() not in MASK_FOLDERS:
+            if path.name.lower() not in MASK_FOLDERS and not _is_ours(path):
                 yield from _below(path)
         elif path.suffix.lower() in (*READ_SUFFIXES, *VIDEO_SUFFIXES):
             yield path
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a capture or a training among the photos wrote a folder, or is about to."""
+    return folder.suffix == RUN_SUFFIX or (folder / REPORT).exists()
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

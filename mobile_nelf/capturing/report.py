@@ -10,7 +10,7 @@ from typing import Any
 from mobile_nelf._version import __version__
 from mobile_nelf.capturing.checks import reasons
 from mobile_nelf.capturing.finding import Finding
-from mobile_nelf.capturing.intake import Intake
+from mobile_nelf.capturing.intake import REPORT, Intake
 from mobile_nelf.capturing.model import Model
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.structure import Structure
@@ -19,9 +19,8 @@ from mobile_nelf.outputs import files_below, names_text
 from mobile_nelf.parsing import read_json
 from mobile_nelf.plain import to_dict
 
-__all__ = ["REPORT", "check_replaceable", "report_content", "write_report"]
+__all__ = ["check_replaceable", "report_content", "write_report"]
 
-REPORT = "capture.json"
 #: Raised when a field is renamed, removed or changes its meaning.
 SCHEMA = 1
 

@@ -12,25 +12,44 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mobile_nelf.cli._printing import Report, plain, progress_bar, size_text
+from mobile_nelf.cli._progress_lines import pace_text
 from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.scenes import Scene
+    from mobile_nelf.teachers.config import TeacherConfig
+    from mobile_nelf.training.config import FitConfig
+    from mobile_nelf.training.length import StepPlan
     from mobile_nelf.training.student.make import StudentPlan, TrainedStudent
     from mobile_nelf.training.student.stage import FitProgress
     from mobile_nelf.training.teacher.fit import TeacherProgress
 
-__all__ = ["RunReport", "run_report", "student_data", "student_fields", "student_stages", "watched"]
+__all__ = [
+    "RunReport",
+    "length_text",
+    "run_report",
+    "student_data",
+    "student_fields",
+    "student_stages",
+    "watched",
+]
+
+
+def length_text(config: FitConfig | TeacherConfig) -> str:
+    """Returns how long a stage is, as it was asked for."""
+    if config.minutes is None:
+        return f"{config.steps:,} steps"
+    return f"{config.minutes:.3g} minutes"
 
 
 def student_stages(plan: StudentPlan) -> dict[str, str]:
     """Returns what the stages of a student do, by name."""
-    stages = {"train": f"student: {plan.fit.steps:,} steps"}
+    stages = {"train": f"student: {length_text(plan.fit)}"}
     if plan.prune_to is not None:
         stages["train"] += f", then cut to {plan.prune_to:.0%} of its parameters"
     if plan.photo_stage is not None:
-        steps = plan.photo_stage.fit.steps
-        stages["photos"] = f"photos: up to {steps:,} steps, while it gains on photos held out"
+        length = length_text(plan.photo_stage.fit)
+        stages["photos"] = f"photos: up to {length}, while it gains on photos held out"
     return stages
 
 
@@ -47,6 +66,7 @@ class RunReport:
         """
         self._show = show
         self._opening = list(opening)
+        self._planned: set[str] = set()
         self._stages = {
             name: text if len(stages) == 1 else f"{number}/{len(stages)} {text}"
             for number, (name, text) in enumerate(stages.items(), start=1)
@@ -54,11 +74,11 @@ class RunReport:
 
     def on_step(self, progress: TeacherProgress) -> None:
         """Shows a step of the teacher."""
-        self._step("teacher", progress.step, progress.steps, progress.psnr_db)
+        self._step("teacher", progress.step, progress.steps, progress.psnr_db, progress.plan)
 
     def on_fit(self, progress: FitProgress) -> None:
         """Shows a step of the student."""
-        self._step(progress.stage, progress.step, progress.steps, progress.psnr_db)
+        self._step(progress.stage, progress.step, progress.steps, progress.psnr_db, progress.plan)
 
     def on_progress(self, stage: str, done: int, total: int) -> None:
         """Shows views that are rendered or evaluated."""
@@ -72,10 +92,15 @@ class RunReport:
         self._open()
         click.echo(line, err=True)
 
-    def _step(self, stage: str, step: int, steps: int, psnr_db: float) -> None:
+    def _step(
+        self, stage: str, step: int, steps: int, psnr_db: float, plan: StepPlan | None
+    ) -> None:
         if stage in self._stages:
             resumed = f", resumed after step {step - 1:,}" if step > 1 else ""
             self.say(self._stages.pop(stage) + resumed)
+        if plan is not None and stage not in self._planned:
+            self._planned.add(stage)
+            self.say(f"{stage}: {plan.steps:,} steps, {pace_text(plan.seconds_a_step)} measured")
         self._show(stage, step, steps, f"{psnr_db:.1f} dB")
 
     def _open(self) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import click
 
-__all__ = ["EVERY_SECONDS", "ProgressLines", "Stage"]
+__all__ = ["EVERY_SECONDS", "ProgressLines", "Stage", "pace_text"]
 
 #: Longest time without a line while work is under way.
 EVERY_SECONDS = 30.0
@@ -41,8 +41,7 @@ class Stage:
         parts = [f"{self.name}: step {self.done:,} of {self.total:,}"]
         if steps > 0 and seconds > 0.0:
             rate = steps / seconds
-            pace = f"{rate:.3g} steps/s" if rate >= 1.0 else f"{1.0 / rate:.3g} s a step"
-            parts += [pace, f"ETA {_clock((self.total - self.done) / rate)}"]
+            parts += [pace_text(1.0 / rate), f"ETA {_clock((self.total - self.done) / rate)}"]
         else:
             parts.append(f"{_clock(seconds)} so far")
         return ", ".join([*parts, self.detail] if self.detail else parts)
@@ -78,8 +77,9 @@ class ProgressLines:
     def report(self, stage: str, done: int, total: int, detail: str = "") -> None:
         """Takes note that `done` of `total` steps of a stage are over, and of their result."""
         known = self._stage
-        # A stage of the same name may follow, as the views of the next one do.
-        if known is None or (known.name, known.total) != (stage, total) or done < known.done:
+        # A stage of the same name may follow, as the views of the next one do. The number of steps
+        # of one that has some minutes changes while it goes.
+        if known is None or known.name != stage or done < known.done:
             known = Stage(stage, done, time.monotonic(), done, total)
         self._stage = replace(known, done=done, total=total, detail=detail)
 
@@ -88,6 +88,12 @@ class ProgressLines:
             stage = self._stage
             if stage is not None and stage.done < stage.total:
                 click.echo(stage.line(time.monotonic()), err=True)
+
+
+def pace_text(seconds_a_step: float) -> str:
+    """Returns the speed of steps, in the unit that suits it."""
+    fast = seconds_a_step <= 1.0
+    return f"{1.0 / seconds_a_step:.3g} steps/s" if fast else f"{seconds_a_step:.3g} s a step"
 
 
 def _clock(seconds: float) -> str:

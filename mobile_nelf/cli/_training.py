@@ -13,6 +13,7 @@ from mobile_nelf.vocabulary import DeviceName, LossName, PresetName, TeacherBack
 __all__ = [
     "backend_option",
     "device_option",
+    "minutes_option",
     "preset_option",
     "seed_option",
     "student_options",
@@ -27,6 +28,12 @@ preset_option = click.option(
     show_default=True,
     help="Size of the student, with a matching teacher and training; base is D60-SR3 of the paper.",
 )
+minutes_option = click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Time to train for, instead of a number of steps, which is worked out from the first ones "
+    "on this machine. Test views are judged afterwards.",
+)
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )
@@ -35,7 +42,8 @@ device_option = click.option(
     type=choice(DeviceName),
     default="auto",
     show_default=True,
-    help="Device to train on; auto uses a GPU if there is one.",
+    help="Device to compute on; auto uses a GPU if there is one. mps is the GPU of a Mac, on which "
+    "nothing has been tried yet.",
 )
 backend_option = click.option(
     "--backend",
@@ -51,6 +59,7 @@ def student_options(command: F) -> F:
     for option in reversed(
         (
             preset_option,
+            minutes_option,
             click.option(
                 "--steps",
                 type=click.IntRange(min=1),

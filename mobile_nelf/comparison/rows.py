@@ -141,7 +141,7 @@ def _figures(device: Device, date: str, run: Run) -> DeviceFigures:
         return DeviceFigures(
             device=device.model,
             os=device.os,
-            compute_units=run.compute_units,
+            compute_units=run.setting,
             date=date,
             slowed_by=device.slowed_by,
             error=run.error or "no latency",
@@ -150,7 +150,7 @@ def _figures(device: Device, date: str, run: Run) -> DeviceFigures:
     return DeviceFigures(
         device=device.model,
         os=device.os,
-        compute_units=run.compute_units,
+        compute_units=run.setting,
         date=date,
         p50_ms=latency.p50,
         p90_ms=latency.p90,

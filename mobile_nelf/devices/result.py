@@ -22,7 +22,7 @@ from mobile_nelf.devices.figures import (
 from mobile_nelf.errors import ConfigError, InputError, require
 from mobile_nelf.parsing import read_json, shown
 from mobile_nelf.plain import from_dict
-from mobile_nelf.vocabulary import ComputeUnits, FpsSource, Processor
+from mobile_nelf.vocabulary import ComputeUnits, FpsSource, InputEncoder, Processor
 
 __all__ = [
     "Device",
@@ -111,6 +111,7 @@ class Run:
         model: its path inside the bundle.
         weights_sha256: of the weights inside it (see `ModelRecord`).
         compute_units: which processors Core ML was allowed to use, or the engine of a page.
+        encoder: what computed the inputs.
         error: why the run failed; None if it did not.
         compile_ms: from package to compiled model; None if the app carried a compiled one.
         cold_load_ms: first load, which may make the plan for the Neural Engine.
@@ -118,6 +119,8 @@ class Run:
         first_frame_ms: first frame after the load.
         warm_up_frames: rendered until the latency was stable, and not counted.
         latency_ms: of the frames after that.
+        inputs_ms: median time until the inputs of a pose are where the model reads them, which
+            `latency_ms` leaves out; None where that was not measured.
         display_fps: frames a second on the screen; None if that was not measured.
         display_hz: the most that the display can show.
         sustained: runs without a pause.
@@ -136,6 +139,7 @@ class Run:
     model: str
     weights_sha256: str
     compute_units: ComputeUnits
+    encoder: InputEncoder = "cpu"
     error: str | None = None
     compile_ms: float | None = None
     cold_load_ms: float | None = None
@@ -143,6 +147,7 @@ class Run:
     first_frame_ms: float | None = None
     warm_up_frames: int | None = None
     latency_ms: Latency | None = None
+    inputs_ms: float | None = None
     display_fps: float | None = None
     display_hz: float | None = None
     sustained: tuple[Sustained, ...] = ()
@@ -163,6 +168,7 @@ class Run:
             "cold_load_ms",
             "warm_load_ms",
             "first_frame_ms",
+            "inputs_ms",
             "display_fps",
             "display_hz",
         )
@@ -181,6 +187,11 @@ class Run:
         for name in (*_MEASURED_ALWAYS, *by_apps):
             if getattr(self, name) is None:
                 raise ValueError(f"key {name!r} is missing, although the run has no error")
+
+    @property
+    def setting(self) -> str:
+        """Compute units and, where it was not the processor, what computed the inputs."""
+        return self.compute_units + ("" if self.encoder == "cpu" else ", inputs by Metal")
 
     @property
     def picture_is_right(self) -> bool:
@@ -222,12 +233,12 @@ class Measurement:
             raise ValueError("runs is empty, expected at least one run")
         seen = set()
         for index, run in enumerate(self.runs):
-            if (run.model, run.compute_units) in seen:
+            if (run.model, run.setting) in seen:
                 raise ValueError(
-                    f"runs[{index}] is {run.model} on {run.compute_units} for a second time, "
+                    f"runs[{index}] is {run.model} on {run.setting} for a second time, "
                     "expected each once"
                 )
-            seen.add((run.model, run.compute_units))
+            seen.add((run.model, run.setting))
 
     @property
     def when(self) -> datetime:

@@ -26,7 +26,9 @@ class TeacherConfig:
         backend: of the field: `torch` runs everywhere, `tinycudann` on NVIDIA GPUs.
         resolutions: cells a side of each dense feature grid (back-end `torch`).
         channels: features a grid (back-end `torch`).
-        steps: optimizer steps.
+        steps: optimizer steps; of a finished teacher those that it took.
+        minutes: wall time of the training, from which `training.length` works out the steps; None
+            for `steps`.
         samples: points a step; the number of rays adapts to it.
         march_steps: steps a ray through the whole scene.
         distortion: weight of `marching.distortion` beside the squared error, in scenes that have no
@@ -40,6 +42,7 @@ class TeacherConfig:
     resolutions: tuple[int, ...] = (24, 56, 128)
     channels: int = 8
     steps: int = 1500
+    minutes: float | None = None
     samples: int = 1 << 16
     march_steps: int = 96
     distortion: float = 0.005
@@ -71,6 +74,8 @@ class TeacherConfig:
             )
         if min(self.steps, self.march_steps) < 1:
             raise ValueError("steps and march_steps must be positive")
+        if self.minutes is not None and not 0.0 < self.minutes < math.inf:
+            raise ValueError(f"minutes must be positive, found {self.minutes}")
         if self.save_every < 0:
             raise ValueError(f"save_every must not be negative, found {self.save_every}")
         if self.samples < self.march_steps:

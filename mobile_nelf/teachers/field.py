@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -9,18 +10,21 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from mobile_nelf.compute import is_apple_gpu
+
 __all__ = [
     "DenseGridField",
     "Field",
     "VolumeLookup",
     "direction_harmonics",
     "grid_shapes",
-    "precision",
 ]
 
 #: Width of the hidden layers, and of the features that the density network hands on.
 HIDDEN = 64
 FEATURES = 15
+#: By how much points may leave the boxes that `DenseGridField.keep_rows` was told of: rounding.
+MARGIN = 1e-5
 #: Lookups whose gradients are spread together; they fit into a core's cache.
 PIECE = 1 << 13
 
@@ -77,10 +81,13 @@ class DenseGridField(nn.Module):
         self.register_buffer("offsets", counts.cumsum(0) - counts, persistent=False)
         corners = torch.tensor([[corner >> axis & 1 for corner in range(8)] for axis in range(3)])
         self.register_buffer("corners", strides @ corners, persistent=False)  # [L, 8]
+        self.register_buffer("kept", None, persistent=False)
         self.sizes: Tensor
         self.strides: Tensor
         self.offsets: Tensor
         self.corners: Tensor
+        #: While rows are dropped: where each row [V] lies in the table, 0 for those that do not.
+        self.kept: Tensor | None
         self.table = nn.Parameter((torch.rand(int(counts.sum()), channels) - 0.5) * 0.2)
         width = len(resolutions) * channels
         self.density_net = nn.Sequential(
@@ -93,6 +100,41 @@ class DenseGridField(nn.Module):
             nn.ReLU(),
             nn.Linear(HIDDEN, 3),
         )
+
+    @torch.no_grad()
+    def keep_rows(self, lower: Tensor, upper: Tensor) -> None:
+        """Drops the rows of the table that no point of some boxes reads; `all_rows` ends that.
+
+        Most of a scene around an object is empty. What is left fits the caches of a CPU, and
+        neither optimizer nor state of a run carries the rest along.
+
+        Args:
+            lower: corners of the boxes, [N, 3] in the unit cube; at least one.
+            upper: the opposite corners, near by.
+        """
+        needed = torch.zeros(len(self.table), dtype=torch.bool, device=lower.device)
+        for shape, offset in zip(self.shapes, self.offsets.tolist(), strict=True):
+            sizes = lower.new_tensor(shape)
+            first = ((lower - MARGIN).clamp(0.0, 1.0) * (sizes - 1)).floor()
+            first = torch.minimum(first, sizes - 2).long()
+            last = ((upper + MARGIN).clamp(0.0, 1.0) * (sizes - 1)).floor()
+            last = torch.minimum(last, sizes - 2).long() + 1
+            spans = [range(int(span) + 1) for span in (last - first).amax(0)]
+            for step in itertools.product(*spans):
+                x, y, z = torch.minimum(first + first.new_tensor(step), last).unbind(1)
+                needed[offset + (z * shape[1] + y) * shape[0] + x] = True
+        self.kept = (needed.cumsum(0) - 1).clamp_min(0)
+        self.table = nn.Parameter(self.table[needed])
+        self._needed = needed
+
+    @torch.no_grad()
+    def all_rows(self) -> None:
+        """Brings dropped rows back, as zeros."""
+        if self.kept is None:
+            return
+        table = self.table.new_zeros(len(self.kept), self.table.shape[1])
+        table[self._needed] = self.table
+        self.table, self.kept = nn.Parameter(table), None
 
     def density(self, points_unit: Tensor) -> tuple[Tensor, Tensor]:
         """See `Field`."""
@@ -113,9 +155,11 @@ class DenseGridField(nn.Module):
             )
             return volumes
         index, weight = self.cells(points_unit)
-        levels = len(self.sizes)
+        levels, index = len(self.sizes), index.flatten(0, 1)
+        if self.kept is not None:
+            index = self.kept.index_select(0, index.flatten()).view_as(index)
         read: Tensor = _Lookup.apply(  # type: ignore[no-untyped-call]  # untyped in torch
-            self.table, index.flatten(0, 1), weight.flatten(0, 1)
+            self.table, index, weight.flatten(0, 1)
         )
         return read.view(len(points_unit), levels * self.table.shape[1])
 
@@ -152,6 +196,8 @@ class _Lookup(torch.autograd.Function):
         """Reads [N, C] from [V, C] at [N, 8]."""
         ctx.save_for_backward(index, weight)
         ctx.table = table
+        if is_apple_gpu(table.device):  # which has no `embedding_bag`
+            return (table[index] * weight[..., None]).sum(1)
         return nn.functional.embedding_bag(index, table, per_sample_weights=weight, mode="sum")
 
     @staticmethod
@@ -212,11 +258,6 @@ def _levels(table: Tensor, shapes: tuple[tuple[int, ...], ...]) -> list[Tensor]:
         level.view(*shape[::-1], -1).permute(3, 0, 1, 2)[None]
         for level, shape in zip(rows, shapes, strict=True)
     ]
-
-
-def precision(device: torch.device) -> torch.autocast:
-    """Returns the autocast under which fields are evaluated."""
-    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def direction_harmonics(directions: Tensor) -> Tensor:

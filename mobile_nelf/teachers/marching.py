@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mobile_nelf.teachers.field import Field, precision
+from mobile_nelf.compute import is_apple_gpu, reduced_precision
+from mobile_nelf.teachers.field import Field
 from mobile_nelf.teachers.spaces import Space
 
-__all__ = ["OccupancyGrid", "Samples", "composite", "distortion", "march"]
+__all__ = ["OccupancyGrid", "Samples", "cell_corners", "composite", "distortion", "march"]
 
 #: Rows of the occupancy grid along each axis.
 CELLS = 64
@@ -70,8 +71,9 @@ class OccupancyGrid:
         """
         cells = self.visible.nonzero()[:, 0]
         corners = cell_corners(cells)
-        points = (corners + torch.rand(corners.shape, generator=rng, device=rng.device)) / CELLS
-        with precision(points.device):
+        places = torch.rand(corners.shape, generator=rng, device=rng.device).to(corners.device)
+        points = (corners + places) / CELLS
+        with reduced_precision(points.device):
             fresh = torch.cat([field.density(part)[0] for part in torch.split(points, BATCH)])
         self.density[cells] = torch.maximum(self.density[cells] * DECAY, fresh)
         self.mask = self.visible & (self.density * step_length > OPACITY)
@@ -93,10 +95,12 @@ class OccupancyGrid:
         if reach not in masks:
             cube = self.mask.view(1, 1, CELLS, CELLS, CELLS).float()
             padded = F.pad(cube, [reach + 1] * 6)
-            for axis in range(3):  # separable, so the cost does not grow with the cube of `reach`
-                kernel = [1, 1, 1]
-                kernel[axis] = 2 * reach + 1
-                padded = F.max_pool3d(padded, kernel, 1, [(k - 1) // 2 for k in kernel])
+            side = padded.shape[-1]
+            for _ in range(3):  # separable, so the cost does not grow with the cube of `reach`
+                # In two dimensions, since Macs pool no volumes; then the next axis is the last.
+                rows = padded.reshape(1, 1, side * side, side)
+                grown = F.max_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach))
+                padded = grown.view(side, side, side).permute(2, 0, 1)
             masks[reach] = padded.flatten() > 0.0
         return masks[reach]
 
@@ -180,9 +184,25 @@ def distortion(weights: Tensor, samples: Samples, rays: int) -> Tensor:
 def _sums_before(values: Tensor, samples: Samples, rays: int) -> tuple[Tensor, Tensor]:
     """Sums of `values` [S] over the earlier samples of the same ray [S], and over each ray [N].
 
-    In double precision, since one sum runs on over all rays and differences are taken of it.
+    In double precision, since one sum runs on over all rays and differences are taken of it. The
+    GPU of a Mac has none, and sums each ray by itself.
     """
+    if is_apple_gpu(values.device):
+        return _sums_by_ray(values, samples, rays)
     sums = torch.cat([values.new_zeros(1, dtype=torch.float64), values.double().cumsum(0)])
     ends = torch.bincount(samples.ray, minlength=rays).cumsum(0)
     starts = torch.cat([ends.new_zeros(1), ends[:-1]])
     return sums[:-1] - sums[starts[samples.ray]], sums[ends] - sums[starts]
+
+
+def _sums_by_ray(values: Tensor, samples: Samples, rays: int) -> tuple[Tensor, Tensor]:
+    """`_sums_before` in the precision of `values`, with a row for each ray."""
+    counts = torch.bincount(samples.ray, minlength=rays)
+    place = (
+        torch.arange(len(values), device=values.device) - (counts.cumsum(0) - counts)[samples.ray]
+    )
+    longest = int(counts.max()) if rays else 0
+    table = values.new_zeros(rays, longest + 1)
+    table = table.index_put((samples.ray, place + 1), values)  # what is before the first is 0
+    sums = table.cumsum(1)
+    return sums[samples.ray, place], sums[:, -1]

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.compute import reduced_precision
 from mobile_nelf.rays import ray_map
 from mobile_nelf.teachers.config import TeacherConfig
-from mobile_nelf.teachers.field import DenseGridField, Field, precision
+from mobile_nelf.teachers.field import DenseGridField, Field
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, march
 from mobile_nelf.teachers.spaces import Space
 from mobile_nelf.teachers.tcnn_field import HashGridField
@@ -98,14 +99,14 @@ class NgpTeacher:
             )
             if not len(samples.ray):
                 continue
-            with precision(rays.device):
+            with reduced_precision(rays.device):
                 density, features = self.field.density(samples.points)
             weights, clear = composite(density, samples, len(alive))
             weights = weights * light[alive[samples.ray]]
             seen = (weights > NEGLIGIBLE).nonzero()[:, 0]
             ray = samples.ray[seen]
             unit = torch.nn.functional.normalize(directions, dim=1)
-            with precision(rays.device):
+            with reduced_precision(rays.device):
                 colour = self.field.colour(features[seen], unit[ray])
             share = weights[seen, None]
             values = torch.cat([colour, torch.ones_like(share), samples.depth[seen, None]], 1)

@@ -16,7 +16,9 @@ class FitConfig:
     """One stage of training: from views to weights.
 
     Attributes:
-        steps: optimizer steps in all.
+        steps: optimizer steps in all, unless there are `minutes`.
+        minutes: wall time of the stage, from which `training.length` works out the steps; None for
+            `steps`.
         patches: image patches a step, each from a random view; in each of several processes.
         patch_rays: side of a patch in rays; capped at the ray grid. A patch smaller than the grid
             can begin at any pixel, so each view teaches more rays.
@@ -45,6 +47,7 @@ class FitConfig:
     """
 
     steps: int = 4000
+    minutes: float | None = None
     patches: int = 16
     patch_rays: int = 16
     foreground: float = 0.0
@@ -77,6 +80,8 @@ class FitConfig:
         for name in ("warmup_steps", "seed", "sample_every", "check_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
+        if self.minutes is not None and not 0.0 < self.minutes < math.inf:
+            raise ValueError(f"minutes must be positive, found {self.minutes}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be positive, found {self.learning_rate}")
         if not 0.0 < self.matrix_step < math.inf:

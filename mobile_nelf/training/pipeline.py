@@ -183,6 +183,8 @@ def _is_there(
     found = load_teacher(path, device)
     wanted = {**to_dict(config), "photos": PhotoViews(scene.views("train")).identity()}
     known = {**to_dict(found.teacher.config), "photos": found.provenance.get("photos")}
+    if config.minutes is not None:
+        known["steps"] = config.steps  # a finished teacher has those that fitted into the minutes
     differing = differing_names(wanted, known)
     if differing and not force:
         raise InputError(

@@ -15,13 +15,14 @@ from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import load_teacher
+from mobile_nelf.training.choices import StudentChoices, check_times, refuse_both
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.presets import find_preset, on_grid
 from mobile_nelf.training.student.make import StudentPlan
 from mobile_nelf.training.teacher.make import fastest_backend
 from mobile_nelf.training.views.pseudo_set import pseudo_views, read_pseudo_set
 from mobile_nelf.training.views.sources import PhotoViews, ViewSource
-from mobile_nelf.vocabulary import DeviceName, LossName, PresetName, TeacherBackend, TrainedPart
+from mobile_nelf.vocabulary import DeviceName, TeacherBackend
 
 __all__ = [
     "PlannedScene",
@@ -36,44 +37,10 @@ __all__ = [
 
 T = TypeVar("T", FitConfig, TeacherConfig)
 
-
-@dataclass(frozen=True, eq=False)
-class StudentChoices:
-    """What people choose of a student and its training; None is the preset's.
-
-    Attributes:
-        preset: size of the student, and how it is trained.
-        steps: of the first stage.
-        photo_steps: of the last stage, on the photos.
-        photo_stage: whether there is a last stage on the photos, after the views of a teacher.
-        initial: a checkpoint to start from. The student has its shape, and the preset only says how
-            it is trained.
-        train_only: `tail` trains the super-resolution alone; it needs `initial`.
-        alpha: learn opacity as a fourth channel.
-        loss: beside which `perceptual` stands.
-        perceptual: weight of 1 − SSIM.
-        learning_rate: peak of the first stage; the step of the matrices keeps its proportion.
-        cache_mb: space for views at hand, in 10⁶ bytes.
-        half: store the weights as float16.
-        prune_to: share of the parameters to keep: channels that matter least shrink in the last
-            third of the first stage and are cut at its end; None for all of them.
-        seed: of the run.
-    """
-
-    preset: PresetName = "small"
-    steps: int | None = None
-    photo_steps: int | None = None
-    photo_stage: bool = True
-    initial: Checkpoint | AnyPath | None = None
-    train_only: TrainedPart = "all"
-    alpha: bool = False
-    loss: LossName | None = None
-    perceptual: float | None = None
-    learning_rate: float | None = None
-    cache_mb: int | None = None
-    half: bool = False
-    prune_to: float | None = None
-    seed: int = 0
+#: Of the minutes of `mnelf train`, for the teacher: it learns faster than a student.
+TEACHER_SHARE = 1 / 6
+#: Of the student's minutes, for the last stage on the photos, if there is one.
+PHOTO_SHARE = 1 / 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +99,18 @@ def plan_scene(
         InputError: the choices contradict each other, or there is no such preset.
         CheckpointError: the student to start from cannot be read.
     """
+    refuse_both(choices.minutes, teacher_steps=teacher_steps)
+    check_times(choices)
+    teacher_minutes = None
+    if choices.minutes is not None:
+        teacher_minutes = choices.minutes * TEACHER_SHARE
+        choices = replace(choices, minutes=choices.minutes - teacher_minutes)
     initial = _load_initial(choices)
     photos = read_photos(scene, _scale(choices, initial))
     student = _student_plan(photos, choices, initial, distilled=True)
-    teacher = teacher_config(choices.preset, teacher_steps, backend, device, choices.seed)
+    teacher = teacher_config(
+        choices.preset, teacher_steps, backend, device, choices.seed, minutes=teacher_minutes
+    )
     return PlannedScene(photos, teacher, student, initial)
 
 
@@ -162,6 +137,7 @@ def plan_student(
         CheckpointError: teacher or student cannot be read.
         MissingExtraError: the teacher's back-end is not installed.
     """
+    check_times(choices)
     distilled = teacher is not None or views is not None
     if teacher is not None and views is not None:
         raise InputError("teacher and views exclude each other", arguments=["teacher", "views"])
@@ -201,6 +177,8 @@ def teacher_config(
     backend: TeacherBackend | Literal["auto"],
     device: DeviceName,
     seed: int,
+    *,
+    minutes: float | None = None,
 ) -> TeacherConfig:
     """Returns the teacher of a preset with what was chosen.
 
@@ -210,13 +188,15 @@ def teacher_config(
         backend: `auto` is tinycudann on a GPU where it is installed.
         device: where it will be trained.
         seed: of the run.
+        minutes: wall time of the training, instead of steps.
 
     Raises:
         InputError: there is no such preset, or a value cannot be used.
     """
+    refuse_both(minutes, steps=steps)
     config = find_preset(preset).teacher
     chosen = fastest_backend(device) if backend == "auto" else backend
-    return _with(config, backend=chosen, steps=steps, seed=seed)
+    return _with(config, backend=chosen, steps=steps, minutes=minutes, seed=seed)
 
 
 def _load_initial(choices: StudentChoices) -> Checkpoint | None:
@@ -258,6 +238,10 @@ def _student_plan(
     if distilled and choices.photo_stage:
         stage = preset.photo_stage
         last = replace(stage, fit=_fit(stage.fit, choices, choices.photo_steps))
+        if choices.minutes is not None:
+            minutes = choices.minutes * PHOTO_SHARE
+            fit = _with(fit, minutes=choices.minutes - minutes)
+            last = replace(last, fit=_with(last.fit, minutes=minutes))
     shape = _shape(scene, choices, initial)
     if choices.prune_to is not None:
         check_prunable(shape, choices.prune_to)
@@ -291,6 +275,7 @@ def _fit(fit: FitConfig, choices: StudentChoices, steps: int | None) -> FitConfi
     return _with(
         fit,
         steps=steps,
+        minutes=choices.minutes,
         loss=choices.loss,
         perceptual=choices.perceptual,
         cache_mb=choices.cache_mb,

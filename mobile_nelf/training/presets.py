@@ -95,7 +95,8 @@ _SMALL_FIT = FitConfig(patches=32, patch_rays=8, matrix_step=0.01, weight_decay=
 #: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU, and
 #: do little at high resolution, where most of a training step is spent. `ipad` is shaped for the
 #: Neural Engine on photos of 800×800: 50×50 rays, whose body of 1 MB stays on the chip, at most 192
-#: channels, ReLU, and few channels where the picture is large; its quality is not known yet.
+#: channels, ReLU, and few channels where the picture is large. `large` does two and a half
+#: times the work of `small` a frame, for people with hours. The quality of these two is not known.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "tiny": Preset(
@@ -121,6 +122,18 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             teacher=TeacherConfig(steps=1000),
             fit=replace(_SMALL_FIT, steps=30000, first_views=100, view_uses=640, ema_decay=0.998),
             photo_stage=_photo_stage(replace(_SMALL_FIT, steps=1000)),
+        ),
+        "large": Preset(
+            samples=16,
+            depth=28,
+            width=224,
+            sr_widths=(48, 24),
+            activation="relu",
+            batchnorm=False,
+            direct_output=True,
+            teacher=TeacherConfig(steps=3000),
+            fit=replace(_SMALL_FIT, steps=60000, first_views=100, view_uses=640, ema_decay=0.999),
+            photo_stage=_photo_stage(replace(_SMALL_FIT, steps=2000, ema_decay=0.998)),
         ),
         "base": Preset(
             samples=8,

@@ -27,6 +27,7 @@ def train(
     teacher_steps: int | None = None,
     steps: int | None = None,
     photo_steps: int | None = None,
+    minutes: float | None = None,
     photo_stage: bool = True,
     backend: TeacherBackend | Literal["auto"] = "auto",
     device: DeviceName = "auto",
@@ -56,6 +57,9 @@ def train(
         teacher_steps: training steps of the teacher.
         steps: training steps of the student on the teacher's views.
         photo_steps: training steps of the student on the photos.
+        minutes: wall time of all training, instead of steps. Each stage times its first steps and
+            then keeps the number that fits, also when it is resumed; a sixth is the teacher's, a
+            tenth of the rest the photos'.
         photo_stage: whether there is that stage.
         backend: of the teacher; `auto` is tinycudann on a GPU where it is installed.
         device: where to compute; `auto` is a GPU where there is one.
@@ -87,6 +91,7 @@ def train(
         preset=preset,
         steps=steps,
         photo_steps=photo_steps,
+        minutes=minutes,
         photo_stage=photo_stage,
         initial=initial,
         train_only=train_only,

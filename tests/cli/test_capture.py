@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -61,9 +62,9 @@ def test_a_killed_capture_takes_its_child_along_and_is_resumed(photos, tmp_path)
     process = mnelf_process(tmp_path, "capture", photos, "-o", "scene", "--threads", 1)
     database = tmp_path / "scene.run" / "tries" / "first" / "database.db"
     deadline = time.monotonic() + 120
+    child = _child_of(process.pid)
     while not database.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    child = _child_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     while _lives(child) and time.monotonic() < deadline:
@@ -72,12 +73,11 @@ def test_a_killed_capture_takes_its_child_along_and_is_resumed(photos, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name == "scene"] == []
 
     process = mnelf_process(tmp_path, "capture", photos, "-o", "scene", "--threads", 1)
-    while not database.exists():
-        time.sleep(0.05)
-    time.sleep(1.0)
+    child = _child_of(process.pid)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
+    assert not _lives(child)
     assert "repeat the command to resume from" in said
     assert not (tmp_path / "scene").exists()
 
@@ -91,10 +91,11 @@ def test_a_killed_capture_takes_its_child_along_and_is_resumed(photos, tmp_path)
 
 @pytest.mark.slow
 def test_one_thread_gives_the_same_scene_each_time(mnelf, photos, tmp_path):
-    for name in ("a", "b"):
-        result = mnelf("capture", photos, "-o", name, "--threads", 1)
+    for name in ("a", "b"):  # the same name: it stands in the picture of the cameras
+        (tmp_path / name).mkdir()
+        result = mnelf("capture", photos, "-o", f"{name}/scene", "--threads", 1)
         assert result.exit_code == 0, result.output
-    assert "next    mnelf train" in result.stdout
+    assert re.search(r"next +mnelf train b/scene -o scene\.pt", result.stdout)
     files = [
         {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
         for name in ("a", "b")
@@ -102,16 +103,35 @@ def test_one_thread_gives_the_same_scene_each_time(mnelf, photos, tmp_path):
     assert files[0] == files[1]
 
 
-def _child_of(parent: int) -> int:
+def _child_of(parent: int, seconds: float = 120.0) -> int:
+    """Waits for structure from motion to be started by a process."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = _children(parent)
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError("no child")
+
+
+def _children(parent: int) -> list[int]:
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            if int(fields[1]) == parent and b"sfm" in (entry / "cmdline").read_bytes():
-                return int(entry.name)
-    raise AssertionError("no child")
+            if int(fields[1]) == parent and b"capturing.sfm" in _command(entry):
+                found.append(int(entry.name))
+    return found
+
+
+def _command(entry: Path) -> bytes:
+    try:
+        return (entry / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _lives(process: int) -> bool:

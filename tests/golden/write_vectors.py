@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from mobile_nelf.cameras import Camera, OrbitLimits
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import LAYOUTS
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.plain import to_dict
-from mobile_nelf_exporters.coreml.app import render_ios_harness
+from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness
 from tests.helpers import ROOT
-from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
+from tests.helpers.coreml.apps import MODELS, bundle_files, every_layout, ios_contract
 from tests.helpers.lens.contracts import FULL_ORBIT, LIMITED_ORBIT
 
 VECTORS = ROOT / "ios_harness" / "Tests" / "NelfTests" / "Vectors"
@@ -32,7 +33,8 @@ def vectors() -> dict[str, Any]:
         "orbits.json": [_orbit(orbit) for orbit in ORBITS],
         "layouts.json": [_layouts(orbit) for orbit in (LIMITED_ORBIT, SIDEWAYS_ORBIT)],
         "statistics.json": _statistics(),
-        "bench.json": json.loads(_harness()["ios_harness/Vector.swiftpm/Resources/bench.json"]),
+        "bench.json": _bench(ios_contract(), MODELS),
+        "layouts-bench.json": _bench(*every_layout()),
         "result.json": _result(),
     }
 
@@ -114,9 +116,9 @@ def _statistics() -> dict[str, Any]:
     }
 
 
-def _harness() -> dict[str, bytes]:
-    contract = ios_contract()
-    return render_ios_harness(contract, MODELS, bundle_files(contract), "Vector")
+def _bench(contract: Contract, models: tuple[HarnessModel, ...]) -> Any:
+    files = render_ios_harness(contract, models, bundle_files(contract, models), "Vector")
+    return json.loads(files["ios_harness/Vector.swiftpm/Resources/bench.json"])
 
 
 def _result() -> dict[str, Any]:
@@ -125,6 +127,7 @@ def _result() -> dict[str, Any]:
         "model": "Mic.mlpackage",
         "weights_sha256": "0" * 64,
         "compute_units": "cpuAndNeuralEngine",
+        "encoder": "metal",
         "compile_ms": 1.5,
         "cold_load_ms": 2.5,
         "warm_load_ms": 3.5,
@@ -139,6 +142,7 @@ def _result() -> dict[str, Any]:
             "min": 1,
             "max": 3,
         },
+        "inputs_ms": 0.5,
         "display_fps": 12.5,
         "display_hz": 120,
         "sustained": [
@@ -171,6 +175,7 @@ def _result() -> dict[str, Any]:
         "model": "Mic-palette6.mlpackage",
         "weights_sha256": "1" * 64,
         "compute_units": "cpuOnly",
+        "encoder": "cpu",
         "error": "made up",
         "sustained": [],
     }

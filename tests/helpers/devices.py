@@ -84,6 +84,7 @@ def one_run(manifest: Manifest, model: str = "", **changes: Any) -> dict[str, An
         "model": model,
         "weights_sha256": manifest.files[manifest.inspection.models[model].weights_file].sha256,
         "compute_units": "all",
+        "encoder": "cpu",
         "error": None,
         "compile_ms": 810.5,
         "cold_load_ms": 420.0,
@@ -99,6 +100,7 @@ def one_run(manifest: Manifest, model: str = "", **changes: Any) -> dict[str, An
             "min": 9.0,
             "max": 15.0,
         },
+        "inputs_ms": 0.7,
         "display_fps": 59.7,
         "display_hz": 120.0,
         "sustained": [

@@ -217,7 +217,8 @@ def test_a_teacher_is_judged_by_its_file_and_reads_it_once(tmp_path: Path, monke
     judged = mn.evaluate(str(tmp_path / "teacher.pt"), str(scene.path), device="cpu")
     assert read == [tmp_path / "teacher.pt"]
     assert judged.subsets["all"].views == 2
-    assert repr(judged).splitlines()[1].split() == ["subset", "views", "PSNR", "dB", "SSIM", "FLIP"]
+    columns = repr(judged).splitlines()[1].split()
+    assert columns == ["subset", "views", "PSNR", "dB", "object", "dB", "SSIM", "FLIP"]
     with pytest.raises(InputError, match="is a teacher of mobile-nelf and has its own") as caught:
         mn.evaluate(tmp_path / "teacher.pt", scene, trained_activation="relu")
     assert caught.value.arguments == ("trained_activation",)

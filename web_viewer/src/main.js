@@ -199,10 +199,15 @@ async function main() {
   }
 }
 
-/** Says what is missing, over the reference frame. @param {unknown} error */
+/** Says what is missing, over the reference frame or the last picture of a server. @param {unknown} error */
 function fail(error) {
   const reason = error instanceof Error ? error.message : String(error);
-  document.documentElement.classList.add("failed");
+  const { classList } = document.documentElement;
+  if (classList.contains("live") && classList.contains("ready")) {
+    say(`This is the last picture: ${reason}.`);
+    return;
+  }
+  classList.add("failed");
   say(`This device cannot compute the picture: ${reason}. What you see is a picture made in advance.`);
   if (parent !== window) parent.postMessage({ mnelf: { event: "error", reason } }, "*");
 }

@@ -23,7 +23,9 @@ export async function keepShown(viewer, names, hooks) {
   async function openBest() {
     const { engine, canvas, passedOver } = await hooks.open(left);
     for (const reason of passedOver) console.info(`mnelf: ${reason}`);
+    let lost = false;
     engine.onLost = (reason) => {
+      lost = true;
       // A wrong promise of a driver would end in a circle: once more, then the next engine.
       console.warn(`mnelf: ${engine.name}: ${reason}`);
       engine.onLost = () => {};
@@ -35,8 +37,8 @@ export async function keepShown(viewer, names, hooks) {
     viewer.use(engine, canvas);
     viewer.setView({});
     await viewer.settled();
-    // An engine that was lost meanwhile has a successor.
-    if (viewer.engine() === engine) hooks.onShown(engine, canvas);
+    // One that was lost meanwhile has a successor, or there is none left and nothing new to show.
+    if (!lost && viewer.engine() === engine) hooks.onShown(engine, canvas);
   }
 
   await openBest();

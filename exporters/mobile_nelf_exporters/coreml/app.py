@@ -60,11 +60,13 @@ class HarnessModel:
         package: folder of the package, such as `mic.mlpackage`.
         weights: how its weights are stored.
         min_psnr_db: what each reference frame must reach on the device.
+        contract: of a package with another input layout than the bundle's; the bundle's if None.
     """
 
     package: str
     weights: WeightForm
     min_psnr_db: float
+    contract: Contract | None = None
 
 
 def render_ios_harness(
@@ -78,7 +80,7 @@ def render_ios_harness(
     """Returns the folder `ios_harness` of a bundle as file contents by relative POSIX path.
 
     Args:
-        contract: that all models share.
+        contract: of the main model.
         models: what the app measures, in the order in which it shows them.
         files: of the bundle: the packages of `models` and the folder `reference`.
         name: of bundle and app.
@@ -109,7 +111,7 @@ def render_ios_harness(
     for model in models:
         package = _files_below(files, model.package)
         rendered |= {f"{app}/Resources/{path}": content for path, content in package.items()}
-        entries.append(_model_entry(model, package))
+        entries.append(_model_entry(model, package) | _own_layout(model, reference))
     for path in reference.frames:
         rendered[f"{app}/Resources/{Path(path).name}"] = files[path]
     config = {
@@ -177,6 +179,16 @@ def _model_entry(model: HarnessModel, package: dict[str, bytes]) -> dict[str, An
             for path, content in package.items()
         ],
         "min_psnr_db": model.min_psnr_db,
+    }
+
+
+def _own_layout(model: HarnessModel, reference: _Reference) -> dict[str, Any]:
+    """What the app needs of a package whose input layout is not the bundle's."""
+    if model.contract is None:
+        return {}
+    return {
+        "contract": to_dict(model.contract),
+        "uploads": _upload_samples(model.contract, np.asarray(reference.poses[0], np.float64)),
     }
 
 

@@ -47,6 +47,7 @@ UNPACKING: dict[WeightForm, tuple[str, ...]] = {
     "palette6": ("constexpr_lut_to_dense",),
     "palette4": ("constexpr_lut_to_dense",),
     "palette-mixed": ("constexpr_lut_to_dense",),
+    "sparse": ("constexpr_sparse_to_dense",),
     "sparse50": ("constexpr_sparse_to_dense",),
     INT8: ("constexpr_affine_dequantize", "constexpr_blockwise_shift_scale"),
 }

@@ -15,11 +15,14 @@ import numpy.typing as npt
 from mobile_nelf.vocabulary import WeightForm
 from mobile_nelf_exporters.coreml.convert import quiet_coremltools
 
-__all__ = ["MIN_ELEMENTS", "compress", "palette"]
+__all__ = ["MIN_ELEMENTS", "MIN_ZEROS", "compress", "palette"]
 
 #: Weights of up to so many elements stay fp16. They are the last layers, at the highest resolution:
 #: little to store, and every error is in the picture at once.
 MIN_ELEMENTS = 2048
+
+#: Share of zeros from which on a mask of a bit a weight is worth its place beside fp16.
+MIN_ZEROS = 1 / 16
 
 #: Bits of an index that every version of the format has.
 SIZES = (1, 2, 4, 6, 8)
@@ -35,9 +38,10 @@ def compress(model: Any, weights: WeightForm) -> Any:
         model: a `coremltools.models.MLModel`.
         weights: `fp16` returns `model` itself; `int8` has a scale for each output channel,
             `palette6` and `palette4` have tables of 64 and 16 values for each layer,
-            `palette-mixed` the smallest table that holds all values of a layer, `sparse50` drops
-            the smaller half of each layer. Weights that have few values already, as those of
-            `compression.palettes`, are stored exactly.
+            `palette-mixed` the smallest table that holds all values of a layer, `sparse` leaves
+            out the weights that are zero already, `sparse50` the smaller half of each layer.
+            Weights that have few values already, as those of `compression.palettes`, are stored
+            exactly.
 
     Raises:
         MissingExtraError: coremltools is not installed.
@@ -70,11 +74,19 @@ def _sparse(optimize: Any, model: Any, share: float) -> Any:
     return optimize.prune_weights(model, optimize.OptimizationConfig(config))
 
 
+def _without_zeros(optimize: Any, model: Any) -> Any:
+    config = optimize.OpThresholdPrunerConfig(
+        threshold=0.0, minimum_sparsity_percentile=MIN_ZEROS, weight_threshold=MIN_ELEMENTS
+    )
+    return optimize.prune_weights(model, optimize.OptimizationConfig(config))
+
+
 _COMPRESSORS: dict[WeightForm, Callable[[Any, Any], Any]] = {
     "int8": _int8,
     "palette6": partial(_palettized, bits=6),
     "palette4": partial(_palettized, bits=4),
     "palette-mixed": partial(_palettized, bits=None),
+    "sparse": _without_zeros,
     "sparse50": partial(_sparse, share=0.5),
 }
 

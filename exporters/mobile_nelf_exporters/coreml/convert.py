@@ -55,6 +55,8 @@ HARMLESS_LOG = (
     "XGBoost version ",
     "scikit-learn version ",
     "TensorFlow version ",
+    # Of a layer that stays dense when others are stored without their zeros.
+    "weight value has sparsity of ",
 )
 
 #: Warnings of torch and coremltools about their own code, as regular expressions.

@@ -11,10 +11,20 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
 
-__all__ = ["CHIPS", "ESTIMATE_TITLE", "Chip", "Traffic", "estimate_ms", "estimate_table", "traffic"]
+__all__ = [
+    "CHIPS",
+    "ESTIMATE_TITLE",
+    "Chip",
+    "Traffic",
+    "estimate_ms",
+    "estimate_table",
+    "layouts_table",
+    "traffic",
+]
 
 ESTIMATE_TITLE = "Estimate for the Neural Engine, not measured"
 
@@ -22,13 +32,17 @@ ESTIMATE_TITLE = "Estimate for the Neural Engine, not measured"
 WORKING_SET_BYTES = 2_000_000
 #: A 1×1 conv to more channels takes about twice as long a channel.
 CHANNEL_STEP = 192
+#: A row of one number takes this many on the engine, as the tables of rows of layout `factored` do.
+SINGLE_COLUMN = 32
 #: What one prediction takes at least, milliseconds.
 FLOOR_MS = 0.23
 
 #: Operators that the compiler joins to the conv before them.
 JOINED = ("relu", "gelu", "sigmoid", "tanh", "add", "quantize", "dequantize")
 
-GUIDE = "ANE guide (S. Bryngelson, 2026), sections 9, 13 and 18: one author's measurements on an M1"
+GUIDE = (
+    "ANE guide (S. Bryngelson, 2026), sections 9, 13, 17 and 18: one author's measurements on an M1"
+)
 SCALING = "the others from the M1 by Apple's stated operations a second (8-bit figures halved)"
 
 
@@ -60,8 +74,8 @@ class Chip:
 
 _M1 = Chip("A14, M1", inside=(8.1, 12.0), outside=(3.25, 4.8), memory=(51.0, 85.0))
 
-#: Stated operations a second are 11, 15.8 and 38 · 10¹²; bandwidths 68, 100 and 120 · 10⁹ bytes.
-#: and 120 · 10⁹ bytes a second.
+#: Stated operations a second are 11, 15.8 and 38 · 10¹²; bandwidths 68, 100 and 120 · 10⁹ bytes a
+#: second.
 CHIPS = (_M1, _M1.scaled("A15, M2", 15.8 / 11, 100 / 68), _M1.scaled("M4", 19 / 11, 120 / 68))
 
 
@@ -139,6 +153,34 @@ def estimate_table(program: ProgramFacts) -> Table:
     )
 
 
+def layouts_table(layouts: Iterable[tuple[Contract, ProgramFacts]]) -> Table:
+    """Returns a row for each input layout: what the host uploads, and the graph's share."""
+    rows = []
+    for contract, program in layouts:
+        found = traffic(program)
+        fast, slow = estimate_ms(program, _M1)
+        cells = (
+            contract.layout,
+            contract.inputs[0].dtype,
+            f"{contract.upload_bytes / 1e3:.4g} kB",
+            f"{found.total / 1e6:.4g} MB",
+            str(found.casts),
+            f"{fast:.2g}-{slow:.2g}",
+        )
+        rows.append(TableRow(cells))
+    note = (
+        "Without the host's time for the upload, which the app measures; casts and operations in "
+        "fp32 leave the Neural Engine, and their way there and back is not in the estimate"
+    )
+    return Table(
+        "Estimate by input layout, not measured",
+        ("layout", "inputs", "upload a frame", "traffic a frame", "casts", f"ms, {_M1.title}"),
+        tuple(dict.fromkeys(rows)),
+        4,
+        (note,),
+    )
+
+
 def _apart(program: ProgramFacts) -> Iterable[OperationFacts]:
     """Yields operations that are not joined to the one before them."""
     made: dict[str, OperationFacts] = {}
@@ -160,7 +202,12 @@ def _moved(operation: OperationFacts) -> int:
         if parameter not in ("weight", "bias")
         for shape in operands
     ]
-    return 2 * sum(math.prod(shape) for shape in (*shapes, operation.output) if len(shape) == 4)
+    return sum(_bytes(shape) for shape in (*shapes, operation.output) if len(shape) == 4)
+
+
+def _bytes(shape: tuple[int, ...]) -> int:
+    """Returns what a tensor takes in fp16 on the engine."""
+    return 2 * math.prod(shape) * (SINGLE_COLUMN if shape[-1] == 1 and math.prod(shape) > 1 else 1)
 
 
 def _is_wide(operation: OperationFacts) -> bool:

@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from torch import nn
-
 from mobile_nelf._version import __version__
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.palettes import rounded_for
-from mobile_nelf.deploy.contract import Contract, default_activation, make_contract
+from mobile_nelf.deploy.contract import (
+    Contract,
+    default_activation,
+    make_contract,
+    parse_contract,
+)
 from mobile_nelf.deploy.eight_bits import INT8, UNPROVED
 from mobile_nelf.deploy.form import deploy_form
-from mobile_nelf.deploy.layouts import Layout, find_layout
+from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.deploy.tolerances import (
-    FP16_LIMIT,
     required_psnr_db,
 )
 from mobile_nelf.devices import Device, Measurement
@@ -29,13 +31,10 @@ from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.vocabulary import BorderType, Experience, WeightForm
-from mobile_nelf_exporters.coreml.activations import MIN_IOS, activations_in_8_bits
 from mobile_nelf_exporters.coreml.app import (
     APP_IOS,
     HarnessModel,
     render_ios_harness,
-    sample_app,
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
@@ -45,10 +44,10 @@ from mobile_nelf_exporters.coreml.checks import (
     program_facts,
     weight_form,
 )
-from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress
-from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
-from mobile_nelf_exporters.coreml.estimate import estimate_table
+from mobile_nelf_exporters.coreml.convert import convert, package_files
+from mobile_nelf_exporters.coreml.estimate import estimate_table, layouts_table
 from mobile_nelf_exporters.coreml.facts import program_cost
+from mobile_nelf_exporters.coreml.layouts import other_layouts, package_contract
 from mobile_nelf_exporters.coreml.mac import (
     CoremltoolsRuntime,
     is_mac,
@@ -56,25 +55,33 @@ from mobile_nelf_exporters.coreml.mac import (
     unpacked,
 )
 from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages
+from mobile_nelf_exporters.coreml.measured import measured_runs
 from mobile_nelf_exporters.coreml.options import Options
-from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, SUFFIX, WEIGHTS, package_names
+from mobile_nelf_exporters.coreml.package.format import SUFFIX, WEIGHTS, package_names
 from mobile_nelf_exporters.coreml.package.package import Package, canonical_dump, read_package
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from mobile_nelf_exporters.coreml.placement import place, placement_table
+from mobile_nelf_exporters.coreml.readme import bundle_readme
+from mobile_nelf_exporters.coreml.refusals import (
+    border_type,
+    check_options,
+    check_weights,
+    refuse_large_weights,
+)
 from mobile_nelf_exporters.coreml.runtimes import (
     demanded_psnr_db,
     mac_runtime,
     package_runtimes,
     second_opinion,
 )
-from mobile_nelf_exporters.names import check_name
-from mobile_nelf_exporters.templates import template_environment
+from mobile_nelf_exporters.coreml.stored import stored_as
 
 __all__ = ["CoremlExporter"]
 
 
 NOT_MEASURED = (
-    "that Swift Playgrounds and Xcode build the app, and what it shows on a screen",
+    "that Swift Playgrounds and Xcode build the app, that Metal compiles its shaders, and what it "
+    "shows on a screen",
     "latency, FPS, memory and heat on a device",
     "where a device runs each operation; the placement is by rules only",
     "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",
@@ -97,7 +104,7 @@ class CoremlExporter(Exporter[Options]):
         # By default what the app itself needs.
         ios = APP_IOS if options.ios is None else options.ios
         weights = options.weights or ("fp16",)
-        _check_options(name, ios, weights)
+        check_options(name, ios, weights)
         reason = "asked for"
         if options.layout is None:
             reason = (
@@ -119,15 +126,9 @@ class CoremlExporter(Exporter[Options]):
                 "output_form image",
                 arguments=["output_form"],
             )
-        largest = max(weight.numel() for weight in checkpoint.weights.values())
-        if largest <= MIN_ELEMENTS and weights != ("fp16",):
-            raise DeployError(
-                f"no layer has more than {MIN_ELEMENTS} weights, so {', '.join(weights)} would "
-                "store nothing smaller; leave out weights",
-                arguments=["weights"],
-            )
+        check_weights(checkpoint, weights)
         contract = make_contract(checkpoint, layout, activation, output_form)
-        io = _border_type(options.io, layout)
+        io = border_type(options.io, layout)
         contract = replace(
             contract,
             inputs=tuple(replace(spec, dtype=io) for spec in contract.inputs),
@@ -136,7 +137,7 @@ class CoremlExporter(Exporter[Options]):
             min_psnr_db=self.required_psnr_db(contract),
         )
         form = deploy_form(checkpoint, layout, activation, expand=False)
-        _refuse_large_weights(form)
+        refuse_large_weights(form)
         # First, since it fails at once where the runtime is not installed.
         opinions = (second_opinion(form, contract),) if options.second_opinion else ()
         converted = {id(checkpoint): convert(form, contract, ios)}
@@ -146,14 +147,12 @@ class CoremlExporter(Exporter[Options]):
                 form = deploy_form(rounded, layout, activation, expand=False)
                 converted[id(rounded)] = convert(form, contract, ios)
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
-            model = converted[id(rounded)]
-            if stored == INT8:
-                model = activations_in_8_bits(model, rounded, contract)
-            else:
-                model = compress(model, stored)
+            model = stored_as(stored, converted[id(rounded)], rounded, contract)
             files |= package_files(model, package, contract, stored, experience)
+            if index == 0 and options.every_layout:
+                files |= other_layouts(rounded, contract, name, ios, stored, experience)
         packages = _read_packages(files)
-        files["README.md"] = _readme(name, contract, ios, packages, experience)
+        files["README.md"] = bundle_readme(name, contract, ios, packages, experience)
         not_measured = (*NOT_MEASURED, UNPROVED) if INT8 in weights else NOT_MEASURED
         return Exported(contract, files, reason, not_measured, opinions=opinions)
 
@@ -162,14 +161,17 @@ class CoremlExporter(Exporter[Options]):
     ) -> dict[str, bytes]:
         """Returns the app that shows and measures the packages; see `Exporter.companions`."""
         packages = _read_packages(files)
-        models = [
-            HarnessModel(
-                package.name,
-                weight_form(package),
-                demanded_psnr_db(package, contract, emulated=True),
+        models = []
+        for package in packages:
+            own = package_contract(package, contract)
+            models.append(
+                HarnessModel(
+                    package.name,
+                    weight_form(package),
+                    demanded_psnr_db(package, own, emulated=True),
+                    None if own == contract else own,
+                )
             )
-            for package in packages
-        ]
         return render_ios_harness(
             contract,
             models,
@@ -182,14 +184,22 @@ class CoremlExporter(Exporter[Options]):
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`. Cost and placement are those of the first package.
 
-        The others differ in how weights are stored, not in what is computed.
+        The others differ in how weights are stored, and layouts stand in a table of their own.
         """
         packages = _read_packages(files)
         facts = program_facts(packages[0])
+        tables = [placement_table(place(facts)), estimate_table(facts)]
+        if len(packages) > 1:
+            layouts = [
+                (parse_contract(package.metadata, package.name), program_facts(package))
+                for package in packages
+            ]
+            if len({contract.layout for contract, _ in layouts}) > 1:
+                tables.append(layouts_table(layouts))
         return Inspection(
             program_cost(facts),
             {package.name: _record(package, files) for package in packages},
-            (placement_table(place(facts)), estimate_table(facts)),
+            tuple(tables),
         )
 
     def next_step(self, bundle: Path, name: str) -> str:
@@ -220,9 +230,11 @@ class CoremlExporter(Exporter[Options]):
             BenchedPackage(
                 package.name,
                 package.weights_sha256,
-                demanded_psnr_db(package, contract, emulated=True),
+                demanded_psnr_db(package, own, emulated=True),
+                own,
             )
             for package in _read_packages(files)
+            for own in (package_contract(package, contract),)
         ]
         with unpacked(files) as folder:
             return measure_packages(
@@ -239,64 +251,21 @@ class CoremlExporter(Exporter[Options]):
     def measured_tables(
         self, inspection: Inspection, measurement: Measurement
     ) -> tuple[Table, ...]:
-        """Returns where operations run by the rules and by the device's own answer."""
-        return measured_placement(inspection, measurement)
+        """Returns what the device said of each run, and of where operations run."""
+        return measured_runs(measurement) + measured_placement(inspection, measurement)
 
     def runtimes(self, files: dict[str, bytes], contract: Contract) -> tuple[Runtime, ...]:
         """See `Exporter.runtimes`."""
         runtimes: list[Runtime] = []
         for index, package in enumerate(_read_packages(files)):
-            check_package(package, contract)
-            runtimes += package_runtimes(package, contract, table=index == 0)
+            # The main one is what the bundle says, in its layout as well.
+            own = package_contract(package, contract) if index else contract
+            check_package(package, own)
+            layout = "" if own == contract else own.layout
+            runtimes += package_runtimes(package, own, layout=layout, table=index == 0)
             if is_mac():
-                runtimes.append(mac_runtime(package, files, contract))
+                runtimes.append(mac_runtime(package, files, own))
         return tuple(runtimes)
-
-
-def _refuse_large_weights(form: nn.Module) -> None:
-    """Refuses weights that are infinite in fp16, in which packages store and compute."""
-    for name, value in form.state_dict().items():
-        largest = float(value.abs().max()) if value.is_floating_point() and value.numel() else 0.0
-        if largest > FP16_LIMIT:
-            raise DeployError(
-                f"layer {name} has values up to {largest:.3g}, and fp16, in which packages store "
-                f"them, ends at {FP16_LIMIT:g}; fine-tune with weight decay until they are "
-                "smaller, or use a target that computes in float32"
-            )
-
-
-def _check_options(name: str, ios: int, weights: tuple[WeightForm, ...]) -> None:
-    check_name(name, "app")
-    if ios not in IOS_VERSIONS:
-        raise InputError(
-            f"iOS {ios} is not a target; expected {', '.join(map(str, IOS_VERSIONS))}",
-            arguments=["ios"],
-        )
-    if INT8 in weights and ios < MIN_IOS:
-        raise InputError(
-            f"weights {INT8} needs iOS {MIN_IOS}, whose Core ML is the first with such activations",
-            arguments=["ios", "weights"],
-        )
-    if len(set(weights)) < len(weights):
-        raise InputError(
-            f"weights {', '.join(weights)}: name each form once", arguments=["weights"]
-        )
-
-
-def _border_type(asked: BorderType | None, layout: Layout) -> BorderType:
-    """Returns the type of inputs and outputs.
-
-    Raises:
-        DeployError: fp16 is asked for in a layout whose numbers it does not hold.
-    """
-    if layout.name not in FP32_ENCODERS:
-        return asked or "fp16"
-    if asked == "fp16":
-        raise DeployError(
-            f"layout {layout.name} uploads rays, of which fp16 keeps 3 digits where 2⁵·x needs 6; "
-            "leave out io, or choose layout factored or embedded"
-        )
-    return "fp32"
 
 
 def _read_packages(files: dict[str, bytes]) -> list[Package]:
@@ -316,26 +285,3 @@ def _record(package: Package, files: dict[str, bytes]) -> ModelRecord:
         bytes=sum(len(content) for path, content in files.items() if path.startswith(prefix)),
         weights_file=prefix + WEIGHTS,
     )
-
-
-def _readme(
-    name: str, contract: Contract, ios: int, packages: list[Package], experience: Experience
-) -> bytes:
-    text: str = (
-        template_environment()
-        .get_template("README.coreml.md.j2")
-        .render(
-            name=name,
-            contract=contract,
-            ios=ios,
-            app_ios=max(ios, APP_IOS),
-            experience=experience,
-            sample=sample_app(packages[0].name, experience),
-            packages=[
-                {"name": package.name, "weights": weight_form(package), "size": package.model_bytes}
-                for package in packages
-            ],
-            version=__version__,
-        )
-    )
-    return text.encode()

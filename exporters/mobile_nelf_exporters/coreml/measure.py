@@ -55,11 +55,13 @@ class BenchedPackage:
         name: in the bundle.
         weights_sha256: of the `weight.bin` inside.
         min_psnr_db: what each frame must reach.
+        contract: of the package.
     """
 
     name: str
     weights_sha256: str
     min_psnr_db: float
+    contract: Contract
 
 
 def measure_packages(
@@ -80,7 +82,7 @@ def measure_packages(
     Args:
         packages: what is measured.
         folder: where they lie.
-        contract: of all of them.
+        contract: of the bundle.
         reference: frames of the trained student.
         bundle: its name.
         device: this machine.
@@ -89,20 +91,14 @@ def measure_packages(
         sustained_seconds: length of the run without a pause.
     """
     items = [(package, units) for package in packages for units in UNITS]
-    layout = find_layout(contract.layout)
     cameras = reference.ray_cameras(contract.student.scale)
-    inputs = [
-        prediction_inputs(contract, layout.host(camera, contract.student.encoder))
-        for camera in cameras
-    ]
     runs = []
     for package, units in counted("measure", items, on_progress):
+        own = package.contract
+        host = find_layout(own.layout).host
+        inputs = [prediction_inputs(own, host(camera, own.student.encoder)) for camera in cameras]
         try:
-            runs.append(
-                _run(
-                    package, folder, units, contract, reference, inputs, runtime, sustained_seconds
-                )
-            )
+            runs.append(_run(package, folder, units, reference, inputs, runtime, sustained_seconds))
         except Exception as error:  # Core ML's own errors are of no common type.
             text = " ".join(str(error).split()) or type(error).__name__
             runs.append(Run(package.name, package.weights_sha256, units, error=text))
@@ -116,7 +112,6 @@ def _run(
     package: BenchedPackage,
     folder: Path,
     units: ComputeUnits,
-    contract: Contract,
     reference: Reference,
     inputs: list[dict[str, npt.NDArray[Any]]],
     runtime: MacRuntime,
@@ -139,7 +134,7 @@ def _run(
     for number in range(WARM_UP_FRAMES):
         predict(number)
     latency = timed_latency(predict, LATENCY_FRAMES)
-    pictures = [picture_of(model.predict(tensors), contract) for tensors in inputs]
+    pictures = [picture_of(model.predict(tensors), package.contract) for tensors in inputs]
     decibels = [
         min(psnr_db(take_pixels(picture), pixels), IDENTICAL_DB)
         for picture, pixels in zip(pictures, reference.pixels, strict=True)

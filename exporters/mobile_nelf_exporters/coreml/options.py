@@ -20,6 +20,7 @@ class Options(SharedOptions):
         io: type of inputs and outputs; chosen by the exporter if `None`.
         experience: what the sample app does; chosen by the exporter if `None`.
         ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
+        every_layout: write a package for each input layout.
         second_opinion: run the same graph in Apple's Core AI runtime as well.
     """
 
@@ -34,6 +35,9 @@ class Options(SharedOptions):
         "Turn the object under the finger (orbit, default) or walk round it (world)."
     )
     ios: int | None = option("Lowest version of iOS and iPadOS.", metavar="VERSION")
+    every_layout: bool = option(
+        "A package for each input layout, so that a device tells which is fastest.", flag=True
+    )
     second_opinion: bool = option(
         "Run the same graph in Apple's Core AI runtime as well.", flag=True
     )

@@ -50,30 +50,36 @@ def demanded_psnr_db(package: Package, contract: Contract, emulated: bool) -> fl
     return min(demanded, EMULATED_MIN_PSNR_DB) if emulated else demanded
 
 
-def package_runtimes(package: Package, contract: Contract, *, table: bool) -> list[Runtime]:
+def package_runtimes(
+    package: Package, contract: Contract, *, layout: str = "", table: bool
+) -> list[Runtime]:
     """Returns the ways in which the interpreter runs a package, all in one process.
 
     Args:
         package: what to run.
-        contract: of its bundle.
+        contract: of the package.
+        layout: its input layout where that is not the bundle's.
         table: also with GELU from a table, where the package has GELU.
     """
     model = _fenced(package)
-    runtimes = [_program_runtime(package, contract, model, emulated) for emulated in (False, True)]
+    runtimes = [
+        _program_runtime(package, contract, model, layout, emulated) for emulated in (False, True)
+    ]
     if table and operation_counts(package).get("gelu"):
         runtimes.append(_table_runtime(package, contract, model))
     return runtimes
 
 
 def _program_runtime(
-    package: Package, contract: Contract, model: FencedModel, emulated: bool
+    package: Package, contract: Contract, model: FencedModel, layout: str, emulated: bool
 ) -> Runtime:
     """The package as its operations say, exact or with every result rounded to fp16."""
     form = weight_form(package)
     kind = "fp16 after every operation" if emulated else "exact"
     frame, largest_activation = _frames(model, contract, emulate_fp16=emulated)
     return Runtime(
-        name=f"Core ML program{'' if form == 'fp16' else f' {form}'}, {kind}",
+        name=f"Core ML program{'' if form == 'fp16' else f' {form}'}"
+        f"{layout and f' in layout {layout}'}, {kind}",
         artefact=package.name,
         assumes=(
             "emulates a device that stores every result in fp16 and adds up in float32"

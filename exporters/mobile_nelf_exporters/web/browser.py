@@ -32,6 +32,8 @@ FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--disable-dev-shm-usage",
+    # A frame of a software adapter takes as long as it takes; it hangs nowhere.
+    "--disable-gpu-watchdog",
     "--disable-extensions",
     "--disable-background-networking",
     "--disable-component-update",

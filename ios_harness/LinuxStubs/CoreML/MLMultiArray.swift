@@ -16,6 +16,7 @@ public final class MLMultiArray {
     public let dataType: MLMultiArrayDataType
     public let pixelBuffer: CVPixelBuffer?
     let storage: UnsafeMutableRawBufferPointer
+    private let isOwner: Bool
 
     public convenience init(shape: [NSNumber], dataType: MLMultiArrayDataType) throws {
         try self.init(shape: shape, dataType: dataType, rowPadding: 0)
@@ -26,6 +27,7 @@ public final class MLMultiArray {
         self.shape = shape
         self.dataType = dataType
         pixelBuffer = nil
+        isOwner = true
         let sizes = shape.map(\.intValue)
         let steps = Self.steps(sizes, row: sizes[sizes.count - 1] + rowPadding)
         strides = steps.map { NSNumber(value: $0) }
@@ -34,10 +36,26 @@ public final class MLMultiArray {
         storage.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
+    /// A view of memory that stays the caller's.
+    public init(
+        dataPointer: UnsafeMutableRawPointer, shape: [NSNumber], dataType: MLMultiArrayDataType,
+        strides: [NSNumber], deallocator: ((UnsafeMutableRawPointer) -> Void)?
+    ) throws {
+        self.shape = shape
+        self.strides = strides
+        self.dataType = dataType
+        pixelBuffer = nil
+        isOwner = false
+        let bytes = dataType == .float16 ? 2 : 4
+        storage = UnsafeMutableRawBufferPointer(
+            start: dataPointer, count: bytes * strides[0].intValue * shape[0].intValue)
+    }
+
     /// A view of the buffer: the last axis is its width, all others are its height.
     public init(pixelBuffer: CVPixelBuffer, shape: [NSNumber]) {
         self.shape = shape
         self.pixelBuffer = pixelBuffer
+        isOwner = false
         dataType = .float16
         let steps = Self.steps(shape.map(\.intValue), row: pixelBuffer.bytesPerRow / 2)
         strides = steps.map { NSNumber(value: $0) }
@@ -46,7 +64,7 @@ public final class MLMultiArray {
     }
 
     deinit {
-        if pixelBuffer == nil {
+        if isOwner {
             storage.deallocate()
         }
     }

@@ -39,8 +39,11 @@ public final class CVPixelBuffer {
         let pixel = format == kCVPixelFormatType_OneComponent16Half ? 2 : 4
         // Rows begin at multiples of 64 bytes, and here never right after one another.
         bytesPerRow = (pixel * width / 64 + 1) * 64
-        memory = .allocate(byteCount: bytesPerRow * height, alignment: 64)
-        memory.initializeMemory(as: UInt8.self, repeating: 0xee, count: bytesPerRow * height)
+        // Whole pages, as shared memory is handed out.
+        let page = 16_384
+        let size = (bytesPerRow * height + page - 1) / page * page
+        memory = .allocate(byteCount: size, alignment: page)
+        memory.initializeMemory(as: UInt8.self, repeating: 0xee, count: size)
     }
 
     deinit {
@@ -52,6 +55,8 @@ public func CVPixelBufferCreate(
     _ allocator: AnyObject?, _ width: Int, _ height: Int, _ format: OSType,
     _ attributes: CFDictionary?, _ out: UnsafeMutablePointer<CVPixelBuffer?>
 ) -> CVReturn {
+    // As large as a texture may be; whether the system's own limit is the same is not known.
+    guard height <= 16_384 else { return -6661 }
     out.pointee = CVPixelBuffer(width: width, height: height, format: format)
     return kCVReturnSuccess
 }

@@ -105,11 +105,53 @@ public protocol MTLRenderCommandEncoder: AnyObject {
     func endEncoding()
 }
 
+public struct MTLResourceOptions: OptionSet, Sendable {
+    public let rawValue: UInt
+
+    public init(rawValue: UInt) {
+        self.rawValue = rawValue
+    }
+
+    public static let storageModeShared = MTLResourceOptions([])
+}
+
+public protocol MTLBuffer: AnyObject, Sendable {
+    var length: Int { get }
+
+    func contents() -> UnsafeMutableRawPointer
+}
+
+public struct MTLSize: Sendable {
+    public var width: Int
+    public var height: Int
+    public var depth: Int
+
+    public init(width: Int, height: Int, depth: Int) {
+        self.width = width
+        self.height = height
+        self.depth = depth
+    }
+}
+
+public protocol MTLComputePipelineState: AnyObject, Sendable {}
+
+public protocol MTLComputeCommandEncoder: AnyObject {
+    func setComputePipelineState(_ state: any MTLComputePipelineState)
+    func setBuffer(_ buffer: (any MTLBuffer)?, offset: Int, index: Int)
+    func setBytes(_ bytes: UnsafeRawPointer, length: Int, index: Int)
+    func dispatchThreadgroups(
+        _ threadgroupsPerGrid: MTLSize, threadsPerThreadgroup: MTLSize)
+    func endEncoding()
+}
+
 public protocol MTLDrawable: AnyObject {
     func present()
 }
 
 public protocol MTLCommandBuffer: AnyObject {
+    var error: (any Error)? { get }
+
+    func makeComputeCommandEncoder() -> (any MTLComputeCommandEncoder)?
     func makeRenderCommandEncoder(
         descriptor renderPassDescriptor: MTLRenderPassDescriptor
     ) -> (any MTLRenderCommandEncoder)?
@@ -139,6 +181,14 @@ public protocol MTLDevice: AnyObject, Sendable {
         descriptor: MTLRenderPipelineDescriptor
     ) throws -> any MTLRenderPipelineState
     func makeTexture(descriptor: MTLTextureDescriptor) -> (any MTLTexture)?
+    func makeBuffer(length: Int, options: MTLResourceOptions) -> (any MTLBuffer)?
+    func makeBuffer(
+        bytesNoCopy pointer: UnsafeMutableRawPointer, length: Int, options: MTLResourceOptions,
+        deallocator: ((UnsafeMutableRawPointer, Int) -> Void)?
+    ) -> (any MTLBuffer)?
+    func makeComputePipelineState(
+        function computeFunction: any MTLFunction
+    ) throws -> any MTLComputePipelineState
 }
 
 public func MTLCreateSystemDefaultDevice() -> (any MTLDevice)? { nil }

@@ -43,6 +43,14 @@ public struct BenchConfig: Codable, Equatable, Sendable {
         self = config
     }
 
+    /// What a model takes and returns: the bundle's contract unless it has another input layout.
+    public func contract(of model: BenchModel) -> Contract { model.contract ?? contract }
+
+    /// Some values of each upload of the first frame, as mnelf computed them for a model.
+    public func uploads(of model: BenchModel) -> [UploadSample] {
+        model.uploads ?? reference.uploads
+    }
+
     private struct SchemaOnly: Decodable {
         let schema: Int
     }
@@ -71,7 +79,7 @@ public struct BundleIdentity: Codable, Equatable, Sendable {
 }
 
 /// One Core ML package of the bundle.
-public struct BenchModel: Codable, Equatable, Hashable, Sendable {
+public struct BenchModel: Codable, Equatable, Sendable {
     /// File name, such as `mic.mlpackage`.
     public let package: String
     /// How the weights are stored, such as `fp16`.
@@ -85,9 +93,12 @@ public struct BenchModel: Codable, Equatable, Hashable, Sendable {
     public let minPSNR: Double
     /// What the package consists of, so that it can be put together again where a build took it apart.
     public let files: [PackageFile]
+    /// Of a model with another input layout than the bundle's.
+    public let contract: Contract?
+    public let uploads: [UploadSample]?
 
     enum CodingKeys: String, CodingKey {
-        case package, weights, bytes, files
+        case package, weights, bytes, files, contract, uploads
         case weightsSHA256 = "weights_sha256"
         case packageSHA256 = "package_sha256"
         case minPSNR = "min_psnr_db"
@@ -100,6 +111,11 @@ public struct BenchModel: Codable, Equatable, Hashable, Sendable {
     public var resource: ModelPackage {
         ModelPackage(name: package, key: packageSHA256, files: files)
     }
+}
+
+extension BenchModel: Hashable {
+    /// Packages of a bundle have names of their own.
+    public func hash(into hasher: inout Hasher) { hasher.combine(package) }
 }
 
 /// The frames that the trained student rendered before the bundle was written.

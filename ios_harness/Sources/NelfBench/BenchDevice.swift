@@ -6,8 +6,14 @@ import NelfCore
 
 /// A loaded model; renders one frame at a time.
 public protocol FramePredictor: Sendable {
-    /// Renders a frame and returns the seconds of the prediction alone.
+    /// Renders a frame of prepared inputs and returns the seconds of the prediction alone.
     func predict(_ uploads: Uploads) async throws -> Double
+
+    /// Renders a pose as an app does and returns the seconds until its inputs were in place.
+    func render(_ pose: Pose) async throws -> Double
+
+    /// Returns what the model is given at a pose, copied out from where it reads it.
+    func inputs(_ pose: Pose) async throws -> Uploads
 
     /// Copies the last frame out.
     func output() async throws -> FrameOutput
@@ -31,7 +37,7 @@ public protocol BenchDevice: Sendable {
     func compile(_ model: BenchModel) async throws -> Double?
 
     /// Loads a model, compiled before or now.
-    func load(_ model: BenchModel, units: ComputeUnits) async throws -> any FramePredictor
+    func load(_ item: BenchItem) async throws -> any FramePredictor
 
     /// Where the operations of a model run; nil if the system does not tell.
     func placement(_ model: BenchModel, units: ComputeUnits) async throws -> PlacementPlan?

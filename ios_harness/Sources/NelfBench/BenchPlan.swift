@@ -34,17 +34,25 @@ public struct BenchOptions: Equatable, Sendable {
 public struct BenchItem: Equatable, Hashable, Sendable {
     public var model: BenchModel
     public var units: ComputeUnits
+    /// What computes the inputs.
+    public var encoder: InputEncoder
 
-    public init(model: BenchModel, units: ComputeUnits) {
+    public init(model: BenchModel, units: ComputeUnits, encoder: InputEncoder) {
         self.model = model
         self.units = units
+        self.encoder = encoder
     }
 }
 
 /// Every model under every setting, model by model; the settings that phones are for come first, so
-/// that a benchmark cut short holds them.
-public func benchPlan(_ models: [BenchModel]) -> [BenchItem] {
-    models.flatMap { model in
-        ComputeUnits.allCases.map { BenchItem(model: model, units: $0) }
+/// that a benchmark cut short holds them. Where Metal can compute the inputs it does so in runs of
+/// its own.
+public func benchPlan(_ config: BenchConfig) -> [BenchItem] {
+    config.models.flatMap { model in
+        ComputeUnits.allCases.flatMap { units in
+            InputEncoder.available(for: config.contract(of: model)).map {
+                BenchItem(model: model, units: units, encoder: $0)
+            }
+        }
     }
 }

@@ -10,6 +10,8 @@ public struct BenchRun: Codable, Equatable, Sendable {
     public let model: String
     public let weightsSHA256: String
     public let computeUnits: ComputeUnits
+    /// What computed the inputs.
+    public let encoder: InputEncoder
     public var error: String?
     /// From package to compiled model; nil if the app carries a compiled one.
     public var compileMs: Double?
@@ -20,6 +22,8 @@ public struct BenchRun: Codable, Equatable, Sendable {
     public var warmUpFrames: Int?
     /// Of the prediction alone: uploads are in place, the output is where it was asked for.
     public var latency: LatencySummary?
+    /// Median time until the inputs of a pose are where the model reads them.
+    public var inputsMs: Double?
     /// Frames a second on the screen, uploads computed for each.
     public var displayFps: Double?
     /// The most frames a second that the display can show.
@@ -40,10 +44,11 @@ public struct BenchRun: Codable, Equatable, Sendable {
         model = item.model.package
         weightsSHA256 = item.model.weightsSHA256
         computeUnits = item.units
+        encoder = item.encoder
     }
 
     enum CodingKeys: String, CodingKey {
-        case model, error, sustained, memory, thermal, placement, battery
+        case model, encoder, error, sustained, memory, thermal, placement, battery
         case weightsSHA256 = "weights_sha256"
         case computeUnits = "compute_units"
         case compileMs = "compile_ms"
@@ -52,6 +57,7 @@ public struct BenchRun: Codable, Equatable, Sendable {
         case firstFrameMs = "first_frame_ms"
         case warmUpFrames = "warm_up_frames"
         case latency = "latency_ms"
+        case inputsMs = "inputs_ms"
         case displayFps = "display_fps"
         case displayHz = "display_hz"
         case placementByOperation = "placement_by_operation"

@@ -11,6 +11,8 @@ public struct BenchRunner: Sendable {
 
     /// Memory is looked at between frames, this often.
     static let memorySeconds = 0.1
+    /// Of the time for inputs; the CPU may take a tenth of a second for those of layout `embedded`.
+    static let inputFrames = 100
 
     let config: BenchConfig
     let reference: ReferencePixels
@@ -54,10 +56,13 @@ public struct BenchRunner: Sendable {
         let afterLoad = try device.memoryFootprint()
         var memory = MemoryWatch(device: device, peak: afterLoad)
 
-        let uploads = try config.reference.frames.map {
-            try Uploads(contract: config.contract, pose: $0.camToWorld)
-        }
-        try check(uploads[0], config.reference.uploads, contract: config.contract)
+        let contract = config.contract(of: item.model)
+        let poses = config.reference.frames.map(\.camToWorld)
+        let uploads = try poses.map { try Uploads(contract: contract, pose: $0) }
+        progress("inputs")
+        try check(
+            try await predictor.inputs(poses[0]), config.uploads(of: item.model),
+            contract: contract)
         progress("first frame")
         run.firstFrameMs = 1000 * (try await predictor.predict(uploads[0]))
         progress("warm up")
@@ -77,10 +82,17 @@ public struct BenchRunner: Sendable {
         }
         run.latency = LatencySummary(seconds: times)
 
+        var inputTimes: [Double] = []
+        while inputTimes.count < min(options.latencyFrames, Self.inputFrames) {
+            try Task.checkCancellation()
+            inputTimes.append(try await predictor.render(poses[inputTimes.count % poses.count]))
+            try memory.look()
+        }
+        run.inputsMs = LatencySummary(seconds: inputTimes)?.p50
+
         progress("self-check")
-        run.selfCheck = try await selfCheck(item.model, predictor, uploads)
+        run.selfCheck = try await selfCheck(item.model, predictor, poses)
         progress("display")
-        let contract = config.contract
         // A turn around the object, as a person would do it: each frame has a pose of its own.
         let shown = try await device.displayRate(
             predictor, poses: contract.orbit.sweep(360).map { contract.orbit.pose($0) },
@@ -137,16 +149,16 @@ public struct BenchRunner: Sendable {
         _ item: BenchItem
     ) async throws -> (predictor: any FramePredictor, milliseconds: Double) {
         let start = device.now()
-        let predictor = try await device.load(item.model, units: item.units)
+        let predictor = try await device.load(item)
         return (predictor, 1000 * (device.now() - start))
     }
 
     private func selfCheck(
-        _ model: BenchModel, _ predictor: any FramePredictor, _ uploads: [Uploads]
+        _ model: BenchModel, _ predictor: any FramePredictor, _ poses: [Pose]
     ) async throws -> SelfCheck {
         var decibels: [Double] = []
-        for (index, upload) in uploads.enumerated() {
-            _ = try await predictor.predict(upload)
+        for (index, pose) in poses.enumerated() {
+            _ = try await predictor.render(pose)
             let frame = try await predictor.output()
             decibels.append(
                 psnr(

@@ -24,6 +24,16 @@ actor CoreMLPredictor: FramePredictor {
         return seconds
     }
 
+    /// See `FramePredictor.render`.
+    func render(_ pose: Pose) async throws -> Double {
+        let (frame, seconds) = try await model.timedInputs(pose)
+        last = frame
+        return seconds
+    }
+
+    /// See `FramePredictor.inputs`.
+    func inputs(_ pose: Pose) async throws -> Uploads { try await model.inputs(pose) }
+
     /// See `FramePredictor.output`.
     func output() throws -> FrameOutput {
         guard let last else { throw NelfError.badOutput("nothing was rendered yet") }
@@ -34,13 +44,13 @@ actor CoreMLPredictor: FramePredictor {
 /// The device that the app runs on, with Core ML.
 public struct CoreMLDevice: BenchDevice {
     let store: ModelStore
-    let contract: Contract
+    let config: BenchConfig
     /// Where frames are shown; nothing is measured on the display without it.
     let screen: FrameScreen?
 
-    public init(store: ModelStore, contract: Contract, screen: FrameScreen? = nil) {
+    public init(store: ModelStore, config: BenchConfig, screen: FrameScreen? = nil) {
         self.store = store
-        self.contract = contract
+        self.config = config
         self.screen = screen
     }
 
@@ -67,14 +77,15 @@ public struct CoreMLDevice: BenchDevice {
     }
 
     /// Loads a model to be shown.
-    func model(_ model: BenchModel, units: ComputeUnits) async throws -> NelfModel {
+    func model(_ item: BenchItem) async throws -> NelfModel {
         try await NelfModel(
-            compiled: store.compiled(model.resource), computeUnits: units, contract: contract)
+            compiled: store.compiled(item.model.resource), computeUnits: item.units,
+            contract: config.contract(of: item.model), encoder: item.encoder)
     }
 
     /// See `BenchDevice.load`.
-    public func load(_ model: BenchModel, units: ComputeUnits) async throws -> any FramePredictor {
-        CoreMLPredictor(try await self.model(model, units: units))
+    public func load(_ item: BenchItem) async throws -> any FramePredictor {
+        CoreMLPredictor(try await model(item))
     }
 
     /// See `BenchDevice.placement`.

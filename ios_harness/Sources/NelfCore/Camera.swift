@@ -5,13 +5,20 @@ import Foundation
 
 /// A pinhole lens over a pixel grid.
 public struct Intrinsics: Codable, Equatable, Sendable {
+    /// Pixels of a row.
     public let width: Int
+    /// Rows.
     public let height: Int
+    /// Focal length along rows, pixels.
     public let fx: Double
+    /// Focal length along columns, pixels.
     public let fy: Double
+    /// Column of the principal point, pixels.
     public let cx: Double
+    /// Row of the principal point, pixels.
     public let cy: Double
 
+    /// Takes the lens of a pixel grid.
     public init(width: Int, height: Int, fx: Double, fy: Double, cx: Double, cy: Double) {
         self.width = width
         self.height = height
@@ -33,11 +40,16 @@ public struct Intrinsics: Codable, Equatable, Sendable {
 /// Where a camera stands and which way it looks: the columns of `cam_to_world`, world frame.
 /// In JSON three rows of four numbers.
 public struct Pose: Equatable, Sendable {
+    /// Towards the right of the picture; unit length.
     public let right: Vector3
+    /// Towards the top of the picture; unit length.
     public let up: Vector3
+    /// Against the direction of view; unit length.
     public let back: Vector3
+    /// Of the camera, in the scene's units.
     public let position: Vector3
 
+    /// Takes the columns of `cam_to_world`.
     public init(right: Vector3, up: Vector3, back: Vector3, position: Vector3) {
         self.right = right
         self.up = up
@@ -74,9 +86,12 @@ extension Pose: Codable {
 
 /// A pinhole camera at a pose.
 public struct Camera: Equatable, Sendable {
+    /// Where it stands.
     public let pose: Pose
+    /// Its lens.
     public let intrinsics: Intrinsics
 
+    /// Puts a lens at a pose.
     public init(pose: Pose, intrinsics: Intrinsics) {
         self.pose = pose
         self.intrinsics = intrinsics

@@ -3,13 +3,19 @@ import Foundation
 /// What a host must upload and what it gets back: the part of the bundle's contract that an app
 /// needs. Everything is in one place, so nothing here may be assumed elsewhere.
 public struct Contract: Codable, Equatable, Sendable {
+    /// How the encoder is split between app and model.
     public let layout: InputLayout
+    /// What the app uploads for each frame.
     public let inputs: [TensorSpec]
+    /// What the model returns.
     public let output: TensorSpec
+    /// What the model returns.
     public let outputForm: OutputForm
+    /// The network's ray grid and samples.
     public let student: StudentSettings
     /// Lens of the reference frames, on the image's pixel grid.
     public let intrinsics: Intrinsics
+    /// Where cameras may stand.
     public let orbit: OrbitLimits
     /// Of the ball around the orbit's target that every photo shows whole, world units.
     public let ballRadius: Double
@@ -50,14 +56,17 @@ public enum ElementType: String, Codable, Sendable {
     case float16 = "fp16"
     case float32 = "fp32"
 
+    /// Of one number.
     public var bytes: Int { self == .float16 ? 2 : 4 }
 }
 
 /// One tensor at the border of a model.
 public struct TensorSpec: Codable, Equatable, Sendable {
+    /// In the model.
     public let name: String
     /// [1, channels, rows, columns].
     public let shape: [Int]
+    /// Type of its numbers.
     public let element: ElementType
 
     enum CodingKeys: String, CodingKey {
@@ -65,6 +74,7 @@ public struct TensorSpec: Codable, Equatable, Sendable {
         case element = "dtype"
     }
 
+    /// Describes a tensor.
     public init(name: String, shape: [Int], element: ElementType = .float32) {
         self.name = name
         self.shape = shape
@@ -79,6 +89,7 @@ public struct TensorSpec: Codable, Equatable, Sendable {
         element = try values.decodeIfPresent(ElementType.self, forKey: .element) ?? .float32
     }
 
+    /// Numbers in it.
     public var count: Int { shape.reduce(1, *) }
 }
 
@@ -89,8 +100,11 @@ public enum OutputForm: String, Codable, Sendable {
 
 /// The student's ray grid and how its rays are sampled.
 public struct StudentSettings: Codable, Equatable, Sendable {
+    /// How its rays are sampled.
     public let encoder: EncoderSettings
+    /// Rays of a row.
     public let rayWidth: Int
+    /// Rows of rays.
     public let rayHeight: Int
 
     enum CodingKeys: String, CodingKey {
@@ -102,11 +116,16 @@ public struct StudentSettings: Codable, Equatable, Sendable {
 
 /// How a ray becomes input channels; depths are along the optical axis, in the scene's units.
 public struct EncoderSettings: Codable, Equatable, Sendable {
+    /// Depth of the first sample.
     public let near: Double
+    /// Depth of the last sample.
     public let far: Double
+    /// Samples of a ray.
     public let samples: Int
+    /// Octaves of the encoding.
     public let frequencies: Int
 
+    /// Of all samples, from near to far.
     public var depths: [Double] { sampleDepths(near: near, far: far, count: samples) }
 }
 

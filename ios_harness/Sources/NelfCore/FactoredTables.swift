@@ -6,12 +6,18 @@ import Foundation
 /// Each phase is 2ˡ times the point, so its sine and cosine follow from those of the two parts.
 /// Channels of coordinates are 3·sample + xyz (C of them), of phases level·C + coordinate.
 public struct FactoredTables: Sendable {
-    public let sinColumns: [Double]  // [P, width]
-    public let cosColumns: [Double]  // [P, width]
-    public let pointColumns: [Double]  // [C, width]
-    public let sinRows: [Double]  // [P, height]
-    public let cosRows: [Double]  // [P, height]
-    public let pointRows: [Double]  // [C, height]
+    /// [P, width].
+    public let sinColumns: [Double]
+    /// [P, width].
+    public let cosColumns: [Double]
+    /// [C, width].
+    public let pointColumns: [Double]
+    /// [P, height].
+    public let sinRows: [Double]
+    /// [P, height].
+    public let cosRows: [Double]
+    /// [C, height].
+    public let pointRows: [Double]
 
     /// In double precision: the phases reach 2⁵ times the scene's size, where a float has lost the
     /// digits that the sine needs.

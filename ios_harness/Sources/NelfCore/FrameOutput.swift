@@ -12,10 +12,15 @@ public struct FrameOutput: Sendable {
         case bgra8(bytesPerRow: Int)
     }
 
+    /// How its values lie in `bytes`.
     public let storage: Storage
+    /// Pixels of a row.
     public let width: Int
+    /// Rows.
     public let height: Int
+    /// Colours, and alpha where there are four.
     public let channels: Int
+    /// The values.
     public let bytes: Data
 
     /// - Throws: `NelfError.badOutput` if there are too few bytes.

@@ -12,6 +12,8 @@ public enum NelfError: LocalizedError, Equatable, Sendable {
     case badOutput(String)
     /// The system has no memory or no Metal device for it.
     case noResources(String)
+    /// Metal was asked for the model's inputs and cannot compute them.
+    case noEncoder(String)
 
     /// One or two sentences: what was found, and what to do.
     public var errorDescription: String? {
@@ -26,6 +28,8 @@ public enum NelfError: LocalizedError, Equatable, Sendable {
             return "The model's output cannot be read: \(reason)."
         case .noResources(let reason):
             return "The device refused: \(reason)."
+        case .noEncoder(let reason):
+            return "Metal cannot compute the inputs: \(reason). Use the CPU."
         }
     }
 }

@@ -8,11 +8,13 @@ import Foundation
 /// where the phone looks does not matter. Closer or further away than the photos were taken the
 /// rectangle keeps the size of the nearest trained distance, and is seen larger or smaller.
 public struct ObjectPlacement: Equatable, Sendable {
+    /// Where the network knows the object from.
     public let limits: OrbitLimits
     /// Lens of the picture, in pixels.
     public let intrinsics: Intrinsics
     /// Of the ball that every photo shows whole, in the scene's units.
     public let ballRadius: Double
+    /// Length of the scene's unit in the room.
     public let metersPerUnit: Double
     /// Middle of the object in the room.
     public private(set) var position = Vector3(0, 0, 0)
@@ -67,12 +69,16 @@ public struct ObjectPlacement: Equatable, Sendable {
 public struct ObjectView: Equatable, Sendable {
     /// Which picture.
     public let orbit: OrbitPosition
+    /// Of the rectangle, room frame, metres.
     public let center: Vector3
     /// Unit vectors along columns, upwards and towards the viewer, room frame.
     public let right: Vector3
+    /// Along columns, upwards.
     public let up: Vector3
+    /// Towards the viewer.
     public let normal: Vector3
     /// Metres.
     public let width: Double
+    /// Metres.
     public let height: Double
 }

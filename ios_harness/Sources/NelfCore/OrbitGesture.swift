@@ -5,7 +5,9 @@ public struct OrbitGesture: Sendable {
     /// A drag across the whole view turns by this much.
     public static let degreesPerView = 180.0
 
+    /// What positions are clamped to.
     public let limits: OrbitLimits
+    /// Where the viewer is.
     public private(set) var position: OrbitPosition
     // Each gesture counts from where it began, so that the end of one leaves the other alone.
     private var dragStart: OrbitPosition?
@@ -17,6 +19,7 @@ public struct OrbitGesture: Sendable {
         position = limits.middle
     }
 
+    /// The camera there.
     public var pose: Pose { limits.pose(position) }
 
     /// Whether fingers are on the screen.
@@ -62,12 +65,15 @@ public struct OrbitGesture: Sendable {
 
 /// Turns an object that is left alone, back and forth where photos do not go all round.
 public struct Turntable: Sendable {
+    /// How long an object is left alone before it turns.
     public static let patienceSeconds = 4.0
+    /// How fast it turns.
     public static let degreesPerSecond = 15.0
 
     private var idle = 0.0
     private var direction = 1.0
 
+    /// Waits from now on.
     public init() {}
 
     /// Lets time pass; returns whether it turned the object.

@@ -14,6 +14,7 @@ public struct OrbitLimits: Codable, Equatable, Sendable {
     /// Smallest and largest distance from the target.
     public let radius: ClosedSpan
 
+    /// Takes what photos were taken from.
     public init(
         target: Vector3, up: Vector3, azimuth: ClosedSpan, elevation: ClosedSpan, radius: ClosedSpan
     ) {
@@ -82,10 +83,14 @@ public struct OrbitLimits: Codable, Equatable, Sendable {
 
 /// A place on an orbit: angles in degrees, radius in the scene's units.
 public struct OrbitPosition: Equatable, Sendable {
+    /// Degrees, counter-clockwise about the orbit's up.
     public var azimuth: Double
+    /// Degrees above the horizon.
     public var elevation: Double
+    /// Distance from the orbit's target, in the scene's units.
     public var radius: Double
 
+    /// Takes a place on an orbit.
     public init(azimuth: Double, elevation: Double, radius: Double) {
         self.azimuth = azimuth
         self.elevation = elevation
@@ -95,18 +100,24 @@ public struct OrbitPosition: Equatable, Sendable {
 
 /// Two numbers in ascending order; a list of two in JSON.
 public struct ClosedSpan: Equatable, Sendable {
+    /// The smaller one.
     public let low: Double
+    /// The larger one.
     public let high: Double
 
+    /// Takes the ends in ascending order.
     public init(_ low: Double, _ high: Double) {
         self.low = low
         self.high = high
     }
 
+    /// From end to end.
     public var length: Double { high - low }
 
+    /// Half-way between the ends.
     public var middle: Double { (low + high) / 2 }
 
+    /// The nearest number between the ends.
     public func clamped(_ value: Double) -> Double { min(max(value, low), high) }
 }
 

@@ -3,11 +3,16 @@ import Foundation
 /// The rays of a camera as an affine map of the pixel, world frame: column u, row v has direction
 /// d0 + u·du + v·dv, unnormalised, with z = −1 in the camera frame.
 public struct RayMap: Equatable, Sendable {
+    /// Where all rays start.
     public let origin: Vector3
+    /// Direction at the first pixel.
     public let d0: Vector3
+    /// Added for each column.
     public let du: Vector3
+    /// Added for each row.
     public let dv: Vector3
 
+    /// Computes the rays of a camera.
     public init(_ camera: Camera) {
         let pose = camera.pose
         let lens = camera.intrinsics
@@ -20,6 +25,7 @@ public struct RayMap: Equatable, Sendable {
     /// The twelve numbers in field order, the upload of the `camera` layout.
     public var flat: [Double] { [origin, d0, du, dv].flatMap(\.components) }
 
+    /// Direction of the ray of a pixel, unnormalised.
     public func direction(column: Int, row: Int) -> Vector3 {
         d0 + du * Double(column) + dv * Double(row)
     }

@@ -5,6 +5,7 @@ import Foundation
 public struct ResourceFolder: Sendable {
     let folders: [URL]
 
+    /// Looks below the folder of an app's bundle.
     public init(_ root: URL) {
         let inside =
             (try? FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil))
@@ -14,6 +15,7 @@ public struct ResourceFolder: Sendable {
         folders = ([root] + nested).flatMap { [$0, $0.appendingPathComponent("Resources")] }
     }
 
+    /// Returns the place of a file or package; nil if it is not there.
     public func find(_ name: String) -> URL? {
         folders.map { $0.appendingPathComponent(name) }
             .first { FileManager.default.fileExists(atPath: $0.path) }
@@ -30,8 +32,10 @@ public struct ResourceFolder: Sendable {
 public struct PackageFile: Codable, Equatable, Hashable, Sendable {
     /// Below the package, such as `Data/com.apple.CoreML/weights/weight.bin`.
     public let path: String
+    /// Its size.
     public let bytes: Int
 
+    /// Names a file of a package.
     public init(path: String, bytes: Int) {
         self.path = path
         self.bytes = bytes
@@ -47,6 +51,7 @@ public struct ModelPackage: Equatable, Hashable, Sendable {
     /// Files of which it can be rebuilt; empty if that is not known.
     public let files: [PackageFile]
 
+    /// Names a package among an app's resources.
     public init(name: String, key: String, files: [PackageFile] = []) {
         self.name = name
         self.key = key

@@ -43,6 +43,22 @@ public enum TensorValues: Equatable, Sendable {
         }
     }
 
+    /// Takes the bytes of a tensor without gaps.
+    public init(bytes: Data, of type: ElementType) {
+        func elements<T>(_: T.Type) -> [T] {
+            let count = bytes.count / MemoryLayout<T>.size
+            return [T](unsafeUninitializedCapacity: count) { out, initialized in
+                _ = bytes.copyBytes(to: out, count: count * MemoryLayout<T>.size)
+                initialized = count
+            }
+        }
+        switch type {
+        case .float16: self = .float16(elements(UInt16.self))
+        case .float32: self = .float32(elements(Float.self))
+        }
+    }
+
+    /// Numbers in it.
     public var count: Int {
         switch self {
         case .float16(let bits): return bits.count
@@ -50,6 +66,7 @@ public enum TensorValues: Equatable, Sendable {
         }
     }
 
+    /// A number in single precision.
     public subscript(index: Int) -> Float {
         switch self {
         case .float16(let bits): return floatOfHalf(bits[index])
@@ -68,7 +85,13 @@ public enum TensorValues: Equatable, Sendable {
 
 /// The tensors of one frame, in the order of the contract's inputs.
 public struct Uploads: Sendable {
+    /// In the order of the contract's inputs.
     public let tensors: [TensorValues]
+
+    /// Takes the tensors as they are.
+    public init(tensors: [TensorValues]) {
+        self.tensors = tensors
+    }
 
     /// Computes the tensors of a pose.
     ///

@@ -17,6 +17,7 @@ public final class DisplayTicks: NSObject {
         self.body = body
     }
 
+    /// Calls back from now on.
     public func start() {
         guard link == nil else { return }
         #if canImport(AppKit) && !canImport(UIKit)
@@ -46,10 +47,12 @@ public final class DisplayTicks {
     private let body: @MainActor (Double) -> Void
     private var task: Task<Void, Never>?
 
+    /// Takes what is called, with the time in seconds of a clock that goes forwards.
     public init(_ body: @escaping @MainActor (Double) -> Void) {
         self.body = body
     }
 
+    /// Calls back from now on.
     public func start() {
         guard task == nil else { return }
         let body = body
@@ -61,6 +64,7 @@ public final class DisplayTicks {
         }
     }
 
+    /// Calls back no more.
     public func stop() {
         task?.cancel()
         task = nil

@@ -12,15 +12,17 @@ private let shortestSurfaceRow = 32
 /// Returns an array for one border of a model.
 ///
 /// In fp16 it is a view of a pixel buffer in shared memory, which the Neural Engine reads and writes
-/// without a copy; rows are padded there, so tensors with rows of a few numbers lie in plain memory.
+/// without a copy; rows are padded there, so tensors with rows of a few numbers lie in plain memory,
+/// and so does what the system makes no pixel buffer for, of 31 200 rows, say.
 func makeArray(_ spec: TensorSpec) throws -> MLMultiArray {
     let shape = spec.shape.map { NSNumber(value: $0) }
     let width = spec.shape[spec.shape.count - 1]
-    guard spec.element == .float16, width >= shortestSurfaceRow else {
+    guard spec.element == .float16, width >= shortestSurfaceRow,
+        let buffer = try? makePixelBuffer(
+            width: width, height: spec.count / width, format: kCVPixelFormatType_OneComponent16Half)
+    else {
         return try MLMultiArray(shape: shape, dataType: spec.element.coreML)
     }
-    let buffer = try makePixelBuffer(
-        width: width, height: spec.count / width, format: kCVPixelFormatType_OneComponent16Half)
     return MLMultiArray(pixelBuffer: buffer, shape: shape)
 }
 
@@ -65,12 +67,23 @@ func write(_ values: TensorValues, into array: MLMultiArray, element: ElementTyp
 /// The inputs of one frame; used again for the next one, by one frame at a time.
 final class FrameInputs: @unchecked Sendable {
     let features: MLDictionaryFeatureProvider
-    private let specs: [TensorSpec]
+    private let contract: Contract
     private let arrays: [MLMultiArray]
+    /// Nil where the processor computes them.
+    private let metal: (encoder: MetalEncoder, input: MetalInput)?
 
-    init(_ contract: Contract) throws {
-        specs = contract.inputs
-        arrays = try specs.map(makeArray)
+    init(_ contract: Contract, encoder: MetalEncoder?) throws {
+        self.contract = contract
+        let specs = contract.inputs
+        if let encoder {
+            // Layout `embedded` has one input.
+            let input = try MetalInput(specs[0], contract: contract, device: encoder.device)
+            metal = (encoder, input)
+            arrays = [input.array]
+        } else {
+            metal = nil
+            arrays = try specs.map(makeArray)
+        }
         var values: [String: MLFeatureValue] = [:]
         for (spec, array) in zip(specs, arrays) {
             values[spec.name] = MLFeatureValue(multiArray: array)
@@ -78,10 +91,30 @@ final class FrameInputs: @unchecked Sendable {
         features = try MLDictionaryFeatureProvider(dictionary: values)
     }
 
+    /// Computes the inputs of a pose.
+    func fill(_ pose: Pose) async throws {
+        if let metal {
+            let tables = EmbeddedTables(
+                contract.rayCamera(pose), encoder: contract.student.encoder)
+            try await metal.encoder.encode(tables, into: metal.input)
+        } else {
+            fill(try Uploads(contract: contract, pose: pose))
+        }
+    }
+
+    /// Copies numbers that were computed before.
     func fill(_ uploads: Uploads) {
         for (index, values) in uploads.tensors.enumerated() {
-            write(values, into: arrays[index], element: specs[index].element)
+            write(values, into: arrays[index], element: contract.inputs[index].element)
         }
+    }
+
+    /// Copies out what the model would be given now.
+    func read() throws -> Uploads {
+        Uploads(
+            tensors: try zip(arrays, contract.inputs).map { array, spec in
+                TensorValues(bytes: try copyTensor(array, spec).bytes, of: spec.element)
+            })
     }
 }
 

@@ -17,6 +17,7 @@ public final class FrameRenderer {
     /// Of every target that is drawn to.
     public static let pixelFormat = MTLPixelFormat.bgra8Unorm
 
+    /// The graphics processor that draws.
     public let device: any MTLDevice
     private let queue: any MTLCommandQueue
     private let planes: any MTLRenderPipelineState

@@ -14,6 +14,7 @@ public final class FrameScreen: NSObject, MTKViewDelegate {
     /// What went wrong when the last frame was drawn.
     private(set) var error: (any Error)?
 
+    /// Makes a place that is on no screen yet.
     public override init() {}
 
     /// Whether a frame that is shown now can be seen.
@@ -68,6 +69,7 @@ public final class FrameScreen: NSObject, MTKViewDelegate {
 public struct FrameScreenView: UIViewRepresentable {
     private let screen: FrameScreen
 
+    /// Shows what is drawn to a screen.
     public init(_ screen: FrameScreen) {
         self.screen = screen
     }
@@ -81,6 +83,7 @@ public struct FrameScreenView: UIViewRepresentable {
 public struct FrameScreenView: NSViewRepresentable {
     private let screen: FrameScreen
 
+    /// Shows what is drawn to a screen.
     public init(_ screen: FrameScreen) {
         self.screen = screen
     }

@@ -159,7 +159,9 @@ final class ObjectInRoom: ObservableObject {
                 drawable.present()
                 picture.transform = Transform(matrix: matrix(seen))
                 picture.isEnabled = true
+                if !message.isEmpty { message = "" }
             }
+        } catch is CancellationError {
         } catch {
             message = error.localizedDescription
         }
@@ -201,7 +203,8 @@ private func spot(side: Int, darkness: Double) throws -> CGImage {
         let space = CGColorSpace(name: CGColorSpace.sRGB),
         let image = CGImage(
             width: side, height: side, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: 4 * side,
-            space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
+            space: space,
+            bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
             provider: provider, decode: nil, shouldInterpolate: true, intent: .defaultIntent)
     else { throw NelfError.noResources("no picture for a shadow") }
     return image

@@ -26,6 +26,7 @@ public struct NelfFrame: @unchecked Sendable {
 
     /// Of the picture, in pixels.
     public var width: Int { output.shape[3] }
+    /// Of the picture, in pixels.
     public var height: Int { output.shape[2] }
     /// Whether there is a background to be seen.
     public var hasAlpha: Bool { output.shape[1] == 4 }

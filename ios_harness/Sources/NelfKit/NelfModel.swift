@@ -23,6 +23,8 @@ public actor NelfModel {
 
     /// What the model takes and returns, and what it was trained for.
     public nonisolated let contract: Contract
+    /// What computes its inputs.
+    public nonisolated let encoder: InputEncoder
 
     private let model: LoadedModel
     private var free: [FrameInputs]
@@ -34,18 +36,21 @@ public actor NelfModel {
     /// - Parameters:
     ///   - url: A `.mlpackage`, or a `.mlmodelc` that Xcode made of it.
     ///   - computeUnits: Processors that Core ML may use.
+    ///   - encoder: What computes the inputs; the first of `InputEncoder.available` if nil.
     /// - Throws: `NelfError`, or what Core ML throws.
     public init(
-        contentsOf url: URL, computeUnits: ComputeUnits = .cpuAndNeuralEngine
+        contentsOf url: URL, computeUnits: ComputeUnits = .cpuAndNeuralEngine,
+        encoder: InputEncoder? = nil
     ) async throws {
         if url.pathExtension == "mlmodelc" {
-            try await self.init(compiled: url, computeUnits: computeUnits)
+            try await self.init(compiled: url, computeUnits: computeUnits, encoder: encoder)
         } else {
             let store = ModelStore(
                 resources: ResourceFolder(url.deletingLastPathComponent()),
                 kept: try ModelStore.caches())
             try await self.init(
-                compiled: store.compiled(ModelPackage(at: url)), computeUnits: computeUnits)
+                compiled: store.compiled(ModelPackage(at: url)), computeUnits: computeUnits,
+                encoder: encoder)
         }
     }
 
@@ -55,21 +60,24 @@ public actor NelfModel {
     /// - Throws: `NelfError.missingFile` if the app does not carry it, else as above.
     public init(
         named name: String, in bundle: Bundle = .main,
-        computeUnits: ComputeUnits = .cpuAndNeuralEngine
+        computeUnits: ComputeUnits = .cpuAndNeuralEngine, encoder: InputEncoder? = nil
     ) async throws {
         let resources = ResourceFolder(bundle.resourceURL ?? bundle.bundleURL)
         guard let url = resources.find(name + ".mlmodelc") ?? resources.find(name + ".mlpackage")
         else {
             throw NelfError.missingFile(name + ".mlpackage")
         }
-        try await self.init(contentsOf: url, computeUnits: computeUnits)
+        try await self.init(contentsOf: url, computeUnits: computeUnits, encoder: encoder)
     }
 
     /// Loads a compiled model.
     ///
-    /// - Parameter contract: Read from the model's metadata if nil.
+    /// - Parameters:
+    ///   - contract: Read from the model's metadata if nil.
+    ///   - encoder: See above.
     public init(
-        compiled url: URL, computeUnits: ComputeUnits, contract: Contract? = nil
+        compiled url: URL, computeUnits: ComputeUnits, contract: Contract? = nil,
+        encoder: InputEncoder? = nil
     ) async throws {
         let configuration = MLModelConfiguration()
         configuration.computeUnits = computeUnits.coreML
@@ -78,7 +86,11 @@ public actor NelfModel {
         try checkModel(loaded.modelDescription, contract)
         self.contract = contract
         model = LoadedModel(model: loaded, contract: contract)
-        free = try (0..<Self.framesInFlight).map { _ in try FrameInputs(contract) }
+        let metal = try MetalEncoder.make(contract, asked: encoder)
+        self.encoder = metal == nil ? .cpu : .metal
+        free = try (0..<Self.framesInFlight).map { _ in
+            try FrameInputs(contract, encoder: metal)
+        }
     }
 
     /// Renders one frame and throws it away, so that the first one on the screen is as fast as the
@@ -93,11 +105,10 @@ public actor NelfModel {
     ///   or what Core ML throws.
     public func render(_ viewpoint: Viewpoint) async throws -> NelfFrame {
         try Task.checkCancellation()
-        let uploads = try Uploads(contract: contract, pose: viewpoint.pose(contract.orbit))
         let inputs = await takeInputs()
         defer { giveBack(inputs) }
         try Task.checkCancellation()
-        inputs.fill(uploads)
+        try await inputs.fill(viewpoint.pose(contract.orbit))
         return try await model.frame(inputs)
     }
 
@@ -109,6 +120,26 @@ public actor NelfModel {
         defer { giveBack(inputs) }
         inputs.fill(uploads)
         return try model.timedFrame(inputs)
+    }
+
+    /// Renders a pose as `render` does and tells how long its inputs took; for benchmarks.
+    ///
+    /// - Returns: The frame, and the seconds until its inputs were where the model reads them.
+    public func timedInputs(_ pose: Pose) async throws -> (frame: NelfFrame, seconds: Double) {
+        let inputs = await takeInputs()
+        defer { giveBack(inputs) }
+        let start = ProcessInfo.processInfo.systemUptime
+        try await inputs.fill(pose)
+        let seconds = ProcessInfo.processInfo.systemUptime - start
+        return (try await model.frame(inputs), seconds)
+    }
+
+    /// Returns what the model is given at a pose, copied out from where it reads it.
+    public func inputs(_ pose: Pose) async throws -> Uploads {
+        let inputs = await takeInputs()
+        defer { giveBack(inputs) }
+        try await inputs.fill(pose)
+        return try inputs.read()
     }
 
     private func takeInputs() async -> FrameInputs {

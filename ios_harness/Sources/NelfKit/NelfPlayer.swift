@@ -13,7 +13,9 @@ public final class NelfPlayer: ObservableObject {
     /// Why the last frame failed; empty if it did not.
     @Published public private(set) var message = ""
 
+    /// What is shown.
     public let model: NelfModel
+    /// Where it is shown.
     public let screen: FrameScreen
     /// Whether an object that is left alone turns by itself.
     public var turnsWhenIdle: Bool
@@ -70,11 +72,13 @@ public final class NelfPlayer: ObservableObject {
         gesture.drag(dx: dx, dy: dy, size: size)
     }
 
+    /// The finger that dragged left.
     public func endDrag() { gesture.endDrag() }
 
     /// See `OrbitGesture.pinch`.
     public func pinch(scale: Double) { gesture.pinch(scale: scale) }
 
+    /// The fingers that pinched left.
     public func endPinch() { gesture.endPinch() }
 
     private func tick(_ time: Double) {

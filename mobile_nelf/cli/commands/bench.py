@@ -164,7 +164,7 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
     if any(run.placement for run in measurement.runs):
         print_note("placement", "operations on Neural Engine/GPU/CPU/not known")
     for run in measurement.runs:
-        label = f"{run.model} on {run.compute_units}"
+        label = f"{run.model} on {run.setting}"
         if run.error is not None:
             print_note(label, f"failed: {run.error}")
         elif run.thermal is not None and run.thermal.end in ("serious", "critical"):
@@ -172,7 +172,7 @@ def _print(imported: Imported, wrong: list[Run]) -> None:
     for run in wrong:
         worst = f"{run.self_check.worst_psnr_db:.1f} dB" if run.self_check else "none"
         print_note(
-            f"WRONG PICTURE, {run.model} on {run.compute_units}",
+            f"WRONG PICTURE, {run.model} on {run.setting}",
             f"the device's frames differ from the reference ({worst}), so its speed does not "
             "count; use other compute units or another layout",
         )
@@ -182,10 +182,10 @@ def _cells(run: Run) -> tuple[str, ...]:
     model = Path(run.model).stem
     latency, check = run.latency_ms, run.self_check
     if run.error is not None or latency is None:
-        return (model, run.compute_units, "failed", "-", "-", "-", "-", "-")
+        return (model, run.setting, "failed", "-", "-", "-", "-", "-")
     return (
         model,
-        run.compute_units,
+        run.setting,
         f"{latency.p50:.4g}/{latency.p90:.4g}",
         f"{1000.0 / latency.p50:.3g}",
         "-" if run.display_fps is None else f"{run.display_fps:.3g}",

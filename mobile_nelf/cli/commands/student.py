@@ -23,7 +23,7 @@ __all__ = ["command"]
     "student",
     epilog=examples(
         "mnelf student examples/mic -o mic.pt --teacher mic-teacher.pt",
-        "mnelf student examples/mic -o mic.pt --views mic-views --preset tiny",
+        "mnelf student examples/mic -o mic.pt --views mic-views --preset tiny --minutes 20",
         "mnelf student examples/mic -o mic.pt        from the photos alone",
     ),
 )

@@ -9,8 +9,14 @@ import click
 
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json, size_text
-from mobile_nelf.cli._progress import run_report
-from mobile_nelf.cli._training import backend_option, device_option, preset_option, seed_option
+from mobile_nelf.cli._progress import length_text, run_report
+from mobile_nelf.cli._training import (
+    backend_option,
+    device_option,
+    minutes_option,
+    preset_option,
+    seed_option,
+)
 from mobile_nelf.cli.commands.eval import print_evaluation
 from mobile_nelf.text import command_line
 
@@ -23,7 +29,10 @@ __all__ = ["command"]
 
 @click.command(
     "teacher",
-    epilog=examples("mnelf teacher examples/mic -o mic-teacher.pt"),
+    epilog=examples(
+        "mnelf teacher examples/mic -o mic-teacher.pt",
+        "mnelf teacher examples/mic -o mic-teacher.pt --minutes 10",
+    ),
 )
 @click.argument("scene", type=path_type)
 @click.option("-o", "--output", type=path_type, required=True, help="Teacher file to write.")
@@ -31,6 +40,7 @@ __all__ = ["command"]
 @click.option(
     "--steps", type=click.IntRange(min=1), help="Training steps. Default: set by the preset."
 )
+@minutes_option
 @backend_option
 @seed_option
 @device_option
@@ -41,6 +51,7 @@ def command(
     output: Path,
     preset: str,
     steps: int | None,
+    minutes: float | None,
     backend: Any,
     seed: int,
     device: Any,
@@ -57,9 +68,9 @@ def command(
 
     check_writable(output, [scene])
     photos = read_photos(scene)
-    config = teacher_config(preset, steps, backend, device, seed)
+    config = teacher_config(preset, steps, backend, device, seed, minutes=minutes)
     opening = [*photos.notices, f"{scene}: teacher on back-end {config.backend}"]
-    stages = {"teacher": f"teacher: {config.steps:,} steps on {len(photos.train)} photos"}
+    stages = {"teacher": f"teacher: {length_text(config)} on {len(photos.train)} photos"}
     with run_report(output, opening, stages) as report:
         made = make_teacher(
             photos,

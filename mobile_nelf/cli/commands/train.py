@@ -10,6 +10,7 @@ import click
 from mobile_nelf.cli._options import common_options, examples, force_option, path_type
 from mobile_nelf.cli._printing import print_fields, print_json
 from mobile_nelf.cli._progress import (
+    length_text,
     run_report,
     student_data,
     student_fields,
@@ -32,6 +33,7 @@ __all__ = ["command"]
     "train",
     epilog=examples(
         "mnelf train examples/mic -o mic.pt",
+        "mnelf train examples/mic -o mic.pt --minutes 30",
         "mnelf train photos -o mug.pt                  photos of a phone, captured first",
         "mnelf train lego -o lego.pt --preset base --half",
         "mnelf train lego -o lego.pt --view",
@@ -113,7 +115,7 @@ def _opening(scene: Path, plan: PlannedScene) -> list[str]:
 def _stages(plan: PlannedScene) -> dict[str, str]:
     photos = len(plan.scene.train)
     return {
-        "teacher": f"teacher: {plan.teacher.steps:,} steps on {photos} photos",
+        "teacher": f"teacher: {length_text(plan.teacher)} on {photos} photos",
         **student_stages(plan.student),
     }
 

@@ -28,6 +28,7 @@ from mobile_nelf.rendering import render_frame
 from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.length import StageLength
 from mobile_nelf.training.log import RunLog
 from mobile_nelf.training.student.collapse import CollapseWatch, psnr_of
 from mobile_nelf.training.student.learner import Learner
@@ -112,9 +113,10 @@ class _Fit:
         self, student: StudentConfig, stage: Stage, run: Run, initial: Checkpoint | None
     ) -> None:
         self._student, self._stage, self._run = student, stage, run
-        self._config, self._main = stage.config, run.ranks.main
+        self._length = StageLength(stage.config.steps, stage.config.minutes)
+        self._config, self._main = self._length.settings(stage.config), run.ranks.main
         self._learner = Learner(
-            student, stage.config, run.ranks, None if initial is None else initial.weights
+            student, self._config, run.ranks, None if initial is None else initial.weights
         )
         self._watch = CollapseWatch(stage.config)
         self._checks = _Checks()
@@ -134,7 +136,7 @@ class _Fit:
         self._marks: tuple[Widths, list[Mark]] | None = None
         self._state_path = state_path(run.folder, stage.name)
         self._cache_path = run.folder / f"{stage.name}.views.{run.ranks.rank}"
-        self._done, self._seconds = 0, 0.0
+        self._done, self._seconds, self._check_seconds = 0, 0.0, 0.0
         self._resume()
 
     def to_the_end(self) -> FitResult:
@@ -162,7 +164,7 @@ class _Fit:
             student,
             weights,
             self._done,
-            views_seen(self._stage.source, self._config, self._run.ranks, self._done - 1),
+            views_seen(self._stage.source, self._stage.config, self._run.ranks, self._done - 1),
             checks.best if chosen else checks.last,
             checks.start,
         )
@@ -174,47 +176,66 @@ class _Fit:
         )
 
     def _steps(self, log: RunLog | None) -> None:
-        config = self._config
+        # Without the plan, so that a resumed run finds the file of the one before.
+        unplanned = StageLength(self._stage.config.steps, self._stage.config.minutes).steps
+        began = time.monotonic() - self._seconds
         cache = ViewCache(
             self._stage.source,
             self._identity,
             self._student,
-            config,
+            replace(self._config, steps=unplanned),
             self._cache_path,
             self._run.ranks,
         )
         patches = self._patches(cache, self._run.on_progress)
-        began = time.monotonic() - self._seconds
+        if self._stage.config.minutes is None:  # otherwise the first views are part of the time
+            began = time.monotonic() - self._seconds
         if self._done == 0 and self._stage.photos:
             self._measure()
             self._checks.start = self._checks.last
             self._write_line(log, measured=True)
         while not self._over():
-            if self._stage.pruning is not None and self._done == first_step(config.steps):
-                self._mark(self._stage.pruning)
+            pruning = self._stage.pruning
+            # A plan may come after the step at which a run of so many steps begins to shrink.
+            early = self._done < first_step(self._config.steps)
+            if pruning is not None and self._marks is None and not early:
+                self._mark(pruning)
             statistics = self._learner.step(self._done, patches)
             self._done += 1
-            if self._done < config.steps:
+            if self._done < self._config.steps:
                 # Before the first look at what a GPU computes, which then works at the same time.
                 patches = self._patches(cache)
             error, *_ = values = statistics.tolist()
             self._watch.see(self._done - 1, values)
             self._errors.append(error)
-            measured = self._is_due(config.check_every) and bool(self._stage.photos)
+            planned = self._plan(time.monotonic() - began)
+            measured = self._is_due(self._config.check_every) and bool(self._stage.photos)
             if measured:
                 self._measure()
             self._seconds = time.monotonic() - began
-            saving = self._is_due(config.save_every) or self._over()
+            # A plan is kept at once: what was made with it could not be made again without it.
+            saving = planned or self._is_due(self._config.save_every) or self._over()
             if measured or saving:
                 self._write_line(log, measured=measured)
             if saving:
                 self._save(log)
             if self._main:
-                self._run.on_fit(
-                    FitProgress(
-                        self._done, config.steps, psnr_of(error), self._stage.name, self._rendered
-                    )
-                )
+                steps = self._length.expected(self._done, self._seconds)
+                name, plan = self._stage.name, self._length.plan
+                told = FitProgress(self._done, steps, psnr_of(error), name, plan, self._rendered)
+                self._run.on_fit(told)
+
+    def _plan(self, seconds: float) -> bool:
+        """Works out the number of steps where it is open; whether that was done now."""
+        if not self._length.open:
+            return False
+        checks = self._check_seconds / self._config.check_every if self._stage.photos else 0.0
+        self._length.take(self._done, seconds, checks)
+        # By the clock of the main process, since all must take the same steps.
+        self._length.load(self._run.ranks.from_main(self._length.state()))
+        self._config = self._length.settings(self._stage.config)
+        self._learner.follow(self._config)
+        return not self._length.open
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and (self._done % every == 0 or self._done == self._config.steps)
@@ -236,12 +257,13 @@ class _Fit:
             self._learner.mark(self._marks[1])
 
     def _measure(self) -> None:
-        psnr = 0.0
+        psnr, began = 0.0, time.monotonic()
         if self._main:
             network = self._learner.average
             psnr = photo_psnr_db(network, self._student, self._stage.photos)
         checks = self._checks
         checks.last = psnr = self._run.ranks.from_main(psnr)
+        self._check_seconds = time.monotonic() - began
         if checks.best is None or psnr > checks.best:
             checks.best, checks.since_best = psnr, 0
             if self._stage.patience is not None:
@@ -275,6 +297,7 @@ class _Fit:
         content = {
             "step": self._done,
             "seconds": self._seconds,
+            "plan": self._length.state(),
             "checks": dict(vars(self._checks)),
             **self._learner.state(),
         }
@@ -289,7 +312,7 @@ class _Fit:
 
     def _resume(self) -> None:
         """Takes the state that the main process finds, in all processes."""
-        names = ["step", "seconds", "checks", *self._learner.state()]
+        names = ["step", "seconds", "plan", "checks", *self._learner.state()]
         if self._stage.pruning is not None:
             names.append("marks")
         state: dict[str, Any] | None = None
@@ -305,6 +328,9 @@ class _Fit:
                     self._marks = from_dict(Widths, widths), [Mark(*mark) for mark in found]
                     self._learner.mark(self._marks[1])
                 self._done, self._seconds = int(state["step"]), float(state["seconds"])
+                self._length.load(state["plan"])
+                self._config = self._length.settings(self._stage.config)
+                self._learner.follow(self._config)
                 if not 0 <= self._done <= self._config.steps:
                     raise ValueError(f"step {self._done}")
 

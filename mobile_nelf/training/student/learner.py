@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mobile_nelf.compute import image_format, reduced_precision
 from mobile_nelf.pruning.shrink import Mark, shrink
 from mobile_nelf.seeding import seeded
 from mobile_nelf.students import StudentConfig, build_student
@@ -73,7 +74,7 @@ class Learner:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network: HeadBodyTail = network.to(
             ranks.device,
-            memory_format=torch.channels_last,  # type: ignore[call-overload]  # absent in torch's types
+            memory_format=image_format(ranks.device),  # type: ignore[call-overload]  # absent in torch's types
         )
         #: Moving average of weights and BatchNorm statistics, which is what is saved.
         self.average: HeadBodyTail = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -97,6 +98,10 @@ class Learner:
                 if isinstance(module, ConvBlock):
                     module.compile(fullgraph=True, dynamic=False)
         self._captured: CapturedStep | None = None
+
+    def follow(self, config: FitConfig) -> None:
+        """Takes the settings of a run whose length was not known at its start."""
+        self._config = config
 
     def mark(self, marks: Sequence[Mark]) -> None:
         """Lets parts of parameters shrink after each step from now on."""
@@ -128,9 +133,7 @@ class Learner:
     def _step(self, patches: Patches) -> Tensor:
         encoded = patches.encoded(self._student.encoder)
         target = patches.targets(self._student.out_channels)
-        with torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"
-        ):
+        with reduced_precision(self._device, wanted=self._config.precision == "bf16"):
             if self._teacher is not None:
                 with torch.no_grad():
                     shown = self._teacher(encoded[: self._taught]).float()

@@ -187,12 +187,24 @@ def train_student(
                 metrics=evaluation.as_metrics(),
                 provenance={**checkpoint.provenance, "protocol": PROTOCOL},
             )
-        write_settings(settings, config_path(output))
+        write_settings(_with_steps(settings, results), config_path(output))
         save_checkpoint(checkpoint, result_path(output), half=plan.half)
         put_in_place(output, settings, _told(evaluation, results))
     return TrainedStudent(
         output, checkpoint, evaluation, results[0], results[1] if len(results) > 1 else None
     )
+
+
+def _with_steps(settings: dict[str, Any], results: list[FitResult]) -> dict[str, Any]:
+    """Returns the settings with the steps that fitted into the minutes of each stage."""
+    first, *last = (result.steps for result in results)
+    fit, photos = settings["fit"], settings["photo_stage"]
+    if fit["minutes"] is not None:
+        settings = {**settings, "fit": {**fit, "steps": first}}
+    if last and photos["fit"]["minutes"] is not None:
+        stage = {**photos, "fit": {**photos["fit"], "steps": last[0]}}
+        settings = {**settings, "photo_stage": stage}
+    return settings
 
 
 def _told(evaluation: Evaluation | None, results: list[FitResult]) -> dict[str, Any]:

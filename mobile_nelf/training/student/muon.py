@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mobile_nelf.compute import is_apple_gpu
+
 __all__ = ["Muon", "orthogonalised"]
 
 #: Coefficients of the quintic Newton-Schulz iteration, which sends singular values to about 1, and
@@ -72,7 +74,8 @@ def _matrix_shape(parameter: Tensor) -> tuple[int, int]:
 def orthogonalised(matrices: Tensor) -> Tensor:
     """Returns about U·Vᵀ of the singular value decompositions U·S·Vᵀ of [n, r, c], in float32."""
     a, b, c = QUINTIC
-    x = matrices.bfloat16()
+    # Half precision does: the iteration forgives errors. Older Macs have none, so theirs is whole.
+    x = matrices if is_apple_gpu(matrices.device) else matrices.bfloat16()
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT

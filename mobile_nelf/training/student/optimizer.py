@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mobile_nelf.compute import is_apple_gpu
 from mobile_nelf.students.blocks import HeadBodyTail
 from mobile_nelf.students.products import LineProducts
 from mobile_nelf.training.config import FitConfig
@@ -77,6 +78,7 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
     apart = {id(parameter) for parameter in lines}
     trained = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
     on_gpu = trained[0].is_cuda
+    fused = not is_apple_gpu(trained[0].device)
     matrices: list[nn.Parameter] = []
     if config.optimizer == "muon":
         output = network.output_layer.weight
@@ -91,7 +93,7 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
         rest,
         lr=rate(config.learning_rate),
         weight_decay=config.weight_decay,
-        fused=True,
+        fused=fused,
         capturable=on_gpu,
     )
     parts: list[torch.optim.Optimizer] = [adamw]
@@ -103,7 +105,7 @@ def build_optimizers(network: HeadBodyTail, config: FitConfig) -> Optimizers:
                 lines,
                 lr=rate(config.product_step),
                 betas=PRODUCT_BETAS,
-                fused=True,
+                fused=fused,
                 capturable=on_gpu,
             )
         )

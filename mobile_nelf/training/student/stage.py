@@ -15,6 +15,7 @@ from mobile_nelf.pruning.shrink import Pruning
 from mobile_nelf.scenes import View
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.training.config import FitConfig
+from mobile_nelf.training.length import StepPlan
 from mobile_nelf.training.ranks import Ranks
 from mobile_nelf.training.views.sources import ViewSource
 
@@ -27,9 +28,10 @@ class FitProgress:
 
     Attributes:
         step: steps done.
-        steps: steps in all.
+        steps: steps in all; an estimate while a stage of some minutes has no plan.
         psnr_db: training PSNR of the batch just seen, before its update.
         stage: name of the stage.
+        plan: of a stage of some minutes, once it is made.
         render: returns [s·h, s·w, 3 or 4] of a camera by the averaged network as it is now; only
             valid until the next step. None where nothing can be rendered.
     """
@@ -38,6 +40,7 @@ class FitProgress:
     steps: int
     psnr_db: float
     stage: str
+    plan: StepPlan | None = None
     render: Callable[[Camera], FloatImage] | None = field(default=None, repr=False, compare=False)
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf.compute import is_apple_gpu, random_numbers, reduced_precision
 from mobile_nelf.errors import OutputError
 from mobile_nelf.pictures import FloatImage
 from mobile_nelf.plain import to_dict
@@ -23,10 +24,18 @@ from mobile_nelf.runs import load_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
-from mobile_nelf.teachers.field import precision
-from mobile_nelf.teachers.marching import OccupancyGrid, composite, distortion, march
+from mobile_nelf.teachers.field import DenseGridField
+from mobile_nelf.teachers.marching import (
+    CELLS,
+    OccupancyGrid,
+    cell_corners,
+    composite,
+    distortion,
+    march,
+)
 from mobile_nelf.teachers.ngp import NgpTeacher, build_field
 from mobile_nelf.teachers.spaces import BoxSpace, scene_space
+from mobile_nelf.training.length import StageLength, StepPlan
 from mobile_nelf.training.log import RunLog
 from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
 
@@ -49,8 +58,9 @@ class TeacherProgress:
 
     Attributes:
         step: steps done.
-        steps: steps in all.
+        steps: steps in all; an estimate while a run of some minutes has no plan.
         psnr_db: training PSNR of the rays just seen, on random backgrounds.
+        plan: of a run of some minutes, once it is made.
         render: returns [height, width, 3] of a camera on white by the teacher as it is now; only
             valid until the next step.
     """
@@ -59,6 +69,7 @@ class TeacherProgress:
     steps: int
     psnr_db: float
     render: Callable[[Camera], FloatImage] = field(repr=False, compare=False)
+    plan: StepPlan | None = None
 
 
 def train_teacher(
@@ -75,7 +86,8 @@ def train_teacher(
         config: the run.
         state_path: where the resumable state is kept; the log of the run lies beside it. A state
             that is there is continued, and every random choice depends on seed and step alone, so
-            a resumed run ends where an unbroken one does.
+            a resumed run ends where an unbroken one does. A run of some minutes keeps the number of
+            its steps there.
         device: where to train.
         on_progress: called after every step.
 
@@ -92,13 +104,22 @@ def train_teacher(
         field = build_field(config, space, device)
     photos = PhotoPixels(scene, device)
     grid = OccupancyGrid(seen_cells(scene, space, device))
+    if isinstance(field, DenseGridField) and device.type != "cuda":  # which reads whole volumes
+        corners = cell_corners(grid.visible.nonzero()[:, 0])
+        if len(corners):
+            field.keep_rows(corners / CELLS, (corners + 1.0) / CELLS)
     teacher = NgpTeacher(config, space, field, grid)
     optimizer = torch.optim.Adam(
-        field.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
+        field.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.99),
+        eps=1e-15,
+        fused=not is_apple_gpu(device),
     )
     run = {"teacher": to_dict(config), "photos": photos.sha256, "space": repr(space)}
     first, seconds, rays = 0, 0.0, config.samples // config.march_steps
-    names = ("field", "optimizer", "density", "mask", "step", "seconds", "rays")
+    length = StageLength(config.steps, config.minutes)
+    names = ("field", "optimizer", "density", "mask", "step", "seconds", "rays", "plan")
     state = load_state(state_path, run, names)
     if state is not None:
         with taking_up(state_path):
@@ -109,17 +130,19 @@ def train_teacher(
                 raise ValueError(f"an occupancy of {list(density.shape)} cells")
             grid.density, grid.mask = density, mask
             first, seconds, rays = int(state["step"]), float(state["seconds"]), int(state["rays"])
-            if not (0 <= first <= config.steps and 0 < rays <= config.samples):
+            length.load(state["plan"])
+            if not (0 <= first <= length.steps and 0 < rays <= config.samples):
                 raise ValueError(f"step {first} with {rays} rays")
     with closing(RunLog(state_path.parent, STAGE, first)) as log:
         began = time.monotonic() - seconds
         errors: list[float] = []  # mean squared errors of the steps since the last log line
-        for step in range(first, config.steps):
-            rng = torch.Generator(device).manual_seed((config.seed << 32) + step)
+        step = first
+        while step < length.steps:
+            rng = random_numbers(device, (config.seed << 32) + step)
             if step >= WARMUP_STEPS and step % REFRESH_STEPS == 0:
                 grid.refresh(field, 1.0 / config.march_steps, rng)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _schedule(step, config)
+                group["lr"] = config.learning_rate * _schedule(step, length.steps)
             loss, error, samples = _loss(teacher, photos, rays, rng)
             optimizer.zero_grad(set_to_none=False)
             torch.autograd.backward(loss)
@@ -127,12 +150,14 @@ def train_teacher(
             fitting = rays * config.samples // max(samples, 1)
             rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
             errors.append(error.item())
-            last = step + 1 == config.steps
-            saving = config.save_every > 0 and (last or (step + 1) % config.save_every == 0)
+            step += 1
+            seconds = time.monotonic() - began
+            # A plan is kept at once: what was made with it could not be made again without it.
+            planned, last = length.take(step, seconds), step >= length.steps
+            saving = config.save_every > 0 and (last or planned or step % config.save_every == 0)
             if saving or last:
                 # Before the state: on resume, lines beyond the saved step are dropped.
-                seconds = time.monotonic() - began
-                log.write(step + 1, seconds, psnr_db=_psnr_db(fmean(errors)))
+                log.write(step, seconds, psnr_db=_psnr_db(fmean(errors)))
                 errors.clear()
             if saving:
                 content: dict[str, Any] = {
@@ -140,19 +165,24 @@ def train_teacher(
                     "optimizer": optimizer.state_dict(),
                     "density": grid.density,
                     "mask": grid.mask,
-                    "step": step + 1,
+                    "step": step,
                     "seconds": seconds,
                     "rays": rays,
+                    "plan": length.state(),
                 }
                 save_state(state_path, run, content)
             on_progress(
                 TeacherProgress(
-                    step + 1,
-                    config.steps,
+                    step,
+                    length.expected(step, seconds),
                     _psnr_db(error.item()),
                     lambda camera: teacher.render(camera).on_white(),
+                    length.plan,
                 )
             )
+    if isinstance(field, DenseGridField):
+        field.all_rows()
+    teacher.config = replace(config, steps=length.steps)
     return teacher.rounded()
 
 
@@ -161,14 +191,14 @@ def _loss(
 ) -> tuple[Tensor, Tensor, int]:
     """Returns the loss of random pixels, their squared error, and how many samples they took."""
     origins, directions, rgba = photos.draw(rays, rng)
-    jitter = torch.rand(rays, generator=rng, device=rng.device)
+    jitter = torch.rand(rays, generator=rng, device=rng.device).to(origins.device)
     # Against a random background only the true opacity is right, colour cannot stand in for it.
-    background = torch.rand(rays, 3, generator=rng, device=rng.device)
+    background = torch.rand(rays, 3, generator=rng, device=rng.device).to(origins.device)
     target = rgba[:, :3] * rgba[:, 3:] + background * (1.0 - rgba[:, 3:])
     samples = march(
         teacher.space, teacher.grid, origins, directions, teacher.config.march_steps, jitter
     )
-    with precision(origins.device):
+    with reduced_precision(origins.device):
         density, features = teacher.field.density(samples.points)
         unit = F.normalize(directions, dim=1)
         colour = teacher.field.colour(features, unit[samples.ray])
@@ -185,5 +215,5 @@ def _psnr_db(mean_squared_error: float) -> float:
     return -10.0 * math.log10(max(mean_squared_error, 1e-10))
 
 
-def _schedule(step: int, config: TeacherConfig) -> float:
-    return 1 / 30 + (1 - 1 / 30) * 0.5 * (1.0 + math.cos(math.pi * step / config.steps))
+def _schedule(step: int, steps: int) -> float:
+    return 1 / 30 + (1 - 1 / 30) * 0.5 * (1.0 + math.cos(math.pi * step / steps))

@@ -154,7 +154,7 @@ def make_teacher(
         provenance = {
             "source": command,
             **{name: settings[name] for name in ("scene", "photos", "version")},
-            "steps": str(config.steps),
+            "steps": str(teacher.config.steps),
         }
         evaluation = evaluate_teacher(teacher, scene, on_progress) if scene.test else None
         trained = TrainedTeacher(
@@ -162,7 +162,7 @@ def make_teacher(
             evaluation.as_metrics() if evaluation else {},
             {**provenance, "protocol": PROTOCOL} if evaluation else provenance,
         )
-        write_settings(settings, config_path(output))
+        write_settings({**settings, "steps": teacher.config.steps}, config_path(output))
         if own_run:
             save_teacher(trained, result_path(output))
             put_in_place(output, settings, {"evaluation": evaluation and to_dict(evaluation)})

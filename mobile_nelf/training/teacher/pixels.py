@@ -64,7 +64,7 @@ class PhotoPixels:
     def draw(self, count: int, rng: torch.Generator) -> PixelBatch:
         """Returns `count` pixels, each from anywhere in any photo."""
         views, rows, columns = (
-            torch.randint(limit, (count,), generator=rng, device=rng.device)
+            torch.randint(limit, (count,), generator=rng, device=rng.device).to(self._maps.device)
             for limit in self._pixels.shape[:3]
         )
         origins, d0, du, dv = self._maps[views].view(count, 4, 3).unbind(1)

@@ -256,7 +256,7 @@ class ViewCache:
 
 
 def _has_memory_of_its_own(device: torch.device) -> bool:
-    return device.type != "cpu"
+    return device.type == "cuda"
 
 
 def _empty_records(slots: int) -> npt.NDArray[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mobile_nelf.compute import image_format
 from mobile_nelf.encoding import encode
 from mobile_nelf.rays import sample_depths
 from mobile_nelf.students import EncoderConfig, StudentConfig
@@ -47,7 +48,7 @@ class Patches(NamedTuple):
         return Patches(*(part.to(device, non_blocking=True) for part in parts))
 
     def encoded(self, encoder: EncoderConfig) -> Tensor:
-        """Returns the network's input [B, C, rows, columns], float32 and channels last.
+        """Returns the network's input [B, C, rows, columns], float32 and as `image_format` says.
 
         Each sample lies anywhere in its depth interval, so that over many steps the whole ray is
         seen; the interval of a sample ends midway to its neighbours.
@@ -62,7 +63,7 @@ class Patches(NamedTuple):
         jittered = lower + (upper - lower) * self.jitter  # [B, K, rows, columns]
         points = origin[:, None] + jittered[:, :, None] * directions[:, None]  # [B, K, 3, …]
         encoded = encode(points.flatten(1, 2).float(), encoder.frequencies)
-        return encoded.contiguous(memory_format=torch.channels_last)
+        return encoded.contiguous(memory_format=image_format(encoded.device))
 
     def targets(self, channels: int) -> Tensor:
         """Returns colour on white and, for 4 channels, alpha: [B, channels, s·rows, s·columns]."""

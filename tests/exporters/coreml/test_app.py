@@ -17,7 +17,7 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.coreml.app import render_ios_harness
-from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
+from tests.helpers.coreml.apps import MODELS, bundle_files, every_layout, ios_contract
 from tests.helpers.coreml.swift import HARNESS
 
 APP = "ios_harness/Mic.swiftpm"
@@ -181,6 +181,19 @@ def test_every_layout_has_samples_of_its_uploads(layout):
     assert samples.keys() == {spec.name for spec in contract.inputs}
     for spec in contract.inputs:
         assert max(samples[spec.name]["positions"]) == spec.bytes // 4 - 1
+
+
+def test_a_package_of_another_layout_brings_its_contract_and_uploads():
+    contract, models = every_layout()
+    rendered = render_ios_harness(contract, models, bundle_files(contract, models), "Mic")
+    entries = json.loads(rendered[f"{APP}/Resources/bench.json"])["models"]
+    assert "contract" not in entries[0]
+    assert "uploads" not in entries[0]
+    for entry, model in zip(entries[1:], models[1:], strict=True):
+        assert model.contract is not None
+        assert from_dict(Contract, entry["contract"]) == model.contract
+        names = [sample["name"] for sample in entry["uploads"]]
+        assert names == [spec.name for spec in model.contract.inputs]
 
 
 def test_nothing_names_a_place_on_this_machine(rendered):

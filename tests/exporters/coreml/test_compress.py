@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mobile_nelf.compression.magnitude import magnitude_masks, masked
+from mobile_nelf.errors import DeployError
+from mobile_nelf.pruning.layers import folded
+from mobile_nelf_exporters.coreml.checks import weight_form
 from mobile_nelf_exporters.coreml.compress import MIN_ELEMENTS, compress, palette
+from mobile_nelf_exporters.coreml.exporter import CoremlExporter
+from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.constexpr import decompress
 from mobile_nelf_exporters.coreml.package.package import read_package
 from mobile_nelf_exporters.coreml.package.program import Constant
 from tests.helpers.coreml.models import NAME, package_files, two_convs
+from tests.helpers.students import random_checkpoint
 
 #: k-means only finds a local optimum. On layers of a trained D60-SR3 it was at most 1.007 times the
 #: optimum; samples of a few hundred numbers, tails and all, leave more room.
@@ -115,6 +122,25 @@ def test_each_form_changes_large_weights_as_it_should(model, form):
         table, places = palette(before.astype(np.float16), bits)
         assert len(np.unique(after)) == 1 << bits
         assert np.array_equal(after.ravel(), table[places].astype(np.float64))
+
+
+def test_zeros_that_are_there_are_left_out_and_nothing_else_changes():
+    student = random_checkpoint(depth=6, width=64, sr_widths=(8,), activation="relu")
+    options = Options(weights=("fp16", "sparse"))
+    with pytest.raises(DeployError, match=r"--method magnitude, or choose sparse50"):
+        CoremlExporter().export(student, "thing", options)
+    plain = folded(student)
+    pruned = masked(plain, magnitude_masks(plain, 0.6))
+    files = CoremlExporter().export(pruned, "thing", options).files
+    whole, small = (read_package(files, f"thing{end}.mlpackage") for end in ("", "-sparse"))
+    assert weight_form(small) == "sparse"
+    dense, unpacked = _weights(small)
+    assert unpacked["conv"] in ("", "constexpr_sparse_to_dense")
+    assert {op.type for op in small.program.operations if op.is_constexpr} == {
+        "constexpr_sparse_to_dense"
+    }
+    assert all(np.array_equal(dense[kind], value) for kind, value in _weights(whole)[0].items())
+    assert small.model_bytes < 0.85 * whole.model_bytes
 
 
 def test_fp16_is_left_alone(model):

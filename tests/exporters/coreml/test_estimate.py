@@ -10,9 +10,11 @@ from mobile_nelf_exporters.coreml.estimate import (
     FLOOR_MS,
     estimate_ms,
     estimate_table,
+    layouts_table,
     traffic,
 )
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
+from tests.helpers.coreml.apps import ios_contract
 
 M1 = CHIPS[0]
 
@@ -66,7 +68,8 @@ def test_an_operation_by_itself_waits_for_the_memory():
     )  # fmt: skip
     cast = OperationFacts("cast", "b", "fp32", ("a",), {"x": (shape,)}, shape, {"dtype": "fp32"})
     program = ProgramFacts({"u": (1, 144, 1, 100), "v": (1, 144, 100, 1)}, (product, cast), ("b",))
-    moved = 2 * 144 * (100 + 100 + 100 * 100)
+    # A row of one number takes 32 on the engine.
+    moved = 2 * 144 * (100 + 32 * 100 + 100 * 100)
     again = 2 * 2 * 144 * 100 * 100
     fast, slow = estimate_ms(program, M1)
     assert fast == pytest.approx(FLOOR_MS + (moved + again) / 85e6)
@@ -83,3 +86,23 @@ def test_the_table_says_that_it_is_an_estimate_and_whose():
     notes = " ".join(table.notes)
     for words in ("Sources: ANE guide", "compared with no device", "1 convs of 1×1", "0 casts"):
         assert words in notes
+
+
+def test_a_row_of_one_number_takes_the_width_of_the_engine():
+    """The tables of rows of layout `factored`, [1, P, H, 1]: 32 numbers each (ANE guide, 17)."""
+    rows, columns = (1, 144, 100, 1), (1, 144, 1, 100)
+    product = OperationFacts(
+        "mul", "m", "fp16", ("a", "b"), {"x": (columns,), "y": (rows,)}, (1, 144, 100, 100), {}
+    )
+    found = traffic(ProgramFacts({"a": columns, "b": rows}, (product,), ("m",)))
+    assert found.total == 2 * 144 * 100 * (100 + 1 + 32)
+
+
+def test_layouts_stand_side_by_side():
+    contract = ios_contract()
+    table = layouts_table([(contract, body(50, 128)), (contract, body(50, 128))])
+    (row,) = table.rows
+    fast, slow = estimate_ms(body(50, 128), M1)
+    assert row.cells[0] == "factored"
+    assert row.cells[2] == f"{contract.upload_bytes / 1e3:.4g} kB"
+    assert row.cells[-1] == f"{fast:.2g}-{slow:.2g}"

@@ -123,7 +123,9 @@ def test_the_command_says_what_it_made_and_nothing_of_its_tools(told):
     path, done = told
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert all(line.startswith("export coreml: step") for line in lines), "more than progress"
+    # A slow machine may need more than half a minute to run the program as well.
+    known = ("export coreml: step", "run Core ML program")
+    assert all(line.startswith(known) for line in lines), "more than progress"
     for words in (
         "thing-palette6.mlpackage",
         "runs on (by the rules)",

@@ -107,7 +107,7 @@ def measurement(bundle):
     manifest, files = found.manifest, found.files
     package = read_package(files, "thing.mlpackage")
     return measure_packages(
-        [BenchedPackage(package.name, package.weights_sha256, 50.0)],
+        [BenchedPackage(package.name, package.weights_sha256, 50.0, manifest.contract)],
         bundle,
         manifest.contract,
         Reference.from_files(files),

@@ -9,6 +9,8 @@ import pytest
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.measured import import_measurement
 from mobile_nelf.comparison import compare
+from mobile_nelf.devices import read_measurement
+from mobile_nelf_exporters.coreml.measured import measured_runs
 from mobile_nelf_exporters.coreml.placed import measured_placement
 from tests.helpers.devices import one_run, synthetic_result
 from tests.helpers.students import random_checkpoint
@@ -44,6 +46,42 @@ def test_a_device_file_belongs_to_its_packages(bundle, tmp_path):
     (table,) = measured_placement(manifest.inspection, imported.measurement)
     assert {"conv", "conv_transpose", "sigmoid"} <= {row.cells[0] for row in table.rows}
     assert table.columns == ("operation", "by the rules", "device, all")
+
+
+def test_each_run_says_what_it_took(bundle, tmp_path):
+    manifest = bundle.manifest
+    hot = {
+        "frames_by_second": [90, 91, 40],
+        "thermal_by_second": ["nominal", "nominal", "serious"],
+    }
+    sustained = [{**one_run(manifest)["sustained"][0], **hot}]
+    path = tmp_path / "result.json"
+    runs = (
+        one_run(manifest, sustained=sustained),
+        one_run(manifest, encoder="metal", inputs_ms=None, sustained=[], placement_cost=None),
+        one_run(manifest, compute_units="cpuOnly", error="made up", sustained=[]),
+        one_run(
+            manifest,
+            compute_units="cpuAndGPU",
+            battery={"start": 0.5, "end": 0.51, "charging": True},
+            placement=None,
+        ),
+    )
+    path.write_text(json.dumps(synthetic_result(manifest, *runs)))
+    (table,) = measured_runs(read_measurement(path))
+    first, second, third = (row.cells[1:] for row in table.rows)
+    assert first == (
+        "all",
+        "0.7",
+        "90 to 40",
+        "nominal to fair (serious after 3 s)",
+        "80 to 79 %",
+        "98 %, 74 of 76 could",
+    )
+    assert second[:3] == ("all, inputs by Metal", "-", "-")
+    assert second[5] == "74 of 76 could"
+    assert third[4:] == ("50 to 51 %, charging", "-")
+    assert "measure again unplugged" in table.notes[-1]
 
 
 def test_rows_are_those_of_the_packages(bundle):

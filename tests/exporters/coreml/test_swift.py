@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
+from mobile_nelf.bundles import create_bundle
 from mobile_nelf.devices import read_measurement
 from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness
 from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
+from tests.helpers.coreml.kernel import assert_same_halves, run_kernel
 from tests.helpers.coreml.swift import HARNESS, run_swift, toolchain
+from tests.helpers.students import random_checkpoint
 
 TOOLCHAIN = toolchain()
 
@@ -45,7 +50,9 @@ def swift_tests():
 def test_the_swift_tests_pass(swift_tests):
     output = swift_tests.stdout + swift_tests.stderr
     assert swift_tests.returncode == 0, output
-    executed = re.findall(r"^\t Executed (\d+) tests, with 0 failures", output, re.MULTILINE)
+    # Those of Apple's own Metal are skipped here.
+    ended = r"^\t Executed (\d+) tests, with (?:\d+ tests? skipped and )?0 failures"
+    executed = re.findall(ended, output, re.MULTILINE)
     written = sum(
         path.read_text(encoding="utf-8").count("    func test")
         for path in (HARNESS / "Tests").rglob("*.swift")
@@ -69,13 +76,20 @@ def test_mnelf_reads_what_the_app_writes(swift_tests, tmp_path):
     )
 
 
-@pytest.mark.parametrize("experience", ["orbit", "world"])
-def test_the_sources_of_the_playground_are_one_module(tmp_path, experience):
+def test_the_kernel_makes_the_exporters_input_of_the_apps_tables(swift_tests, tmp_path):
+    """The app's tables through the very text of its kernel, against layout `embedded` of mnelf."""
+    (encoded,) = re.findall(r"^TABLES (\S+)$", swift_tests.stdout, re.MULTILINE)
+    sizes, tables = np.split(np.array(json.loads(base64.b64decode(encoded))), [4])
+    case = json.loads((HARNESS / "Tests/NelfTests/Vectors/layouts.json").read_bytes())[0]
+    expected = np.array(case["uploads"]["embedded"]["input"])
+    found = run_kernel(tmp_path, tables.astype(np.float32), sizes.astype(int).tolist())
+    assert_same_halves(found.reshape(-1), expected)
+
+
+def test_the_sources_of_the_playground_are_one_module(tmp_path):
     """All of them, against stubs of Apple's frameworks, in Swift 5 and in Swift 6 mode."""
     contract = ios_contract()
-    rendered = render_ios_harness(
-        contract, MODELS, bundle_files(contract), "Mic", experience=experience
-    )
+    rendered = render_ios_harness(contract, MODELS, bundle_files(contract), "Mic")
     sources = {path: data for path, data in rendered.items() if path.endswith(".swift")}
     del sources[f"{APP}Package.swift"]
     write(sources, APP, tmp_path / "App")
@@ -83,13 +97,50 @@ def test_the_sources_of_the_playground_are_one_module(tmp_path, experience):
     write(rendered, "ios_harness/Sample/", tmp_path / "Sample")
     shutil.copytree(HARNESS / "LinuxStubs", tmp_path / "LinuxStubs")
     # The sample imports the package, as an app would, and is checked as it is written.
-    for command in ("one-module", "app") if experience == "orbit" else ("app",):
+    for command in ("one-module", "app"):
         done = run_swift(tmp_path, command, *STRICT_MODULE)
         assert done.returncode == 0, done.stdout + done.stderr
         checked = re.findall(r": (\w+), Swift (\d) mode", done.stdout)
         assert checked[:2] == [("iOS", "5"), ("iOS", "6")]
         if command == "one-module":
             assert checked[2:] == [("macOS", "6"), ("visionOS", "6")]
+
+
+def swift_blocks(text):
+    """The Swift in a page of Markdown."""
+    return re.findall(r"^```swift\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_what_the_pages_say_in_swift_is_checked_as_written(tmp_path):
+    """An app developer's way: the bundle's package, and nothing but what the READMEs say."""
+    create_bundle(
+        random_checkpoint(ray_width=6, ray_height=5, sr_widths=(8,), out_channels=4),
+        target="coreml",
+        output=tmp_path / "thing",
+        options={"experience": "world"},
+    )
+    harness = tmp_path / "thing" / "ios_harness"
+    app, *others = swift_blocks((tmp_path / "thing/README.md").read_text(encoding="utf-8"))
+    assert app == (harness / "Sample/SampleApp.swift").read_text(encoding="utf-8")
+    assert "NelfARView(model: nelf)" in app
+    guide = swift_blocks((HARNESS.parent / "docs/guides/ipad.md").read_text(encoding="utf-8"))
+    assert len(others) == len(guide) == 1
+    folder = tmp_path / "empty"
+    (folder / "Sample").mkdir(parents=True)
+    (folder / "Sample/App.swift").write_text(app, encoding="utf-8")
+    for index, block in enumerate((*others, *guide)):
+        # Lines of a function of the app's own; what they make is used by whoever calls it.
+        body = "".join(f"    {line}\n" for line in block.splitlines())
+        (folder / f"Sample/Lines{index}.swift").write_text(
+            "import CoreGraphics\nimport Foundation\nimport NelfKit\n\n"
+            f"func lines{index}(url: URL) async throws -> CGImage {{\n{body}    return image\n}}\n",
+            encoding="utf-8",
+        )
+    shutil.copytree(harness / "NelfKit", folder / "NelfKit")
+    shutil.copytree(HARNESS / "LinuxStubs", folder / "LinuxStubs")
+    done = run_swift(folder, "app", *STRICT_MODULE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r": (\w+), Swift (\d) mode", done.stdout) == [("iOS", "5"), ("iOS", "6")]
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 import pytest
 import tree_sitter
 import tree_sitter_swift
@@ -36,6 +39,24 @@ def test_all_layers_are_there():
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_source_parses(name):
     assert broken_nodes(SOURCES[name].read_bytes()) == []
+
+
+#: What a protocol of Apple's demands, whose comments DocC takes over.
+DEMANDED = re.compile(r"public (var body\b|func (make|update)(UI|NS)View|init\(from|func encode)")
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in SOURCES if re.match("Sources/Nelf(Core|Kit)/", name))
+)
+def test_everything_public_has_a_comment(name):
+    lines = [line.strip() for line in SOURCES[name].read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if not re.fullmatch(r"@\w+", line)]
+    bare = [
+        line
+        for before, line in pairwise(["", *lines])
+        if line.startswith("public ") and not before.startswith("///")
+    ]
+    assert [line for line in bare if not DEMANDED.match(line)] == []
 
 
 def test_rendered_swift_parses():

@@ -70,3 +70,8 @@ def test_a_training_is_followed_until_it_ends(browser):
         assert points == 3
         server.close()
         browser.wait_for(f"/^The training has ended/.test({text})", 600)
+        told = "document.getElementById('told').textContent"
+        browser.evaluate("mnelf.viewer.setView({ azimuth: 80 })")
+        browser.wait_for(f"{told} === 'This is the last picture: the training has ended.'", 600)
+        assert abs(browser.evaluate(colour) - 200) <= 3
+        assert browser.evaluate("document.querySelector('canvas').checkVisibility()")

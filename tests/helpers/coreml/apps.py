@@ -14,6 +14,7 @@ from mobile_nelf.pictures import to_uint8
 from mobile_nelf.students import EncoderConfig
 from mobile_nelf.vocabulary import LayoutName
 from mobile_nelf_exporters.coreml.app import HarnessModel
+from mobile_nelf_exporters.coreml.layouts import in_layout
 from tests.helpers.lens.contracts import LIMITED_ORBIT, lens_contract
 
 MODELS = (
@@ -38,6 +39,22 @@ def ios_contract(layout: LayoutName = "factored", orbit: OrbitLimits = LIMITED_O
         inputs=find_layout(layout).inputs(student),
         output=replace(contract.output, shape=shape),
         intrinsics=contract.intrinsics.resized(student.image_width, student.image_height),
+    )
+
+
+def every_layout() -> tuple[Contract, tuple[HarnessModel, ...]]:
+    """A contract in fp16 and a package for each input layout, `factored` first."""
+    contract = ios_contract()
+    contract = replace(
+        contract, inputs=tuple(replace(spec, dtype="fp16") for spec in contract.inputs)
+    )
+    others: tuple[LayoutName, ...] = ("rays", "camera", "embedded")
+    return contract, (
+        HarnessModel("Mic.mlpackage", "fp16", 50.0),
+        *(
+            HarnessModel(f"Mic-{name}.mlpackage", "fp16", 50.0, in_layout(contract, name))
+            for name in others
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from mobile_nelf.capturing.intake import FEWEST, given_files, take_in
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.sharpness import blurred, look_of
 from mobile_nelf.capturing.video import Frames, analysed, chosen, read_frames
+from mobile_nelf.errors import InputError
 from mobile_nelf.progress import silent
 from tests.helpers.phone import photo, ring
 
@@ -121,11 +122,24 @@ def test_a_folder_with_a_video_alone_is_that_video(video, tmp_path):
 
 
 def test_photos_are_in_the_order_of_their_numbers(tmp_path):
-    for name in ("IMG_10.jpg", "IMG_9.jpg", "b/IMG_1.png", ".hidden.jpg", "masks/IMG_9.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    ours = ("a.run/photos/0/0001.png", "scene/images/0001.jpg", "scene/capture.json")
+    others = ("IMG_10.jpg", "IMG_9.jpg", "b/IMG_1.png", ".hidden.jpg", "masks/IMG_9.png")
+    for name in (*others, *ours):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     sources = [file.source for file in given_files([tmp_path])]
     assert sources == ["b/IMG_1.png", "IMG_9.jpg", "IMG_10.jpg"]
+
+
+def test_what_other_apps_share_is_known(tmp_path):
+    for name in ("images/1.jpg", "images/2.jpg", "corrected_images/1.jpg", "depth/1.png"):
+        path = tmp_path / "room" / "keyframes" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.touch()
+    assert [file.source for file in given_files([tmp_path / "room"])] == ["1.jpg", "2.jpg"]
+    (tmp_path / "mug.spz").touch()
+    with pytest.raises(InputError, match=r"splats or a mesh and no photos.*take a video"):
+        given_files([tmp_path / "mug.spz"])
 
 
 def test_blur_is_judged_by_neighbours():

@@ -226,3 +226,32 @@ def test_harmonics_come_in_the_usual_order() -> None:
         ],
         abs=1e-7,
     )
+
+
+def test_rows_that_nothing_reads_are_dropped_and_come_back() -> None:
+    """A field reads and learns the same with fewer rows, wherever a point of the boxes lies."""
+    torch.manual_seed(0)
+    whole = DenseGridField((7, 19), 4, (1.0, 0.8, 1.3))
+    few = DenseGridField((7, 19), 4, (1.0, 0.8, 1.3))
+    few.load_state_dict(whole.state_dict())
+    lower = torch.tensor([[0.0, 0.5, 0.25], [0.984375, 0.984375, 0.984375]])
+    upper = lower + 1.0 / 64
+    few.keep_rows(lower, upper)
+    assert len(few.table) < len(whole.table) / 10
+    rng = torch.Generator().manual_seed(1)
+    inside = torch.rand(200, 2, 3, generator=rng) / 64 + lower
+    points = torch.cat([inside.flatten(0, 1), lower, upper, lower - 5e-6, upper + 5e-6])
+    fields = (whole, few)
+    for field in fields:
+        density, features = field.density(points)
+        (density.sum() + (features * features).sum()).backward()
+    assert torch.equal(whole.density(points)[0], few.density(points)[0])
+    with torch.no_grad():
+        for field in fields:
+            field.table -= 0.1 * field.table.grad
+    few.all_rows()
+    assert few.table.shape == whole.table.shape
+    touched = whole.table.grad.abs().sum(1) > 0.0
+    assert torch.equal(few.table[touched], whole.table[touched])
+    assert torch.equal(whole.density(points)[0], few.density(points)[0])
+    assert set(few.state_dict()) == set(whole.state_dict())

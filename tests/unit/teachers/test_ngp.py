@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits, look_at
+from mobile_nelf.compute import reduced_precision
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.config import TeacherConfig
-from mobile_nelf.teachers.field import precision
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid, composite, march
 from mobile_nelf.teachers.ngp import CPU_RAYS, NEGLIGIBLE, NgpTeacher, build_field
 from mobile_nelf.teachers.teacher import Rendering
@@ -106,7 +106,7 @@ def slow_render(teacher: NgpTeacher, camera: Camera) -> tuple[np.ndarray, np.nda
     origins, directions = rays_of(camera)
     samples = march(teacher.space, teacher.grid, origins, directions, teacher.config.march_steps)
     unit = torch.nn.functional.normalize(directions, dim=1)
-    with torch.no_grad(), precision(CPU):
+    with torch.no_grad(), reduced_precision(CPU):
         density, features = teacher.field.density(samples.points)
         colour = teacher.field.colour(features, unit[samples.ray])
     weights, _ = composite(density, samples, len(origins))

@@ -30,12 +30,14 @@ struct BenchContent: Sendable {
         let screen = FrameScreen()
         return BenchContent(
             config: config, reference: reference, resources: resources,
-            device: CoreMLDevice(store: store, contract: config.contract, screen: screen),
+            device: CoreMLDevice(store: store, config: config, screen: screen),
             screen: screen)
     }
 
     /// What a person sees first: the first model where phones are fastest.
     var firstItem: BenchItem {
-        BenchItem(model: config.models[0], units: .cpuAndNeuralEngine)
+        BenchItem(
+            model: config.models[0], units: .cpuAndNeuralEngine,
+            encoder: InputEncoder.available(for: config.contract(of: config.models[0]))[0])
     }
 }

@@ -52,7 +52,7 @@ final class BenchSession: ObservableObject {
     }
 
     private func measureAll(_ options: BenchOptions) async -> String {
-        let plan = benchPlan(content.config.models)
+        let plan = benchPlan(content.config)
         let runner = BenchRunner(
             config: content.config, reference: content.reference, options: options,
             device: content.device)
@@ -60,7 +60,9 @@ final class BenchSession: ObservableObject {
             device: describeDevice(), date: Date(), bundle: content.config.bundle, runs: [])
         do {
             for (index, item) in plan.enumerated() {
-                let title = "\(index + 1) of \(plan.count): \(item.model.stem), \(item.units.title)"
+                let title =
+                    "\(index + 1) of \(plan.count): \(item.model.stem), \(item.units.title), "
+                    + "inputs by \(item.encoder.title)"
                 let run = try await runner.run(item) { stage in
                     Task { @MainActor in self.show("\(title): \(stage)") }
                 }

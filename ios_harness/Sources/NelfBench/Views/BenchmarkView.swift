@@ -52,7 +52,7 @@ struct BenchmarkView: View {
     }
 
     private var leastMinutes: Int {
-        let runs = benchPlan(session.content.config.models).count
+        let runs = benchPlan(session.content.config).count
         return Int((Double(runs) * options.leastSeconds / 60).rounded(.up))
     }
 }

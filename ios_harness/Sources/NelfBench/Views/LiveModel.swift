@@ -26,8 +26,12 @@ final class LiveModel: ObservableObject {
     func load() async {
         unload()
         message = "Loads the model"
+        // For a moment after the choice of another model the encoder may be that of the last one.
+        var possible = item
+        let encoders = InputEncoder.available(for: content.config.contract(of: item.model))
+        if !encoders.contains(item.encoder) { possible.encoder = encoders[0] }
         do {
-            let model = try await content.device.model(item.model, units: item.units)
+            let model = try await content.device.model(possible)
             // Another choice may have been made meanwhile; its own task loads that.
             guard !Task.isCancelled else { return }
             player = NelfPlayer(model: model)

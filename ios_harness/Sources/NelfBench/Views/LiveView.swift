@@ -9,19 +9,17 @@ import NelfKit
 
 /// The light field: drag to orbit, pinch to come closer.
 struct LiveView: View {
-    private let models: [BenchModel]
-    private let experience: Experience
+    private let config: BenchConfig
     @StateObject private var live: LiveModel
 
     init(content: BenchContent) {
-        models = content.config.models
-        experience = content.config.experience
+        config = content.config
         _live = StateObject(wrappedValue: LiveModel(content: content))
     }
 
     var body: some View {
         VStack {
-            ItemPicker(models: models, item: $live.item)
+            ItemPicker(config: config, item: $live.item)
             if let player = live.player {
                 picture(player)
             } else {
@@ -37,7 +35,7 @@ struct LiveView: View {
     @ViewBuilder
     private func picture(_ player: NelfPlayer) -> some View {
         #if canImport(ARKit) && !os(visionOS) && !os(macOS)
-        if experience == .world {
+        if config.experience == .world {
             NelfARView(model: player.model)
                 .id(ObjectIdentifier(player))
         } else {

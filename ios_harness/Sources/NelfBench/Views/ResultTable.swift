@@ -9,9 +9,8 @@ struct ResultTable: View {
     let runs: [BenchRun]
 
     private static let titles = [
-        "Model", "Processors", "p50 ms", "p90 ms", "p99 ms", "1000/p50", "on screen FPS", "of Hz",
-        "sustained FPS", "peak MB",
-        "heat", "worst dB", "picture",
+        "Model", "Processors", "Inputs by", "inputs ms", "p50 ms", "p90 ms", "p99 ms", "1000/p50",
+        "on screen FPS", "of Hz", "sustained FPS", "peak MB", "heat", "worst dB", "picture",
     ]
 
     var body: some View {
@@ -47,7 +46,8 @@ struct ResultTable: View {
             picture = check.passed ? "passed" : "failed"
         }
         return [
-            run.model, run.computeUnits.title, figure(run.latency?.p50, digits: 2),
+            run.model, run.computeUnits.title, run.encoder.title, figure(run.inputsMs, digits: 2),
+            figure(run.latency?.p50, digits: 2),
             figure(run.latency?.p90, digits: 2), figure(run.latency?.p99, digits: 2),
             figure(run.latency.map { 1000 / $0.p50 }, digits: 1), figure(run.displayFps, digits: 1),
             figure(run.displayHz, digits: 0), figure(run.sustained.last?.fps, digits: 1),

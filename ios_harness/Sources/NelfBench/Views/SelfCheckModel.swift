@@ -36,7 +36,7 @@ final class SelfCheckModel: ObservableObject {
         comparisons = []
         message = ""
         do {
-            let model = try await content.device.model(item.model, units: item.units)
+            let model = try await content.device.model(item)
             for index in content.config.reference.frames.indices {
                 comparisons.append(try await Self.compare(index, model, content))
             }

@@ -6,18 +6,18 @@ import NelfCore
 
 /// Shipped frames beside those of this device.
 struct SelfCheckView: View {
-    private let models: [BenchModel]
+    private let config: BenchConfig
     @StateObject private var check: SelfCheckModel
 
     init(content: BenchContent) {
-        models = content.config.models
+        config = content.config
         _check = StateObject(wrappedValue: SelfCheckModel(content: content))
     }
 
     var body: some View {
         VStack(alignment: .leading) {
             HStack {
-                ItemPicker(models: models, item: $check.item)
+                ItemPicker(config: config, item: $check.item)
                 Button("Compare") { Task { await check.run() } }
                     .buttonStyle(.borderedProminent)
             }

@@ -32,6 +32,19 @@ final class ConfigTests: XCTestCase {
         }
     }
 
+    func testEachModelHasItsOwnLayoutAndUploads() throws {
+        let config = try BenchConfig(data: vectorData("layouts-bench.json"))
+        for model in config.models {
+            let contract = config.contract(of: model)
+            let uploads = try Uploads(
+                contract: contract, pose: config.reference.frames[0].camToWorld)
+            XCTAssertEqual(config.uploads(of: model).count, contract.inputs.count)
+            try check(uploads, config.uploads(of: model), contract: contract)
+        }
+        let types = config.models.map { config.contract(of: $0).inputs[0].element }
+        XCTAssertEqual(types, [.float16, .float32, .float32, .float16])
+    }
+
     private func assertBad(
         _ change: (inout [String: Any]) -> Void, _ part: String, line: UInt = #line
     ) throws {

@@ -12,7 +12,7 @@ final class ReportTests: XCTestCase {
 
     /// The same file is read by the tests of `mnelf bench import`.
     func testWritesTheSharedResultFile() throws {
-        let plan = benchPlan(try identity().models)
+        let plan = benchPlan(try identity())
         let shared = try JSONDecoder.report.decode(
             BenchReport.self, from: vectorData("result.json"))
         XCTAssertEqual(shared.runs.count, 2)
@@ -25,11 +25,25 @@ final class ReportTests: XCTestCase {
     }
 
     func testRunsOfAPlanAreDistinct() throws {
-        let plan = benchPlan(try identity().models)
+        let plan = benchPlan(try identity())
         XCTAssertEqual(plan.count, 2 * 4)
         XCTAssertEqual(Set(plan).count, plan.count)
         XCTAssertEqual(Set(plan.map(\.units)), Set(ComputeUnits.allCases))
         XCTAssertEqual(plan[0].units, .cpuAndNeuralEngine)
+        XCTAssertEqual(Set(plan.map(\.encoder)), [.cpu])
+    }
+
+    func testAModelThatMetalCanFeedHasRunsOfBothKinds() throws {
+        let config = try BenchConfig(data: vectorData("layouts-bench.json"))
+        XCTAssertEqual(
+            config.models.map { config.contract(of: $0).layout },
+            [.factored, .rays, .camera, .embedded])
+        let plan = benchPlan(config)
+        XCTAssertEqual(plan.count, 4 * 4 + 4)
+        XCTAssertEqual(Set(plan).count, plan.count)
+        let byMetal = plan.filter { $0.encoder == .metal }
+        XCTAssertEqual(Set(byMetal.map(\.model.stem)), ["Mic-embedded"])
+        XCTAssertEqual(Set(byMetal.map(\.units)), Set(ComputeUnits.allCases))
     }
 
     func testFileNameSaysBundleDeviceAndTime() throws {

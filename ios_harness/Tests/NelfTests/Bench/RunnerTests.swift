@@ -15,11 +15,12 @@ final class RunnerTests: XCTestCase {
 
     /// A frame of zeros and reference pixels that are off by 0.1, which is 20 dB.
     private func makeDevice() throws -> ScriptedDevice {
-        let shape = try config().contract.output.shape
+        let contract = try config().contract
+        let shape = contract.output.shape
         return ScriptedDevice(
             frame: try FrameOutput(
                 storage: .planarFloat32, width: shape[3], height: shape[2], channels: shape[1],
-                bytes: Data(count: 4 * shape.reduce(1, *))))
+                bytes: Data(count: 4 * shape.reduce(1, *))), contract: contract)
     }
 
     private func run(_ device: ScriptedDevice) async throws -> BenchRun {
@@ -29,7 +30,7 @@ final class RunnerTests: XCTestCase {
         let runner = BenchRunner(
             config: config, reference: try ReferencePixels(data: pixels, config: config),
             options: options, device: device)
-        return try await runner.run(benchPlan(config.models)[0]) { _ in }
+        return try await runner.run(benchPlan(config)[0]) { _ in }
     }
 
     func testFillsEveryFigure() async throws {
@@ -48,6 +49,8 @@ final class RunnerTests: XCTestCase {
         let latency = try XCTUnwrap(run.latency)
         XCTAssertEqual(latency.count, 50)
         XCTAssertEqual(latency.max, 10, accuracy: 1e-9)
+        XCTAssertEqual(try XCTUnwrap(run.inputsMs), 2, accuracy: 1e-9)
+        XCTAssertEqual(run.encoder, .cpu)
         // A frame and what is between two of them take 20 ms.
         XCTAssertEqual(try XCTUnwrap(run.displayFps), 50, accuracy: 1)
         XCTAssertEqual(run.displayHz, 120)

@@ -9,14 +9,24 @@ actor ScriptedPredictor: FramePredictor {
     private let device: ScriptedDevice
     private let frame: FrameOutput
 
-    init(device: ScriptedDevice, frame: FrameOutput) {
+    private let contract: Contract
+
+    init(device: ScriptedDevice, frame: FrameOutput, contract: Contract) {
         self.device = device
         self.frame = frame
+        self.contract = contract
     }
 
     func predict(_ uploads: Uploads) throws -> Double {
         try device.predict()
     }
+
+    func render(_ pose: Pose) throws -> Double {
+        _ = try device.predict()
+        return device.inputSeconds
+    }
+
+    func inputs(_ pose: Pose) throws -> Uploads { try Uploads(contract: contract, pose: pose) }
 
     func output() -> FrameOutput { frame }
 }
@@ -28,6 +38,7 @@ final class ScriptedDevice: BenchDevice, @unchecked Sendable {
 
     var loadSeconds = [2.0, 0.5]
     var frameSeconds: (Int) -> Double = { _ in 0.01 }
+    var inputSeconds = 0.002
     /// Between two frames of a loop.
     var idleSeconds = 0.0
     var thermal: (Double) -> ThermalLevel = { _ in .nominal }
@@ -35,14 +46,16 @@ final class ScriptedDevice: BenchDevice, @unchecked Sendable {
     var failAtFrame: Int?
     var hasDisplay = true
     let frame: FrameOutput
+    let contract: Contract
 
     private(set) var clock = 0.0
     private(set) var frames = 0
     private(set) var compiled: [String] = []
     private(set) var loads = 0
 
-    init(frame: FrameOutput) {
+    init(frame: FrameOutput, contract: Contract) {
         self.frame = frame
+        self.contract = contract
     }
 
     func predict() throws -> Double {
@@ -67,10 +80,10 @@ final class ScriptedDevice: BenchDevice, @unchecked Sendable {
         return 3
     }
 
-    func load(_ model: BenchModel, units: ComputeUnits) async throws -> any FramePredictor {
+    func load(_ item: BenchItem) async throws -> any FramePredictor {
         clock += loadSeconds[min(loads, loadSeconds.count - 1)]
         loads += 1
-        return ScriptedPredictor(device: self, frame: frame)
+        return ScriptedPredictor(device: self, frame: frame, contract: contract)
     }
 
     func placement(_ model: BenchModel, units: ComputeUnits) async throws -> PlacementPlan? {

@@ -20,12 +20,12 @@ final class WholeBenchmarkTests: XCTestCase {
             config: stub.config, reference: try reference(stub),
             options: BenchOptions(
                 latencyFrames: 20, displaySeconds: 0.1, sustainedSeconds: [0.2]),
-            device: CoreMLDevice(store: stub.store, contract: stub.config.contract))
+            device: CoreMLDevice(store: stub.store, config: stub.config))
         var report = BenchReport(
             device: DeviceDescription(
                 model: probeDeviceModel(), os: "Linux", appVersion: "0", lowPower: false),
             date: Date(), bundle: stub.config.bundle, runs: [])
-        for item in benchPlan(stub.config.models) {
+        for item in benchPlan(stub.config) {
             report.runs.append(try await runner.run(item) { _ in })
         }
         let works = report.runs.map { $0.error == nil }
@@ -35,6 +35,7 @@ final class WholeBenchmarkTests: XCTestCase {
             XCTAssertEqual(run.selfCheck?.worst, identicalDecibels)
             XCTAssertEqual(run.selfCheck?.passed, true)
             XCTAssertEqual(run.latency?.count, 20)
+            XCTAssertNotNil(run.inputsMs)
             XCTAssertEqual(run.sustained.count, 1)
             XCTAssertEqual(run.placementByOperation?["ios17.add"], ["unknown": 1])
         }

@@ -114,8 +114,8 @@ final class LoadingTests: XCTestCase {
         let stub = try StubResources()
         defer { stub.remove() }
         let device = CoreMLDevice(
-            store: stub.store, contract: stub.config.contract, screen: FrameScreen())
-        let predictor = try await device.load(stub.config.models[0], units: .all)
+            store: stub.store, config: stub.config, screen: FrameScreen())
+        let predictor = try await device.load(benchPlan(stub.config)[0])
         let rate = try await device.displayRate(
             predictor, poses: [stub.config.reference.frames[0].camToWorld], seconds: 0.1)
         XCTAssertNil(rate)
@@ -128,8 +128,8 @@ final class LoadingTests: XCTestCase {
         let screen = FrameScreen()
         let view = screen.attach()
         let device = CoreMLDevice(
-            store: stub.store, contract: stub.config.contract, screen: screen)
-        let predictor = try await device.load(stub.config.models[0], units: .all)
+            store: stub.store, config: stub.config, screen: screen)
+        let predictor = try await device.load(benchPlan(stub.config)[0])
         let shown = try await device.displayRate(
             predictor, poses: stub.config.reference.frames.map(\.camToWorld), seconds: 0.5)
         let rate = try XCTUnwrap(shown)

@@ -148,6 +148,8 @@ def test_a_finished_run_is_not_trained_again(unbroken: Path, photos: Path) -> No
 
 def assert_rounded(teacher: NgpTeacher, weights: dict[str, torch.Tensor]) -> None:
     for name, value in teacher.field.state_dict().items():
+        if name == "table":  # the state lacks the rows that no point of the object reads
+            value = value[value.abs().sum(1) > 0.0]
         assert torch.equal(value, weights[name].half().float()), name
 
 
