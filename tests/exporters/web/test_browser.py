@@ -59,6 +59,7 @@ def proof(request):
     return session, cameras, frames
 
 
+@pytest.mark.slow
 def test_large_layers_have_larger_tiles():
     """Eight pixels a thread, where there are many."""
     checkpoint = random_checkpoint(width=36, sr_widths=(), ray_width=64, ray_height=65)
