@@ -1,12 +1,14 @@
 // Shows a neural light field: an object that turns under the finger, or that stands in the room.
 // Made by mobile-nelf; plain JavaScript. NelfContract.js holds what model and scripts agree on.
 //
-// The rays of a view go into the model's inputs, the model draws a picture, and that picture is what
-// the camera's render target is cleared with. This needs no material, and stretches the picture to
-// the screen; NelfRays spaces the rays so that the stretch cancels.
+// The rays of a view go into the model's inputs, and the model draws a picture. With a material that
+// picture is on a surface of its own, which the host scales and places. Without one it is what the
+// camera's render target is cleared with, stretched to the screen; NelfRays spaces the rays so that
+// the stretch cancels.
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
+//@input Asset.Material material {"hint":"Any material with a base texture, such as Unlit or Image"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
@@ -18,31 +20,48 @@ const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
 const rayMaps = require("./NelfRays");
+const rooms = require("./NelfRoom");
 const statuses = require("./NelfStatus");
+const surfaces = require("./NelfSurface");
 const touches = require("./NelfTouch");
 const uploads = require("./NelfUploads");
 const worlds = require("./NelfWorld");
 
+const MAX_STEP = 0.1; // seconds of motion in a frame, however long a pause was
+// How far a pinch goes beyond the distances of the photos. A surface is larger or smaller on the
+// screen. Without one the picture cannot come nearer, since it would be cut off at its border.
+const NEARER = 0.5;
+const FURTHER = 2;
+const FURTHER_WITHOUT_SURFACE = 1.5;
+const AHEAD = 10; // of the camera, where the surface is when it does not stand in a room
+// Shares of half the screen's height below which an object far away fades, and is gone.
+const FAINT = 0.06;
+const GONE = 0.03;
+
 const owner = script.getSceneObject();
 const camera = owner.getComponent("Component.Camera");
-const axes = math.flat(CONTRACT.orbitAxes);
 const transform = owner.getTransform();
-const MAX_STEP = 0.1; // seconds of motion in a frame, however long a pause was
+const target = /** @type {RenderTargetProvider} */ (camera.renderTarget.control);
+const axes = math.flat(CONTRACT.orbitAxes);
 const inRoom = CONTRACT.experience === "world";
-const orbit = orbits.createOrbit(CONTRACT, uploads.WHOLE_PICTURE);
+const cutOut = CONTRACT.cutOut;
+const surface = script.material && (cutOut || !inRoom)
+    ? surfaces.createSurface(owner, script.material, cutOut) : null;
+const orbit = surface
+    ? orbits.createOrbit(CONTRACT, NEARER, FURTHER)
+    : orbits.createOrbit(CONTRACT, 1, uploads.WHOLE_PICTURE ? FURTHER_WITHOUT_SURFACE : 1);
 const touch = touches.createTouch();
+const room = inRoom ? rooms.createRoom(owner, CONTRACT.degreesAScreen) : null;
+const hand = room ? room.hand : orbit; // what fingers move
 const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
 const status = statuses.createStatus(script.statusCamera || camera, CONTRACT.background);
 const model = models.createModel(owner, CONTRACT, script,
     { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
-/** @type {RenderTargetProvider} */
-const target = /** @type {RenderTargetProvider} */ (camera.renderTarget.control);
 let ready = false;
 let shownAspect = 0;
 let ranLast = false; // in the frame before
 let visible = true; // whether the object is on the screen
-let frontCamera = false;
 
 /** @param {string} reason */
 function onFailed(reason) {
@@ -61,33 +80,42 @@ function onReady() {
         return;
     }
     ready = true;
-    if (inRoom) {
-        script.createEvent("UpdateEvent").bind(updateWorld);
-        return;
-    }
     script.createEvent("TouchStartEvent").bind(function (event) {
-        touches.onStart(touch, orbit, event, aspectOfScreen());
+        touches.onStart(touch, hand, event, aspectOfScreen());
     });
     script.createEvent("TouchMoveEvent").bind(function (event) {
-        touches.onMove(touch, orbit, event, aspectOfScreen());
+        touches.onMove(touch, hand, event, aspectOfScreen());
     });
     script.createEvent("TouchEndEvent").bind(function (event) {
-        touches.onEnd(touch, orbit, event);
+        if (touches.onEnd(touch, hand, event) && room) {
+            rooms.tap(room, world, touch.first.x, touch.first.y, transform.getWorldPosition());
+        }
     });
     // What happens to fingers while the lens sleeps, it is not told.
     script.createEvent("OnPauseEvent").bind(forgetFingers);
     script.createEvent("TurnOffEvent").bind(forgetFingers);
-    script.createEvent("UpdateEvent").bind(updateOrbit);
+    script.createEvent("UpdateEvent").bind(inRoom ? updateWorld : updateOrbit);
 }
 
 function forgetFingers() {
-    touches.forget(touch, orbit);
+    touches.forget(touch, hand);
 }
 
 // The texture exists only once the model has run, and the object may have left the screen since.
 function onDrawn() {
-    target.inputTexture = model.texture;
+    if (!surface) {
+        target.inputTexture = model.texture;
+    }
     if (visible) {
+        show();
+    }
+}
+
+function show() {
+    visible = true;
+    if (surface) {
+        surfaces.show(surface, model.texture);
+    } else if (model.texture) {
         target.clearColorOption = ClearColorOption.CustomTexture;
     }
 }
@@ -95,7 +123,11 @@ function onDrawn() {
 // Nothing of the object is on the screen.
 function hide() {
     visible = false;
-    target.clearColorOption = ClearColorOption.Background;
+    if (surface) {
+        surfaces.hide(surface);
+    } else {
+        target.clearColorOption = ClearColorOption.Background;
+    }
 }
 
 function aspectOfScreen() {
@@ -108,8 +140,9 @@ function draw() {
     ranLast = true;
 }
 
-/** Counts a frame, and lets the model follow the phone's pace. @param {number} seconds */
-function tellTime(seconds) {
+/** Counts a frame, lets the model follow the phone's pace, and moves what fingers set in motion.
+ * Returns the seconds of motion. @param {number} seconds */
+function begin(seconds) {
     if (ranLast) {
         models.watch(model, seconds);
     }
@@ -117,15 +150,15 @@ function tellTime(seconds) {
         statuses.count(status, seconds);
     }
     ranLast = false;
+    const step = Math.min(seconds, MAX_STEP);
+    touches.advance(touch, hand, step);
+    return step;
 }
 
 /** @param {UpdateEvent} event */
 function updateOrbit(event) {
     const aspect = aspectOfScreen();
-    tellTime(event.getDeltaTime());
-    const seconds = Math.min(event.getDeltaTime(), MAX_STEP);
-    touches.advance(touch, orbit, seconds);
-    orbits.advance(orbit, seconds);
+    orbits.advance(orbit, begin(event.getDeltaTime()));
     if (!isFinite(aspect) || (aspect === shownAspect && !orbit.changed)) {
         return;
     }
@@ -133,72 +166,95 @@ function updateOrbit(event) {
     orbit.changed = false;
     math.lookAtFrame(rays.lookAt, axes, orbit.azimuth, orbit.elevation);
     rays.frame.set(rays.lookAt);
-    rayMaps.setMap(rays, CONTRACT, orbit.distance, model.spec);
-    rayMaps.placeForScreen(rays, model.spec, aspect, uploads.WHOLE_PICTURE);
-    rayMaps.holdWithin(rays, model.spec, orbit.distance / CONTRACT.radius[1]);
+    if (surface) {
+        placeOnScreen(surface);
+    } else {
+        rayMaps.setMap(rays, CONTRACT, orbit.distance, model.spec);
+        rayMaps.placeForScreen(rays, model.spec, aspect, uploads.WHOLE_PICTURE);
+        rayMaps.holdWithin(rays, model.spec, orbit.distance / CONTRACT.radius[1]);
+    }
     draw();
+}
+
+/** The whole picture fits on the screen at the distances of the photos, and is larger or smaller
+ * beyond. @param {import("./NelfSurface").Surface} surface */
+function placeOnScreen(surface) {
+    const spec = model.spec, screen = camera.getOrthographicSize();
+    const radius = math.clamp(orbit.distance, CONTRACT.radius[0], CONTRACT.radius[1]);
+    rayMaps.setMap(rays, CONTRACT, radius, spec);
+    rayMaps.placeAsTrained(rays, spec);
+    const wide = spec.rayWidth / spec.fx, high = spec.rayHeight / spec.fy;
+    const scale = Math.min(screen.x / wide, screen.y / high) * radius / orbit.distance;
+    world.centre[2] = -AHEAD;
+    world.facing[0] = world.facing[4] = world.facing[8] = 1;
+    // The output may have a border around the picture.
+    surfaces.place(surface, world.centre, world.facing,
+        scale * wide * spec.output.shape[0] / spec.pictureWidth,
+        scale * high * spec.output.shape[1] / spec.pictureHeight);
 }
 
 /** @param {UpdateEvent} event */
 function updateWorld(event) {
-    const aspect = aspectOfScreen();
-    tellTime(event.getDeltaTime());
-    if (!isFinite(aspect)) {
-        return;
-    }
-    if (frontCamera) {
-        hide();
-        return;
-    }
+    const step = begin(event.getDeltaTime());
     const position = transform.getWorldPosition(), rotation = transform.getWorldRotation();
-    if (!world.anchored) {
-        worlds.anchor(world, position, rotation);
-    }
-    if (!worlds.look(world, rays, CONTRACT, model.spec, position, rotation, camera.fov, aspect)) {
+    const seen = room !== null && rooms.advance(room, world, position, rotation, step)
+        && (surface ? placeInRoom(surface, position) : lookInRoom(position, rotation));
+    if (!seen) {
         hide();
         return;
     }
     if (!visible) {
-        visible = true;
-        if (model.texture) {
-            target.clearColorOption = ClearColorOption.CustomTexture;
-        }
+        show();
     }
-    rayMaps.setMap(rays, CONTRACT, world.distance, world.lens);
     draw();
 }
 
-function onFrontCamera() {
-    frontCamera = true;
-    statuses.ask(status, "Turn the camera round: the object stands in the room in front of you.");
-}
-
-// The object is placed anew, since the phone did not track the room meanwhile.
-function onBackCamera() {
-    frontCamera = false;
-    world.anchored = false;
-    statuses.ask(status, "");
-}
-
-function startInRoom() {
-    const tracking = owner.getComponent("Component.DeviceTracking");
-    if (!tracking || !tracking.isDeviceTrackingModeSupported(DeviceTrackingMode.World)) {
-        onFailed("This phone cannot tell where it is in the room, which this lens needs.");
+/** Returns whether it can be seen. @param {import("./NelfSurface").Surface} surface
+ * @param {vec3} position of the phone */
+function placeInRoom(surface, position) {
+    if (!worlds.pose(world, rays, CONTRACT, model.spec, position)) {
         return false;
     }
-    tracking.requestDeviceTrackingMode(DeviceTrackingMode.World);
-    script.createEvent("CameraFrontEvent").bind(onFrontCamera);
-    script.createEvent("CameraBackEvent").bind(onBackCamera);
-    if (global.scene.getCameraType() === "front") {
-        onFrontCamera();
+    surfaces.place(surface, world.centre, world.facing, world.width, world.height);
+    const share = CONTRACT.ballRadius / (world.distance * Math.tan(camera.fov / 2));
+    surfaces.fade(surface, math.clamp((share - GONE) / (FAINT - GONE), 0, 1));
+    if (share <= GONE || !camera.isSphereVisible(
+        surface.position, Math.max(world.width, world.height) / 2)) {
+        return false;
     }
+    rayMaps.setMap(rays, CONTRACT,
+        math.clamp(world.distance, CONTRACT.radius[0], CONTRACT.radius[1]), model.spec);
+    rayMaps.placeAsTrained(rays, model.spec);
     return true;
 }
 
-function startOnScreen() {
-    // Touches stay with the lens, but for the one that turns the camera round.
-    global.touchSystem.touchBlocking = true;
-    global.touchSystem.enableTouchBlockingException("TouchTypeDoubleTap", true);
+/** @param {vec3} position @param {quat} rotation */
+function lookInRoom(position, rotation) {
+    const aspect = aspectOfScreen();
+    if (!isFinite(aspect) || !worlds.look(
+        world, rays, CONTRACT, model.spec, position, rotation, camera.fov, aspect)) {
+        return false;
+    }
+    rayMaps.setMap(rays, CONTRACT, world.distance, world.lens);
+    return true;
+}
+
+/** Returns whether the phone can. @param {import("./NelfRoom").Room} room */
+function startInRoom(room) {
+    if (!rooms.start(room, script)) {
+        onFailed("This phone cannot tell where it is in the room, which this lens needs.");
+        return false;
+    }
+    script.createEvent("CameraFrontEvent").bind(function () {
+        rooms.toFront(room);
+    });
+    script.createEvent("CameraBackEvent").bind(function () {
+        rooms.toBack(room, world);
+    });
+    if (global.scene.getCameraType() === "front") {
+        rooms.toFront(room);
+    }
+    return true;
 }
 
 function onStart() {
@@ -207,13 +263,17 @@ function onStart() {
             + "Browser onto the field Model of NelfController.");
         return;
     }
-    if (inRoom) {
-        if (!startInRoom()) {
-            return;
-        }
-    } else {
-        startOnScreen();
+    if (cutOut && !surface) {
+        onFailed("No material. In the Asset Browser choose + and Unlit, then drag the new material "
+            + "onto the field Material of NelfController, which is on 'Nelf Camera'.");
+        return;
     }
+    if (room && !startInRoom(room)) {
+        return;
+    }
+    // Touches stay with the lens, but for the one that turns the camera round.
+    global.touchSystem.touchBlocking = true;
+    global.touchSystem.enableTouchBlockingException("TouchTypeDoubleTap", true);
     models.load(model, 0);
 }
 

@@ -7,19 +7,20 @@ const SPIN_SECONDS = 0.35; // in which inertia falls to a third
 const SLOWEST_SPIN = 2; // degrees a second; slower is standing still
 const IDLE_SECONDS = 4;
 const TURNTABLE = 15; // degrees a second
-// Further away than the photos were taken from, the picture becomes smaller. Nearer, it would be cut
-// off at its border, which lies within the screen.
-const FURTHER = 1.5;
 
-/** @param {import("./NelfRays").Contract} contract @param {boolean} shrinks whether the picture can
- * become smaller than it was trained */
-function createOrbit(contract, shrinks) {
+/** @typedef {{azimuth: number[], elevation: number[], radius: number[], degreesAScreen: number}}
+ * Limits degrees and world units */
+
+/** @param {Limits} limits @param {number} nearer @param {number} further how far pinches go beyond the
+ * distances of the photos, times them */
+function createOrbit(limits, nearer, further) {
     return {
-        azimuth: (contract.azimuth[0] + contract.azimuth[1]) / 2,
-        elevation: (contract.elevation[0] + contract.elevation[1]) / 2,
-        distance: (contract.radius[0] + contract.radius[1]) / 2,
-        limits: contract,
-        furthest: (shrinks ? FURTHER : 1) * contract.radius[1],
+        azimuth: (limits.azimuth[0] + limits.azimuth[1]) / 2,
+        elevation: (limits.elevation[0] + limits.elevation[1]) / 2,
+        distance: (limits.radius[0] + limits.radius[1]) / 2,
+        limits: limits,
+        nearest: nearer * limits.radius[0],
+        furthest: further * limits.radius[1],
         spinAzimuth: 0,
         spinElevation: 0,
         idle: 0,
@@ -73,8 +74,7 @@ function release(orbit, dx, dy) {
 /** @param {Orbit} orbit @param {number} distance world units */
 function zoom(orbit, distance) {
     const before = orbit.distance;
-    orbit.distance = clamp(
-        distance, orbit.limits.radius[0], orbit.furthest);
+    orbit.distance = clamp(distance, orbit.nearest, orbit.furthest);
     if (orbit.distance !== before) {
         orbit.changed = true;
     }

@@ -67,6 +67,12 @@ function placeForScreen(rays, spec, aspect, whole) {
     place(rays.rows, spec.rayHeight, choose(1 / ratio, 1));
 }
 
+/** Places columns and rows as in training. @param {Rays} rays @param {ModelSpec} spec */
+function placeAsTrained(rays, spec) {
+    place(rays.columns, spec.rayWidth, 1);
+    place(rays.rows, spec.rayHeight, 1);
+}
+
 /** Keeps rays to the picture that photos show, when it is made smaller than they are: its border is
  * repeated there as well. @param {Rays} rays @param {ModelSpec} spec @param {number} zoom how much
  * further away the object is seen than photographed */
@@ -95,6 +101,7 @@ function place(placement, count, spacing) {
 module.exports = {
     createRays: createRays,
     holdWithin: holdWithin,
+    placeAsTrained: placeAsTrained,
     placeForScreen: placeForScreen,
     setMap: setMap
 };

@@ -6,6 +6,8 @@ const SPEED_SECONDS = 0.03; // over which the speed of a finger is averaged
 const STILL_SECONDS = 0.1; // a finger held for so long sets nothing in motion
 // Phones swallow the end of a touch when a call comes or another app is opened. After so long without
 // a word of it, the next finger is the first; after so long again, nobody is there.
+const TAP_SECONDS = 0.35; // a finger that is up again so soon, and did not move, taps
+const TAP_WAY = 0.02; // in parts of the screen
 const STALE_SECONDS = 1.5;
 const LOST_SECONDS = 8;
 
@@ -20,7 +22,9 @@ function createTouch() {
         speedX: 0, // screens a second
         speedY: 0,
         still: 0, // seconds since a finger moved
-        silent: 0 // seconds since any touch
+        silent: 0, // seconds since any touch
+        held: 0, // seconds since the first finger came
+        way: Infinity // that it went; infinite once there were two
     };
 }
 
@@ -51,10 +55,12 @@ function onStart(touch, orbit, event, aspect) {
     if (touch.first.id < 0 || touch.first.id === id) {
         place(touch.first, id, event.getTouchPosition());
         touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
+        touch.held = touch.way = 0;
         orbits.hold(orbit);
     } else if (touch.second.id < 0 || touch.second.id === id) {
         place(touch.second, id, event.getTouchPosition());
         touch.span = spanOf(touch, aspect);
+        touch.way = Infinity;
         touch.distance = orbit.distance;
     }
 }
@@ -80,13 +86,16 @@ function onMove(touch, orbit, event, aspect) {
         return;
     }
     orbits.drag(orbit, dx, dy);
+    touch.way += Math.abs(dx) + Math.abs(dy);
     touch.movedX += dx;
     touch.movedY += dy;
 }
 
-/** @param {Touch} touch @param {Orbit} orbit @param {TouchEndEvent} event */
+/** Returns whether that was a tap, at the place of the first finger. @param {Touch} touch
+ * @param {Orbit} orbit @param {TouchEndEvent} event */
 function onEnd(touch, orbit, event) {
     const id = event.getTouchId();
+    const tapped = id === touch.first.id && touch.held < TAP_SECONDS && touch.way < TAP_WAY;
     if (id === touch.second.id) {
         touch.second.id = -1;
     } else if (id === touch.first.id && touch.second.id >= 0) {
@@ -103,6 +112,7 @@ function onEnd(touch, orbit, event) {
     if (touch.first.id >= 0) {
         touch.speedX = touch.speedY = touch.movedX = touch.movedY = 0;
     }
+    return tapped;
 }
 
 /** Takes all fingers for lifted, wherever they are. @param {Touch} touch @param {Orbit} orbit */
@@ -115,6 +125,7 @@ function forget(touch, orbit) {
  * @param {Orbit} orbit @param {number} seconds of this frame */
 function advance(touch, orbit, seconds) {
     touch.silent += seconds;
+    touch.held += seconds;
     if (touch.first.id >= 0 && touch.silent > LOST_SECONDS) {
         forget(touch, orbit);
     }

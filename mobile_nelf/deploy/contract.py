@@ -25,6 +25,7 @@ from mobile_nelf.vocabulary import ActivationForm, LayoutName, OutputForm
 __all__ = [
     "CAMERA_IMAGE",
     "CONTRACT_KEY",
+    "CUT_OUT",
     "Contract",
     "default_activation",
     "make_contract",
@@ -41,6 +42,9 @@ CONTRACT_KEY = "mobile_nelf.contract"
 #: Input of a composited picture: what the device's camera sees behind the object.
 CAMERA_IMAGE = "camera_image"
 
+#: Output of an object that is cut out of its background, for a surface of its own.
+CUT_OUT = "cut_out"
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -51,7 +55,9 @@ class Contract:
         activation: how the artefact computes the student's activation.
         inputs: tensors to upload for each frame.
         output: the image, RGB or RGBA in [0, 1] by channel, rows downwards. Where it is larger than
-            the student's picture, that lies in its middle with the background around it.
+            the student's picture, that lies in its middle with the background around it. If it is
+            cut out, the background is taken away: RGB is over black, and a pixel of the network
+            that is darker than the background behind it is negative.
         output_form: `image` if the artefact returns the output as an 8-bit picture of the platform.
         student: network shape, ray grid and depth samples.
         intrinsics: lens of the reference frames, on the image's pixel grid.
@@ -101,6 +107,11 @@ class Contract:
         return next((spec for spec in self.inputs if spec.name == CAMERA_IMAGE), None)
 
     @property
+    def is_cut_out(self) -> bool:
+        """Whether the output is over nothing, to be put in front of anything by its alpha."""
+        return self.output.name == CUT_OUT
+
+    @property
     def picture_corner(self) -> tuple[int, int]:
         """Row and column at which the student's picture begins in the output."""
         _, _, rows, columns = self.output.shape
@@ -133,6 +144,7 @@ def make_contract(
     *,
     size: tuple[int, int] | None = None,
     composited: bool = False,
+    cut_out: bool = False,
     ball_radius: float | None = None,
 ) -> Contract:
     """Returns the contract of a student in a layout.
@@ -144,16 +156,21 @@ def make_contract(
         output_form: tensor or picture of the platform.
         size: rows and columns of the output; that of the student's picture if `None`.
         composited: the object is shown over the camera's image, which becomes an input.
+        cut_out: the background is taken away from a student with alpha.
         ball_radius: see `Contract`; that of the checkpoint's own picture if `None`.
 
     Raises:
-        ValueError: a composited picture is to be padded; the camera's image has no border colour.
+        ValueError: a composited picture is to be padded, whose camera image has no border colour,
+            or a student without alpha is to be cut out.
     """
     if composited and size is not None:
         raise ValueError("a composited picture cannot be padded; choose a grid of rays that fits")
+    if cut_out and (composited or checkpoint.student.out_channels != 4):
+        raise ValueError("only a student with alpha can be cut out, and nothing is behind it")
     student = checkpoint.student
     shown = 3 if composited else student.out_channels
     channels = "RGB" if shown == 3 else "RGB and alpha"
+    channels = "RGB without its background, and alpha" if cut_out else channels
     rows, columns = size or (student.image_height, student.image_width)
     shape = (1, shown, rows, columns)
     inputs = layout.inputs(student)
@@ -164,7 +181,9 @@ def make_contract(
         layout=layout.name,
         activation=activation,
         inputs=inputs,
-        output=TensorSpec("output", shape, f"{channels} in [0, 1], rows downwards"),
+        output=TensorSpec(
+            CUT_OUT if cut_out else "output", shape, f"{channels} in [0, 1], rows downwards"
+        ),
         output_form=output_form,
         student=student,
         intrinsics=checkpoint.intrinsics,

@@ -20,6 +20,7 @@ from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm, Experience
+from mobile_nelf_exporters.lens.icon import ICON_PATH, lens_icon
 from mobile_nelf_exporters.lens.lint.check import (
     check_lens_folder,
     lint_lens_project,
@@ -38,7 +39,13 @@ from mobile_nelf_exporters.lens.player.film import film_lens
 from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
 from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX
-from mobile_nelf_exporters.lens.view import orbit_size, smaller_checkpoint, world_checkpoint
+from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO
+from mobile_nelf_exporters.lens.view import (
+    orbit_size,
+    room_size,
+    smaller_checkpoint,
+    world_checkpoint,
+)
 from mobile_nelf_exporters.names import LENS_NAME_RULE, check_name, is_lens_name, lens_name_of
 from mobile_nelf_exporters.onnx.build import build_onnx
 from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
@@ -93,8 +100,11 @@ class LensStudioExporter(Exporter[Options]):
         check_name(name, "lens project")
         lens_name = _lens_name(name, options)
         experience = options.experience or "orbit"
-        allowed = [layout for layout in LAYOUTS if experience == "orbit" or layout.name != "camera"]
-        deployed = world_checkpoint(checkpoint) if experience == "world" else checkpoint
+        # With alpha the picture is on a surface; without, it fills the screen.
+        cut_out = experience == "world" and checkpoint.student.out_channels == 4
+        fills = experience == "world" and not cut_out
+        allowed = [layout for layout in LAYOUTS if not fills or layout.name != "camera"]
+        deployed = world_checkpoint(checkpoint) if fills else checkpoint
         if options.layout is None:
             layout, reason = _choose_layout(deployed.student, allowed)
         else:
@@ -102,7 +112,7 @@ class LensStudioExporter(Exporter[Options]):
         if layout not in allowed:
             raise DeployError(
                 f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
-                f" was trained, as experience {experience} needs; expected one of "
+                f" was trained, as experience {experience} needs without alpha; expected one of "
                 f"{', '.join(allowed.name for allowed in allowed)}",
                 arguments=["layout"],
             )
@@ -117,9 +127,12 @@ class LensStudioExporter(Exporter[Options]):
         contents = [
             (contract, model.SerializeToString(deterministic=True)) for model, contract in models
         ]
+        room = room_size(checkpoint, contract, experience, options.size_cm)
+        given = (name, experience, lens_name, room, options.lens_studio or DEFAULT_STUDIO)
         files = {
-            **render_lens_project(contents, name, experience, lens_name),
-            "README.md": render_lens_readme(contents, name, experience, lens_name),
+            **render_lens_project(contents, *given),
+            "README.md": render_lens_readme(contents, *given),
+            ICON_PATH: lens_icon(checkpoint),
         }
         references = {SMALL_REFERENCE: small[1]} if small in models else {}
         not_measured: tuple[str, ...] = NOT_MEASURED
@@ -193,6 +206,7 @@ class LensStudioExporter(Exporter[Options]):
         ]
         if findings:
             raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
+        by_hand = "a material is on the controller's field" if contract.is_cut_out else ""
         snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
         assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
         window = trained_window(contract)
@@ -204,7 +218,10 @@ class LensStudioExporter(Exporter[Options]):
                     LENS_RUNTIME,
                     PROJECT,
                     "; ".join(
-                        filter(None, ("simulated; assumptions are listed in README.md", assumes))
+                        filter(
+                            None,
+                            ("simulated; assumptions are listed in README.md", by_hand, assumes),
+                        )
                     ),
                     lens_frame_function(project, contract),
                     LENS_MIN_PSNR_DB,
@@ -272,13 +289,15 @@ def _build(
 ) -> tuple[ModelProto, Contract]:
     """Builds the model of a lens on the grid of rays of `checkpoint`."""
     world = experience == "world"
+    cut_out = world and checkpoint.student.out_channels == 4
     return build_onnx(
         checkpoint,
         layout,
         form,
         expand=True,
         size=None if world else orbit_size(checkpoint),
-        composited=world,
+        composited=world and not cut_out,
+        cut_out=cut_out,
         ball_radius=ball_radius,
     )
 

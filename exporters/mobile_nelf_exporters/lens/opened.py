@@ -11,17 +11,15 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mobile_nelf.errors import BundleError
+from mobile_nelf_exporters.lens.constants import written_studio
 from mobile_nelf_exporters.lens.paths import PROJECT, project_files
 from mobile_nelf_exporters.lens.project import SCENE_ID
 from mobile_nelf_exporters.lens.studio.assets import ASSETS, META_KIND, META_SUFFIX
 from mobile_nelf_exporters.lens.studio.project import BOM, PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.studio.yaml import Tagged, field_of, parse_lens_yaml, tagged_nodes
+from mobile_nelf_exporters.lens.versions import Studio
 
-__all__ = ["STUDIO_NUMBERS", "STUDIO_VERSION", "is_studio_file", "is_updated", "studio_edits"]
-
-#: Of the Lens Studio that our projects are written for; an update raises all of them.
-STUDIO_VERSION = (5, 15, 4)
-STUDIO_NUMBERS = {"coreVersion": 330, "clientVersion": 13.60, "updateCheckpoint": 76}
+__all__ = ["is_studio_file", "is_updated", "studio_edits"]
 
 #: What Lens Studio makes beside a project; the list of its own `.gitignore`.
 STUDIO_FOLDERS = (
@@ -52,9 +50,10 @@ def is_updated(files: Mapping[str, bytes]) -> bool:
     Raises:
         MissingExtraError: PyYAML is not installed.
     """
-    for path, content in project_files(files).items():
+    project = project_files(files)
+    for path, content in project.items():
         if path.endswith(PROJECT_SUFFIX) and "/" not in path:
-            return _is_newer(_parsed(content, path))
+            return _is_newer(_parsed(content, path), written_studio(project))
     return False
 
 
@@ -111,14 +110,14 @@ def _parsed(content: bytes, path: str) -> Any:
         return None
 
 
-def _is_newer(settings: Any) -> bool:
+def _is_newer(settings: Any, written: Studio) -> bool:
     version = tuple(
         _number(settings, "studioVersion", part) for part in ("major", "minor", "patch")
     )
     return (
         field_of(settings, "sceneId") == SCENE_ID
-        and version > STUDIO_VERSION
-        and all(_number(settings, name) > number for name, number in STUDIO_NUMBERS.items())
+        and version > written.version
+        and all(_number(settings, name) > number for name, number in written.numbers.items())
     )
 
 

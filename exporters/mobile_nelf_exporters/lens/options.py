@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mobile_nelf.export.options import SharedOptions, option
 from mobile_nelf.vocabulary import Experience
+from mobile_nelf_exporters.lens.versions import StudioName
 
 __all__ = ["Options"]
 
@@ -16,11 +17,22 @@ class Options(SharedOptions):
 
     Attributes:
         experience: chosen by the exporter if `None`.
+        size_cm: height of the object in the room.
+        lens_studio: version whose projects are written; the oldest if `None`.
         lens_name: up to 18 letters, digits and spaces; made from the project's name if `None`.
     """
 
     experience: Experience | None = option(
         "Turn the object under the finger (orbit, default) or walk round it (world)."
+    )
+    size_cm: float | None = option(
+        "True height of the object in the room, in centimetres. Default: as the photos show it "
+        "from a metre.",
+        metavar="CM",
+    )
+    lens_studio: StudioName | None = option(
+        "Lens Studio for which the project is written; later ones update it. Default: 5.15, for "
+        "Spectacles of 2024 as well."
     )
     lens_name: str | None = option(
         "Name that people see in Snapchat. Default: made from the project name.", metavar="NAME"

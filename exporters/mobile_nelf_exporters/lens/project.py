@@ -16,11 +16,13 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.rays import sample_depths
 from mobile_nelf.vocabulary import Experience
+from mobile_nelf_exporters.lens.constants import LENS_STUDIO
 from mobile_nelf_exporters.lens.paths import MODEL_PATH, PROJECT, SMALL_MODEL_PATH
 from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.studio.scripts import ScriptInput, script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL
-from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, PHONE_FOV_DEG, WORLD_DISTANCE_CM
+from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO, STUDIOS, StudioName
+from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, PHONE_FOV_DEG, RoomSize
 from mobile_nelf_exporters.names import check_name, lens_name_of
 from mobile_nelf_exporters.templates import render_readme, template_environment
 
@@ -45,8 +47,10 @@ def render_lens_project(
     name: str,
     experience: Experience = "orbit",
     lens_name: str | None = None,
+    room: RoomSize | None = None,
+    lens_studio: StudioName = DEFAULT_STUDIO,
 ) -> dict[str, bytes]:
-    """Returns a Lens Studio 5.15 project as file contents by relative POSIX path.
+    """Returns a Lens Studio project as file contents by relative POSIX path.
 
     Args:
         models: contract and ONNX file of the model, then of the same network on a smaller grid of
@@ -54,6 +58,8 @@ def render_lens_project(
         name: of the project: ASCII letters, digits, `_` and `-`, starting with a letter.
         experience: what people do with the lens.
         lens_name: that people see in Snapchat; made from `name` if `None`.
+        room: size of the object in the room; as far away as photographed if `None`.
+        lens_studio: version whose files are written.
 
     Returns:
         Files below `lens_project/`, in order of their paths; the same input gives the same bytes.
@@ -78,9 +84,12 @@ def render_lens_project(
         "contract": contract,
         "inputs": inputs,
         "start_value": _start_value,
-        "world_distance_cm": WORLD_DISTANCE_CM,
         "phone_fov_deg": PHONE_FOV_DEG,
-        "controller": _controller_constants([contract for contract, _ in models], experience),
+        "studio": STUDIOS[lens_studio],
+        "controller": _controller_constants(
+            [contract for contract, _ in models], experience, room or RoomSize.of(contract)
+        )
+        | {LENS_STUDIO: lens_studio},
     }
 
     def render(template: str, **more: Any) -> bytes:
@@ -111,6 +120,8 @@ def render_lens_readme(
     name: str,
     experience: Experience = "orbit",
     lens_name: str | None = None,
+    room: RoomSize | None = None,
+    lens_studio: StudioName = DEFAULT_STUDIO,
 ) -> bytes:
     """Returns the README of the bundle around a project (see `render_lens_project`)."""
     return render_readme(
@@ -119,6 +130,8 @@ def render_lens_readme(
         models[0][0],
         experience=experience,
         lens_name=lens_name or lens_name_of(name),
+        room=room or RoomSize.of(models[0][0]),
+        lens_studio=lens_studio,
         small=models[1][0] if len(models) > 1 else None,
         guesses=guesses(),
     )
@@ -148,12 +161,15 @@ def _files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _controller_constants(contracts: Sequence[Contract], experience: Experience) -> dict[str, Any]:
+def _controller_constants(
+    contracts: Sequence[Contract], experience: Experience, room: RoomSize
+) -> dict[str, Any]:
     """The constants of the scripts; vectors are world frame, angles in degrees."""
     contract = contracts[0]
     encoder, orbit = contract.student.encoder, contract.orbit
     return {
         "experience": experience,
+        "cutOut": contract.is_cut_out,
         "models": [
             _script_model(own, field)
             for own, field in zip(contracts, ("model", "smallModel"), strict=False)
@@ -168,6 +184,11 @@ def _controller_constants(contracts: Sequence[Contract], experience: Experience)
         "ballRadius": contract.ball_radius,
         "background": contract.background,
         "degreesAScreen": DEGREES_A_SCREEN,
+        "room": {
+            "unitsPerCm": room.units_per_cm,
+            "distanceCm": room.distance_cm,
+            "foot": room.foot,
+        },
     }
 
 
@@ -182,6 +203,8 @@ def _script_model(contract: Contract, field: str) -> dict[str, Any]:
         "output": _script_tensor(contract.output),
         "rayWidth": student.ray_width,
         "rayHeight": student.ray_height,
+        "pictureWidth": student.image_width,
+        "pictureHeight": student.image_height,
         "fx": lens.fx,
         "fy": lens.fy,
         "cx": lens.cx,

@@ -43,6 +43,7 @@ def build_onnx(
     expand: bool,
     size: tuple[int, int] | None = None,
     composited: bool = False,
+    cut_out: bool = False,
     ball_radius: float | None = None,
 ) -> tuple[ModelProto, Contract]:
     """Lowers, simplifies and checks the deploy form of a student.
@@ -54,6 +55,7 @@ def build_onnx(
         expand: avoid elementwise operators that broadcast (see `Layout.encoder`).
         size: rows and columns of the output (see `make_contract`).
         composited: show the object over the camera's image (see `make_contract`).
+        cut_out: take the background away (see `make_contract`).
         ball_radius: what the photos showed (see `make_contract`).
 
     Returns:
@@ -71,10 +73,11 @@ def build_onnx(
         activation,
         size=size,
         composited=composited,
+        cut_out=cut_out,
         ball_radius=ball_radius,
     )
     form: nn.Module = deploy_form(checkpoint, layout, activation, expand=expand)
-    if composited or contract.picture_corner != (0, 0):
+    if composited or cut_out or contract.picture_corner != (0, 0):
         form = PicturedForm(form, contract).eval()
     model = lower_to_onnx(form, contract.inputs, contract.output.name, activation)
     # Simplifier and checker know only standard operators.

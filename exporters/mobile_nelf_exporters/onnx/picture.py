@@ -1,9 +1,10 @@
 """From what the network renders to what a screen shows.
 
-A lens can show a texture only stretched to the whole screen, and has no material to mix it with the
-camera's image. So both happen in the graph: the picture is padded with its background to the aspect
-of a phone, or composited over the camera's image. Conv, Abs, Relu, Mul, Add and Pad are all that is
-needed, which SnapML's table lists for all four back-ends.
+Without a material a lens can show a texture only stretched to the whole screen, and mix it with
+nothing. So both happen in the graph: the picture is padded with its background to the aspect of a
+phone, or composited over the camera's image. For a surface with a material the background is taken
+away, which leaves what a blend of One and OneMinusSrcAlpha puts in front of anything. Conv, Abs,
+Relu, Mul, Add and Pad are all that is needed, which SnapML's table lists for all four back-ends.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.nn import functional
 
 from mobile_nelf.deploy.contract import Contract
 
-__all__ = ["LensPicture", "PicturedForm", "student_picture"]
+__all__ = ["LensPicture", "PicturedForm", "over_background", "student_picture"]
 
 #: The matte of a student without alpha, by its distance from the background, summed over RGB: below
 #: MATTE_FLOOR clear, 1 / MATTE_SLOPE above that opaque. Students leave up to 0.01 a channel on a
@@ -45,6 +46,12 @@ class LensPicture(nn.Module):
         self.difference = _affine(torch.eye(shown, channels), [-value for value in around])
         self.restore = _affine(torch.eye(shown), around)
         self.has_alpha = channels == 4
+        self.cut = None
+        if contract.is_cut_out:
+            # C − (1 − a)·B is linear in the network's colour C and alpha a.
+            matrix = torch.eye(4)
+            matrix[:3, 3] = torch.tensor(contract.background)
+            self.cut = _affine(matrix, [*(-value for value in contract.background), 0.0])
         self.composited = contract.camera_image is not None
         if self.composited:
             self.behind = _affine(torch.eye(3), [-value for value in contract.background])
@@ -65,6 +72,9 @@ class LensPicture(nn.Module):
             image: RGB over the background, and alpha if the student has it.
             camera_image: [1, 3, s·h, s·w] in [0, 1]; only for composited pictures.
         """
+        if self.cut is not None:
+            cut: Tensor = self.cut(image)
+            return cut
         difference = self.difference(image)
         if camera_image is not None:
             if self.has_alpha:
@@ -95,6 +105,20 @@ class PicturedForm(nn.Module):
             return composited
         padded: Tensor = self.picture(self.form(*uploads))
         return padded
+
+
+def over_background(
+    cut_out: npt.NDArray[np.float32], background: tuple[float, float, float]
+) -> npt.NDArray[np.float32]:
+    """Returns the network's own picture of one that was cut out.
+
+    Args:
+        cut_out: [rows, columns, 4], RGB without its background, and alpha.
+        background: that was taken away.
+    """
+    alpha = cut_out[..., 3:]
+    colour = cut_out[..., :3] + (1.0 - alpha) * np.array(background, np.float32)
+    return np.concatenate([colour, alpha], axis=-1)
 
 
 def student_picture(

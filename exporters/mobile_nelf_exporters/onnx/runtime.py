@@ -17,7 +17,7 @@ from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.extras import import_extra
 from mobile_nelf.fence.model import FencedModel, run_seconds
 from mobile_nelf.vocabulary import GELU_SNAP
-from mobile_nelf_exporters.onnx.picture import student_picture
+from mobile_nelf_exporters.onnx.picture import over_background, student_picture
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -141,7 +141,8 @@ def load_problems(model: ModelProto) -> Iterator[str]:
 def frame_function(model: ModelProto, contract: Contract, name: str = "") -> FrameFunction:
     """Returns a function that renders the student's picture through ONNX Runtime.
 
-    Padding is cut off; a composited picture is taken apart again.
+    Padding is cut off; a composited picture is taken apart again, one that was cut out is put over
+    its background.
 
     Args:
         model: the graph.
@@ -172,6 +173,8 @@ def frame_function(model: ModelProto, contract: Contract, name: str = "") -> Fra
             name: np.ascontiguousarray(array, dtype=np.float32)
             for name, array in layout.host(camera, contract.student.encoder).items()
         }
+        if contract.is_cut_out:
+            return over_background(shown(uploads), contract.background)
         if contract.camera_image is None:
             return shown(uploads)
         return student_picture(

@@ -16,9 +16,9 @@ import pytest
 import mobile_nelf
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.errors import OutputError
-from mobile_nelf_exporters.lens.opened import STUDIO_NUMBERS, STUDIO_VERSION
 from mobile_nelf_exporters.lens.paths import MODEL_PATH, PROJECT
 from mobile_nelf_exporters.lens.studio.yaml import parse_lens_yaml
+from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO, STUDIOS
 from tests.helpers.node import needs_node
 from tests.helpers.students import random_checkpoint
 
@@ -239,8 +239,9 @@ def test_files_in_the_wrong_place_are_not_of_lens_studio(copy):
 def test_our_numbers_are_those_of_the_template(copy):
     project = parse_lens_yaml((copy / ESPROJ).read_bytes(), ESPROJ)
     version = project["studioVersion"]
-    assert (version["major"], version["minor"], version["patch"]) == STUDIO_VERSION
-    assert {name: project[name] for name in STUDIO_NUMBERS} == STUDIO_NUMBERS
+    written = STUDIOS[DEFAULT_STUDIO]
+    assert (version["major"], version["minor"], version["patch"]) == written.version
+    assert {name: project[name] for name in written.numbers} == written.numbers
 
 
 def test_force_does_not_delete_what_lens_studio_made(opened):

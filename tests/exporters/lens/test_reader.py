@@ -16,6 +16,7 @@ from mobile_nelf_exporters.lens.studio.yaml import NIL
 from tests.helpers.lens.lint_projects import IDS, SCENE, by_hand, edited, generated_project
 from tests.helpers.lens.mutations import KINDS, mutations
 from tests.helpers.lens.runtime_projects import SCREEN
+from tests.helpers.lens.sessions import settle
 from tests.helpers.node import needs_node
 
 pytestmark = pytest.mark.usefixtures("quick_yaml")
@@ -90,7 +91,6 @@ def test_what_lints_clean_runs(layout, experience):
     files = by_hand(generated_project(layout, experience))
     assert lint_lens_project(files) == ()
     with LensSession(files, screen=SCREEN) as lens:
-        lens.start()
-        lens.update()
+        settle(lens)
         assert lens.status == ""
         assert lens.texture() is not None

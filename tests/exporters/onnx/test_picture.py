@@ -110,3 +110,28 @@ def test_another_grid_renders_the_same_light_field():
     pose = checkpoint.orbit.pose(30, 40, 4)
     frame = student_frame_function(fine)(fine.ray_camera(pose))
     assert frame.shape == (24, 28, 3)
+
+
+def test_a_cut_out_picture_is_the_students_in_front_of_anything():
+    checkpoint = replace(
+        random_checkpoint(sr_widths=(8,), out_channels=4, activation="relu"), background=BACKGROUND
+    )
+    model, contract = build_onnx(checkpoint, FACTORED, "relu", expand=True, cut_out=True)
+    pose = checkpoint.orbit.pose(30, 40, 4)
+    cut = _run(checkpoint, model, contract, pose)
+    trained = student_frame_function(checkpoint)(checkpoint.ray_camera(pose))
+    behind = np.random.default_rng(0).random((*trained.shape[:2], 3)).astype(np.float32)
+    # Over its background the student's colour is a mixture; `behind` takes the background's place.
+    expected = trained[..., :3] + (1 - trained[..., 3:]) * (behind - np.array(BACKGROUND))
+    shown = cut[..., :3] + (1 - cut[..., 3:]) * behind
+    np.testing.assert_allclose(shown, expected, atol=ENCODED_IN_FLOAT32)
+    frame = frame_function(model, contract)(checkpoint.ray_camera(pose))
+    np.testing.assert_allclose(frame, trained, atol=ENCODED_IN_FLOAT32)
+    assert check_snapml(model).refusals == ()
+
+
+@pytest.mark.parametrize(("channels", "composited"), [(3, False), (4, True)])
+def test_only_a_student_with_alpha_can_be_cut_out(channels, composited):
+    checkpoint = random_checkpoint(sr_widths=(8,), activation="relu", out_channels=channels)
+    with pytest.raises(ValueError, match="only a student with alpha can be cut out"):
+        build_onnx(checkpoint, FACTORED, "relu", expand=True, cut_out=True, composited=composited)

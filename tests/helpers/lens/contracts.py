@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
-from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract
+from mobile_nelf.deploy.contract import CAMERA_IMAGE, CUT_OUT, Contract
 from mobile_nelf.deploy.layouts import LAYOUTS, TensorSpec, find_layout
 from mobile_nelf.students import EncoderConfig, StudentConfig
 from mobile_nelf.vocabulary import LayoutName
@@ -73,6 +73,12 @@ def room_contract(layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT) -> Con
     contract = lens_contract(layout, orbit)
     camera = TensorSpec(CAMERA_IMAGE, contract.output.shape, "what the camera sees")
     return replace(contract, inputs=(*contract.inputs, camera))
+
+
+def cut_out_contract(layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT) -> Contract:
+    """The same student with alpha, for a surface of its own."""
+    contract = lens_contract(layout, orbit, channels=4)
+    return replace(contract, output=replace(contract.output, name=CUT_OUT))
 
 
 def middle_of(orbit: OrbitLimits) -> tuple[float, float, float]:

@@ -60,10 +60,12 @@ IDS = (
 )
 
 
-def generated_project(layout: str, experience: str = "orbit", **student) -> dict[str, bytes]:
+def generated_project(
+    layout: str, experience: str = "orbit", lens_studio: str | None = None, **student
+) -> dict[str, bytes]:
     """A project as the exporter makes it, paths relative to its folder."""
     checkpoint = random_checkpoint(**{**TINY, **student})
-    options = Options(layout=layout, experience=experience)
+    options = Options(layout=layout, experience=experience, lens_studio=lens_studio)
     exported = LensStudioExporter().export(checkpoint, "Thing", options)
     return {
         path.removeprefix(ROOT): content

@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from mobile_nelf.cameras import Camera
+from mobile_nelf_exporters.lens.player.drive import SETTLED_FRAMES
 from mobile_nelf_exporters.lens.player.session import LensSession
 from tests.helpers.lens.lenses import Lens
 
@@ -18,6 +19,7 @@ __all__ = [
     "expected_map",
     "limited",
     "open_session",
+    "settle",
     "telling",
     "view_of",
 ]
@@ -45,6 +47,14 @@ def open_session(lens: Lens, screen: tuple[int, int] | None = None) -> LensSessi
     session.start()
     session.update(FRAME)
     return session
+
+
+def settle(session: LensSession, start: bool = True) -> None:
+    """Lets a lens in the room find its place, and draw."""
+    if start:
+        session.start()
+    for _ in range(SETTLED_FRAMES):
+        session.update(FRAME)
 
 
 def view_of(session: LensSession) -> list:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
 from mobile_nelf.file_kinds import HEAD_BYTES, wrong_kind
 from mobile_nelf.parsing import parse_json
+from mobile_nelf_exporters.lens.constants import CONSTANTS_PATH, CONSTANTS_SOURCE
 from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import LensProject
@@ -28,8 +28,6 @@ __all__ = ["check_models"]
 MODEL_KIND = "FileMLAsset"
 #: Models that Lens Studio imports and that are not read here.
 UNREAD_SUFFIXES = (".dnn", ".pb", ".tflite")
-CONTRACT_PATH = "Assets/NelfContract.js"
-CONTRACT_SOURCE = re.compile(r"module\.exports\s*=\s*(\{.*\})\s*;?\s*\Z", re.DOTALL)
 
 #: A texture's values are 0 to 255.
 TEXTURE_SCALE = 255.0
@@ -229,19 +227,19 @@ def _sizes(sizes: list[Any]) -> str:
 
 def _check_contract(project: LensProject, models: dict[str, ModelProto]) -> Iterator[Finding]:
     """Compares the tensors that our script expects with those of the models it is given."""
-    content = project.files.get(CONTRACT_PATH)
+    content = project.files.get(CONSTANTS_PATH)
     if content is None:
         return
     advice = "take this file and the models from the same bundle"
-    match = CONTRACT_SOURCE.search(content.decode("utf-8", errors="replace"))
+    match = CONSTANTS_SOURCE.search(content.decode("utf-8", errors="replace"))
     try:
         contract = parse_json(match[1]) if match else None
     except ValueError as problem:
-        yield error(CONTRACT_PATH, f"its object is not JSON ({problem})", advice)
+        yield error(CONSTANTS_PATH, f"its object is not JSON ({problem})", advice)
         return
     entries = field_of(contract, "models")
     if not isinstance(entries, list) or not entries:
-        yield error(CONTRACT_PATH, "exports no object with a list of models", advice)
+        yield error(CONSTANTS_PATH, "exports no object with a list of models", advice)
         return
     chosen = _chosen_models(project)
     for entry in entries:
@@ -249,7 +247,7 @@ def _check_contract(project: LensProject, models: dict[str, ModelProto]) -> Iter
         path = chosen.get(key)
         if path is None:
             yield error(
-                CONTRACT_PATH,
+                CONSTANTS_PATH,
                 f"names a model {key!r} that no script component has as an input",
                 advice,
             )
@@ -279,7 +277,7 @@ def _check_entry(entry: Any, path: str, model: ModelProto, advice: str) -> Itera
     found = {str(field_of(spec, "name")) for spec in inputs}
     if found != expected:
         yield error(
-            CONTRACT_PATH,
+            CONSTANTS_PATH,
             f"its inputs are {', '.join(sorted(found))}, those of {path} are "
             f"{', '.join(sorted(expected))}",
             advice,
@@ -288,10 +286,10 @@ def _check_entry(entry: Any, path: str, model: ModelProto, advice: str) -> Itera
         name, stated = str(field_of(spec, "name")), field_of(spec, "shape")
         shape = shapes.get(name)
         if shape is None:
-            yield error(CONTRACT_PATH, f"{path} has no tensor {name!r}", advice)
+            yield error(CONSTANTS_PATH, f"{path} has no tensor {name!r}", advice)
         elif stated != list(reversed(shape[1:])):
             yield error(
-                CONTRACT_PATH,
+                CONSTANTS_PATH,
                 f"{name!r} is {stated}, in {path} {list(reversed(shape[1:]))} "
                 "(width, height, channels)",
                 advice,

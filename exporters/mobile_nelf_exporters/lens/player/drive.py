@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,16 @@ from mobile_nelf.cameras import Camera, OrbitLimits
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.runtime import FrameFunction
+from mobile_nelf_exporters.lens.constants import room_constants
+from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, WORLD_DISTANCE_CM
-from mobile_nelf_exporters.onnx.picture import student_picture
+from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, PHONE_FOV_DEG
+from mobile_nelf_exporters.onnx.picture import over_background, student_picture
 
-__all__ = ["lens_frame_function", "trained_window"]
+__all__ = ["SETTLED_FRAMES", "lens_frame_function", "trained_window"]
+
+#: In which a lens in the room finds its place, and draws.
+SETTLED_FRAMES = 5
 
 #: A finger that is lifted at once keeps the object turning; one that stays down does not.
 FINGER = 0
@@ -47,7 +52,10 @@ def lens_frame_function(files: Mapping[str, bytes], contract: Contract) -> Frame
 
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         if not opened:
-            opened.append((_walk if contract.camera_image else _touch)(files, contract))
+            if contract.is_cut_out:
+                opened.append(_stand(with_material(files), contract))
+            else:
+                opened.append((_walk if contract.camera_image else _touch)(files, contract))
         return opened[0](camera)
 
     return frame
@@ -126,8 +134,7 @@ def _walk(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
     orbit = contract.orbit
     lens = contract.intrinsics
     fov = math.degrees(2.0 * math.atan(lens.height / (2.0 * lens.fy)))
-    # The lens puts the object in front of where the phone is at first: there the photos' middle is.
-    room_to_world = _room_to_world(orbit)
+    placed = _placed(files, orbit)
     sessions: dict[bytes, LensSession] = {}
 
     def opened(colour: npt.NDArray[np.float32]) -> LensSession:
@@ -135,28 +142,65 @@ def _walk(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
         wall = np.tile(np.rint(colour * 255.0).astype(np.uint8), (rows, columns, 1))
         session = LensSession(files, screen=(columns, rows), camera_image=wall)
         session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), fov)
-        session.start()
-        session.update()
+        _settle(session)
         return session
 
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
-        pose = camera.cam_to_world
-        place = room_to_world.T @ (pose[:, 3] - np.array(orbit.target))
-        place *= WORLD_DISTANCE_CM / (sum(orbit.radius) / 2)
-        place += [0.0, 0.0, -WORLD_DISTANCE_CM]
+        phone = placed(camera)
 
         def composite(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             behind = colour.tobytes()
             if behind not in sessions:
                 sessions[behind] = opened(colour)
             session = sessions[behind]
-            session.set_device(np.column_stack([room_to_world.T @ pose[:, :3], place]), fov)
+            session.set_device(phone, fov)
             session.update()
             return _picture(session, contract)
 
         return student_picture(composite, contract)
 
     return frame
+
+
+def _stand(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
+    """Carries a phone to each camera; the picture on the object's surface is what counts."""
+    placed = _placed(files, contract.orbit)
+    student = contract.student
+    session = LensSession(files, screen=(student.image_width, student.image_height))
+    session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), PHONE_FOV_DEG)
+    _settle(session)
+
+    def frame(camera: Camera) -> npt.NDArray[np.float32]:
+        session.set_device(placed(camera), PHONE_FOV_DEG)
+        session.update()
+        return over_background(_picture(session, contract), contract.background)
+
+    return frame
+
+
+def _settle(session: LensSession) -> None:
+    session.start()
+    for _ in range(SETTLED_FRAMES):
+        session.update()
+
+
+def _placed(
+    files: Mapping[str, bytes], orbit: OrbitLimits
+) -> Callable[[Camera], npt.NDArray[np.float64]]:
+    """Returns a function from a camera of the photos to the pose of a phone in the room.
+
+    The lens puts the object in front of where the phone is at first: there the photos' middle is.
+    """
+    room_to_world = _room_to_world(orbit)
+    units_per_cm, distance_cm = room_constants(files)
+
+    def placed(camera: Camera) -> npt.NDArray[np.float64]:
+        pose = camera.cam_to_world
+        place = room_to_world.T @ (pose[:, 3] - np.array(orbit.target)) / units_per_cm
+        place += [0.0, 0.0, -distance_cm]
+        return np.column_stack([room_to_world.T @ pose[:, :3], place])
+
+    return placed
 
 
 def _room_to_world(orbit: OrbitLimits) -> npt.NDArray[np.float64]:
@@ -179,7 +223,7 @@ def _angles(orbit: OrbitLimits, camera: Camera) -> tuple[float, float]:
 
 
 def _picture(session: LensSession, contract: Contract) -> npt.NDArray[np.float32]:
-    texture = session.texture()
+    texture = session.drawn() if contract.is_cut_out else session.texture()
     if session.status or texture is None:
         raise BundleError(f"the lens shows no picture: {session.status or 'it drew nothing'}")
     expected = contract.output.shape[2:] + contract.output.shape[1:2]

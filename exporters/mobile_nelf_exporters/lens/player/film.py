@@ -11,8 +11,12 @@ import numpy.typing as npt
 from mobile_nelf.cameras import look_at
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.export.runtime import FILM_FPS
+from mobile_nelf_exporters.lens.constants import room_constants
+from mobile_nelf_exporters.lens.player.drive import SETTLED_FRAMES
+from mobile_nelf_exporters.lens.player.material import with_material
+from mobile_nelf_exporters.lens.player.room import room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.view import PHONE_FOV_DEG, WORLD_DISTANCE_CM
+from mobile_nelf_exporters.lens.view import PHONE_FOV_DEG
 
 __all__ = ["film_lens"]
 
@@ -30,10 +34,8 @@ DRAG_PATH = ((0.5, 0.65), (0.3, 0.45))
 #: That scripts may take for a frame, on top of what every lens may take.
 SECONDS_A_FRAME = 0.5
 
-#: How far someone walks round the object, in degrees, and the room behind it.
+#: How far someone walks round the object, in degrees.
 WALK_DEG = 50.0
-ROOM_TOP = (196, 205, 214)
-ROOM_BOTTOM = (122, 108, 96)
 
 
 def film_lens(
@@ -51,21 +53,34 @@ def film_lens(
         BundleError: the project does not run.
         MissingToolError: there is no Node.js.
     """
-    world = contract.camera_image is not None
-    room = _room(screen) if world else None
     more_seconds = frames * SECONDS_A_FRAME
-    with LensSession(files, screen=screen, camera_image=room, more_seconds=more_seconds) as lens:
-        if world:
-            lens.set_device(_step(0.0), PHONE_FOV_DEG)
-        lens.start()
-        for index in range(frames):
-            if world:
-                lens.set_device(_step(index / frames), PHONE_FOV_DEG)
-            else:
+    if contract.camera_image is None and not contract.is_cut_out:
+        with LensSession(files, screen=screen, more_seconds=more_seconds) as lens:
+            lens.start()
+            for index in range(frames):
                 _finger(lens, SWIPE, SWIPE_PATH, index, frames)
                 _finger(lens, DRAG, DRAG_PATH, index, frames)
+                lens.update(1 / FILM_FPS)
+                yield lens.screen()
+        return
+    _, distance = room_constants(files)
+    if contract.is_cut_out:
+        files = with_material(files)
+    with LensSession(files, screen=screen, more_seconds=more_seconds) as lens:
+        _carry(lens, _step(0.0, distance), screen)
+        lens.start()
+        for _ in range(SETTLED_FRAMES):
+            lens.update(1 / FILM_FPS)
+        for index in range(frames):
+            _carry(lens, _step(index / frames, distance), screen)
             lens.update(1 / FILM_FPS)
             yield lens.screen()
+
+
+def _carry(lens: LensSession, pose: npt.NDArray[np.float64], screen: tuple[int, int]) -> None:
+    """Takes the phone somewhere in the room, which its camera sees."""
+    lens.set_device(pose, PHONE_FOV_DEG)
+    lens.see(room_picture(pose, PHONE_FOV_DEG, screen))
 
 
 def _finger(
@@ -85,19 +100,11 @@ def _finger(
             lens.touch("end", 0, x, y)
 
 
-def _step(moment: float) -> npt.NDArray[np.float64]:
-    """The phone on its way round an object that stood a metre in front of it: [3, 4], cm, y up."""
+def _step(moment: float, distance_cm: float) -> npt.NDArray[np.float64]:
+    """The phone on its way round an object that stood in front of it: [3, 4], cm, y up."""
     angle = math.radians(WALK_DEG) * math.sin(2 * math.pi * moment)
-    distance = WORLD_DISTANCE_CM * (1.0 + 0.15 * math.sin(4 * math.pi * moment))
-    height = 20.0 * math.sin(2 * math.pi * moment) ** 2
-    target = np.array([0.0, 0.0, -WORLD_DISTANCE_CM])
+    distance = distance_cm * (1.0 + 0.15 * math.sin(4 * math.pi * moment))
+    height = 0.2 * distance_cm * math.sin(2 * math.pi * moment) ** 2
+    target = np.array([0.0, 0.0, -distance_cm])
     place = target + np.array([distance * math.sin(angle), height, distance * math.cos(angle)])
     return look_at(place, target, up=(0.0, 1.0, 0.0))
-
-
-def _room(screen: tuple[int, int]) -> Picture:
-    """A wall above a floor, for what the camera sees behind the object."""
-    columns, rows = screen
-    room = np.empty((rows, columns, 3), np.uint8)
-    room[: rows // 2], room[rows // 2 :] = ROOM_TOP, ROOM_BOTTOM
-    return room

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,12 @@ from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.project import LensProject
 from mobile_nelf_exporters.lens.studio.scene import Component, SceneObject
 from mobile_nelf_exporters.lens.studio.scripts import script_inputs
-from mobile_nelf_exporters.lens.studio.yaml import Tagged, reference_id
+from mobile_nelf_exporters.lens.studio.yaml import (
+    Tagged,
+    defined_entities,
+    field_of,
+    reference_id,
+)
 
 __all__ = ["plain_project"]
 
@@ -86,14 +92,50 @@ def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
         raise BundleError(f"{asset.path}: is not a render target ({error!r})") from error
 
 
-def _objects(project: LensProject, root: SceneObject, enabled: bool = True) -> list[dict[str, Any]]:
+def _objects(
+    project: LensProject, root: SceneObject, enabled: bool = True, parent: str | None = None
+) -> list[dict[str, Any]]:
     """The object and all below it; `enabled` says whether its parents are."""
     enabled = enabled and root.enabled
     components = [_component(project, component, enabled) for component in root.components]
-    plain: list[dict[str, Any]] = [{"id": root.id, "name": root.name, "components": components}]
+    plain: list[dict[str, Any]] = [
+        {
+            "id": root.id,
+            "name": root.name,
+            "components": components,
+            "parent": parent,
+            "place": _place(project, root),
+        }
+    ]
     for child in root.children:
-        plain += _objects(project, child, enabled)
+        plain += _objects(project, child, enabled, root.id)
     return plain
+
+
+def _place(project: LensProject, item: SceneObject) -> dict[str, Any]:
+    """Where an object is within its parent; nobody says in which order angles are applied."""
+    entities = defined_entities(project.documents[project.scene_path])
+    transform = field_of(entities[item.id], "LocalTransform")
+    place = {}
+    for key, name, default in (("Position", "position", 0.0), ("Scale", "scale", 1.0)):
+        place[name] = [_number(field_of(transform, key, axis), default) for axis in "xyz"]
+    if any(_number(field_of(transform, "Rotation", axis), 0.0) for axis in "xyz"):
+        place["rotation"] = _about_one_axis(
+            [_number(field_of(transform, "Rotation", axis), 0.0) for axis in "xyz"], item.name
+        )
+    return place
+
+
+def _about_one_axis(degrees: list[float], name: str) -> list[float]:
+    """w, x, y, z of a turn about one axis."""
+    if sum(angle != 0.0 for angle in degrees) > 1:
+        raise BundleError(f"object {name!r} is turned about several axes, which is not simulated")
+    half = math.radians(sum(degrees)) / 2
+    return [math.cos(half), *(math.sin(half) if angle else 0.0 for angle in degrees)]
+
+
+def _number(value: Any, default: float) -> float:
+    return float(value) if isinstance(value, int | float) else default
 
 
 def _component(project: LensProject, component: Component, enabled: bool) -> dict[str, Any]:
@@ -114,6 +156,8 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
             "renderTarget": target,
             "fov": fov,
             "isOrthographic": values.get("CameraType") == "Orthographic",
+            "near": _number(values.get("Near"), 1.0),
+            "size": _number(values.get("Size"), 20.0),
         }
     elif component.kind == "ScriptComponent":
         script = project.assets.get(reference_id(values.get("ScriptAsset")))

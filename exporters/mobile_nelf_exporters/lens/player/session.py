@@ -11,15 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.errors import BundleError
 from mobile_nelf.parsing import read_json
-from mobile_nelf.plain import from_dict
+from mobile_nelf_exporters.lens.player.draw import Surface, View, draw_surface
+from mobile_nelf_exporters.lens.player.messages import (
+    Input,
+    Output,
+    Report,
+    Request,
+    Shown,
+    quaternion_of,
+    read_message,
+)
 from mobile_nelf_exporters.lens.player.model import LensModel
 from mobile_nelf_exporters.lens.player.plain import plain_project
 from mobile_nelf_exporters.lens.player.process import Answer, LensProcess, Message
@@ -39,7 +48,6 @@ MAX_TEXTURES = 16
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-T = TypeVar("T")
 V = TypeVar("V", np.uint8, np.float32)
 
 
@@ -60,54 +68,6 @@ class LensCost:
     model_seconds: float
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What the render target is cleared with; for a texture, which output drew it."""
-
-    kind: Literal["colour", "camera", "texture"]
-    colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    component: int = -1
-    output: int = -1
-
-
-@dataclass(frozen=True)
-class _Report:
-    """What a lens says after an event."""
-
-    printed: tuple[str, ...]
-    status: str
-    shown: _Shown
-    runs: int
-    written_bytes: int
-
-
-@dataclass(frozen=True)
-class _Input:
-    layout: Literal["NHWC", "NCHW"]
-    flip_x: bool
-    flip_y: bool
-
-
-@dataclass(frozen=True)
-class _Output:
-    """How an output is used; what is drawn becomes a texture, which scripts cannot read."""
-
-    is_drawn: bool
-    flip_x: bool
-    flip_y: bool
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A run of a model that a script asks for."""
-
-    request: Literal["run"]
-    asset: str
-    component: int
-    inputs: tuple[_Input, ...]
-    outputs: tuple[_Output, ...]
-
-
 def guesses() -> tuple[str, ...]:
     """Returns what Lens Studio does not document and the runtime had to decide."""
     entries: dict[str, str] = read_json(RUNTIME / "guesses.json")
@@ -121,6 +81,8 @@ class LensSession:
         project: what runs.
         printed: lines that scripts printed so far.
         status: text on the screen.
+        hints: of Snapchat itself that are on the screen, by name.
+        surfaces: with pictures, in the world.
         cost: of the last event.
     """
 
@@ -133,6 +95,9 @@ class LensSession:
         more_seconds: float = 0.0,
         is_late: bool = False,
         is_front: bool = False,
+        is_tracked: bool = True,
+        has_planes: bool = False,
+        floor_cm: float | None = None,
     ) -> None:
         """Opens the project and runs its scripts up to their events.
 
@@ -143,6 +108,9 @@ class LensSession:
             more_seconds: that scripts may take beyond TIMEOUT_SECONDS, for long films.
             is_late: whether models tell of the end of a run in the next frame only.
             is_front: whether the phone's front camera is on at first.
+            is_tracked: whether the phone tracks the room as soon as it is asked to.
+            has_planes: whether it finds level surfaces.
+            floor_cm: height of the floor, for a phone that makes a mesh of the room.
 
         Raises:
             BundleError: the project does not resolve, or a script fails.
@@ -152,6 +120,9 @@ class LensSession:
         self.project = read_lens_project(files)
         self.printed: list[str] = []
         self.status = ""
+        self.hints: tuple[str, ...] = ()
+        self.surfaces: tuple[Surface, ...] = ()
+        self._view: View | None = None
         self.cost = LensCost(0, 0, 0.0, 0.0)
         self._screen = screen
         grey = np.full((screen[1], screen[0], 3), 128, np.uint8)
@@ -161,13 +132,20 @@ class LensSession:
             for asset in self.project.assets.values()
             if asset.kind == "FileMLAsset"
         }
-        self._shown = _Shown("colour")
+        self._shown = Shown("colour")
         self._textures: dict[tuple[int, int], Floats] = {}
         plain = plain_project(self.project, self._models)
         self._process = LensProcess(RUNTIME / "main.js", TIMEOUT_SECONDS + more_seconds)
         try:
             self._exchange("open", sources=plain.pop("sources"))
-            self._send("open", project=plain, screen=list(screen), isLate=is_late, isFront=is_front)
+            phone = {
+                "isLate": is_late,
+                "isFront": is_front,
+                "isTracked": is_tracked,
+                "hasPlanes": has_planes,
+                "floor": floor_cm,
+            }
+            self._send("open", project=plain, screen=list(screen), phone=phone)
         except BaseException:
             self.close()
             raise
@@ -191,9 +169,28 @@ class LensSession:
         """
         self._send("touch", kind=kind, finger=finger, x=x, y=y)
 
+    def see(self, camera_image: Picture) -> None:
+        """Has the phone's camera see [rows, columns, 3] from now on."""
+        self._camera_image = camera_image
+
     def flip_camera(self, is_front: bool) -> None:
         """Turns to the phone's other camera."""
         self._send("flip", isFront=is_front)
+
+    def track(self, is_tracked: bool) -> None:
+        """Has the phone track the room from now on, or no more."""
+        self._send("track", isTracked=is_tracked)
+
+    def find_plane(
+        self, pivot_cm: tuple[float, float, float], size_cm: tuple[float, float]
+    ) -> None:
+        """Has the phone find a level surface.
+
+        Args:
+            pivot_cm: its centre.
+            size_cm: along x and z.
+        """
+        self._send("plane", pivot=list(pivot_cm), size=[size_cm[0], 0.0, size_cm[1]])
 
     def pause(self) -> None:
         """Takes the phone from the lens for a while, as a call does; no finger is told to lift."""
@@ -209,21 +206,31 @@ class LensSession:
         self._send(
             "device",
             position=cam_to_world_cm[:, 3].tolist(),
-            rotation=_quaternion(cam_to_world_cm[:, :3]),
+            rotation=quaternion_of(cam_to_world_cm[:, :3]),
             fov=fov_y_degrees,
         )
 
     def texture(self) -> Floats | None:
-        """Returns the [rows, columns, channels] texture on the screen in [0, 1] before stretching.
+        """Returns the [rows, columns, channels] texture that is shown, in [0, 1] before stretching.
 
-        None while there is a colour or the camera's image. Guess `orientation`: the first row of
-        the model's output is the top.
+        That of the surface in front, or else what the screen is cleared with; None while that is a
+        colour or the camera's image. Guess `orientation`: the first row of the model's output is
+        the top.
         """
-        if self._shown.kind != "texture":
+        drawn = self.drawn()
+        return None if drawn is None else np.clip(drawn, 0.0, 1.0)
+
+    def drawn(self) -> Floats | None:
+        """Returns `texture` before it is held within [0, 1], which guess `clamp` says it is."""
+        if self.surfaces:
+            front = self.surfaces[-1]
+            pixels = self._textures[front.component, front.output]
+        elif self._shown.kind == "texture":
+            pixels = self._textures[self._shown.component, self._shown.output]
+        else:
             return None
-        pixels = self._textures[self._shown.component, self._shown.output]
-        shown: Floats = np.clip(pixels / 255.0, 0.0, 1.0)
-        return shown
+        drawn: Floats = pixels / 255.0
+        return drawn
 
     def screen(self) -> Picture:
         """Returns the [rows, columns, 3] screen without its text.
@@ -231,16 +238,22 @@ class LensSession:
         Guess `stretch`: the texture fills it, interpolated between pixels.
         """
         columns, rows = self._screen
-        texture = self.texture()
-        if texture is not None:
-            pixels = np.rint(texture[..., :3] * 255.0).astype(np.uint8)
+        if self._shown.kind == "texture":
+            texture = self._textures[self._shown.component, self._shown.output]
+            pixels = np.rint(np.clip(texture[..., :3], 0.0, 255.0)).astype(np.uint8)
         elif self._shown.kind == "camera":
             pixels = self._camera_image
         else:
             colour = np.rint(np.clip(self._shown.colour, 0.0, 1.0) * 255.0)
             pixels = np.tile(colour.astype(np.uint8), (rows, columns, 1))
-        fitted = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
-        return np.asarray(fitted)
+        fitted = np.asarray(
+            Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
+        )
+        for surface in self.surfaces:
+            if self._view is not None:
+                texture = self._textures[surface.component, surface.output] / 255.0
+                fitted = draw_surface(fitted, surface, texture.astype(np.float64), self._view)
+        return fitted
 
     def close(self) -> None:
         """Ends the process."""
@@ -277,19 +290,27 @@ class LensSession:
             BundleError: a script failed, hangs, or reports what cannot be.
         """
         answer = self._exchange(command, **values)
-        report = _read(_Report, answer.header)
-        drawn = (report.shown.component, report.shown.output)
-        if report.shown.kind == "texture" and drawn not in self._textures:
-            raise BundleError(f"the lens shows output {drawn[1]} of model {drawn[0]}, not run yet")
+        report = read_message(Report, answer.header)
+        outputs = [(surface.component, surface.output) for surface in report.surfaces]
+        if report.shown.kind == "texture":
+            outputs.append((report.shown.component, report.shown.output))
+        for component, output in outputs:
+            if (component, output) not in self._textures:
+                raise BundleError(
+                    f"the lens shows output {output} of model {component}, which has not run"
+                )
         self.printed += report.printed
         self.status = report.status
+        self.hints = report.hints
+        self.surfaces = report.surfaces
+        self._view = report.view
         self.cost = LensCost(
             report.runs, report.written_bytes, answer.script_seconds, answer.model_seconds
         )
         self._shown = report.shown
 
     def _run(self, header: dict[str, Any], arrays: list[Floats]) -> Message:
-        request = _read(_Request, header)
+        request = read_message(Request, header)
         model = self._models.get(request.asset)
         if model is None:
             raise BundleError(f"the lens runs {request.asset!r}, which is not a model of it")
@@ -312,42 +333,6 @@ class LensSession:
         return {}, values
 
 
-def _read(kind: type[T], header: dict[str, Any]) -> T:
-    """What scripts sent, as what it must be.
-
-    Raises:
-        BundleError: it is something else.
-    """
-    try:
-        return from_dict(kind, header, "message")
-    except ConfigError as error:
-        raise BundleError(f"the lens sent what is not a message: {error}") from error
-
-
-def _turned(image: npt.NDArray[V], flips: _Input | _Output) -> npt.NDArray[V]:
+def _turned(image: npt.NDArray[V], flips: Input | Output) -> npt.NDArray[V]:
     """A picture [rows, columns, channels] as a transformer turns it over."""
     return image[:: -1 if flips.flip_y else 1, :: -1 if flips.flip_x else 1]
-
-
-def _quaternion(rotation: npt.NDArray[np.float64]) -> list[float]:
-    """w, x, y, z of a rotation matrix (Shepperd 1978: the largest component is divided by)."""
-    r = rotation
-    squares = np.array(
-        [
-            1.0 + r[0, 0] + r[1, 1] + r[2, 2],
-            1.0 + r[0, 0] - r[1, 1] - r[2, 2],
-            1.0 - r[0, 0] + r[1, 1] - r[2, 2],
-            1.0 - r[0, 0] - r[1, 1] + r[2, 2],
-        ]
-    )
-    mixed = np.array(
-        [
-            [squares[0], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
-            [r[2, 1] - r[1, 2], squares[1], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
-            [r[0, 2] - r[2, 0], r[0, 1] + r[1, 0], squares[2], r[1, 2] + r[2, 1]],
-            [r[1, 0] - r[0, 1], r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], squares[3]],
-        ]
-    )
-    largest = mixed[int(np.argmax(squares))]
-    quaternion: list[float] = (largest / np.linalg.norm(largest)).tolist()
-    return quaternion

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from mobile_nelf_exporters.lens.player import session as lens_session
+from mobile_nelf_exporters.lens.player.messages import quaternion_of
 from mobile_nelf_exporters.lens.player.session import LensSession
 from tests.helpers.lens.runtime_projects import (
     BUILD,
@@ -68,7 +68,7 @@ class TestDevice:
 
     def test_half_turns_are_rotations_too(self):
         for diagonal in ([1, -1, -1], [-1, 1, -1], [-1, -1, 1]):
-            w, x, y, z = lens_session._quaternion(np.diag(diagonal).astype(float))
+            w, x, y, z = quaternion_of(np.diag(diagonal).astype(float))
             np.testing.assert_allclose(np.abs([x, y, z]), np.array(diagonal) > 0, atol=1e-12)
             assert abs(w) < 1e-12
 

@@ -14,7 +14,7 @@ from mobile_nelf_exporters.lens.player.session import LensSession
 from mobile_nelf_exporters.lens.studio.yaml import NIL
 from tests.helpers.lens.contracts import HELD_LAYOUTS, LAYOUT_NAMES
 from tests.helpers.lens.lenses import make_lens
-from tests.helpers.lens.sessions import CONTRACT, FRAME, SCENE, open_session
+from tests.helpers.lens.sessions import CONTRACT, FRAME, SCENE, open_session, settle
 from tests.helpers.node import needs_node
 
 pytestmark = needs_node
@@ -25,7 +25,7 @@ def test_in_the_room_it_runs_in_every_frame_in_which_it_is_seen():
     session = LensSession(lens.files, screen=(90, 160))
     here = np.hstack([np.eye(3), np.zeros((3, 1))])
     session.set_device(here, 63.5)
-    session.start()
+    settle(session)
     for _ in range(3):
         session.update(FRAME)
         assert session.cost.runs == 1
@@ -140,7 +140,7 @@ def test_a_missing_camera_texture_says_what_to_do():
 def test_a_phone_that_cannot_be_tracked_is_told_so():
     """The stand-in tracks every phone, so the question is turned round."""
     asked = "!tracking.isDeviceTrackingModeSupported(DeviceTrackingMode.World)"
-    lens = make_lens("rays", "world").edited("Assets/NelfController.js", asked, asked[1:])
+    lens = make_lens("rays", "world").edited("Assets/NelfRoom.js", asked, asked[1:])
     session = open_session(lens)
     assert "where it is in the room" in session.status
     assert session.cost.runs == 0
@@ -247,9 +247,7 @@ def test_a_run_that_is_told_of_in_the_next_frame(layout, experience):
     with LensSession(lens.files, screen=(90, 160), is_late=True) as session:
         here = np.hstack([np.eye(3), np.zeros((3, 1))])
         session.set_device(here, 63.5)
-        session.start()
-        session.update(FRAME)
-        session.update(FRAME)
+        settle(session)
         assert session.texture() is not None
         if experience == "world":
             session.update(FRAME)
@@ -260,20 +258,19 @@ def test_a_run_that_is_told_of_in_the_next_frame(layout, experience):
                 assert session.texture() is None
 
 
-def test_the_front_camera_is_asked_to_be_turned_round():
+def test_on_the_front_camera_people_are_asked_for_the_other():
     lens = make_lens("rays", "world")
     with LensSession(lens.files, screen=(90, 160), is_front=True) as session:
-        session.start()
-        session.update(FRAME)
-        assert "Turn the camera round" in session.status
+        settle(session)
+        assert session.hints == ("lens_hint_try_rear_camera",)
         assert session.texture() is None
         session.flip_camera(False)
-        session.update(FRAME)
-        assert session.status == ""
+        settle(session, start=False)
+        assert session.hints == ("lens_hint_tap_surface_to_place",)
         assert session.texture() is not None
         session.flip_camera(True)
         session.update(FRAME)
-        assert "Turn the camera round" in session.status
+        assert session.hints == ("lens_hint_try_rear_camera",)
         assert session.texture() is None
 
 
@@ -281,15 +278,32 @@ def test_in_the_room_the_object_is_placed_anew_after_the_front_camera():
     lens = make_lens("rays", "world")
     with LensSession(lens.files, screen=(90, 160)) as session:
         session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), 63.5)
-        session.start()
-        session.update(FRAME)
+        settle(session)
         first = session.texture()
         session.flip_camera(True)
         session.update(FRAME)
         session.flip_camera(False)
         session.set_device(np.hstack([np.eye(3), np.full((3, 1), 300.0)]), 63.5)
-        session.update(FRAME)
+        settle(session, start=False)
         np.testing.assert_allclose(session.texture(), first, atol=1e-6)
+
+
+def test_the_object_waits_until_the_room_is_tracked():
+    lens = make_lens("rays", "world")
+    with LensSession(lens.files, screen=(90, 160), is_tracked=False) as session:
+        session.set_device(np.hstack([np.eye(3), np.full((3, 1), 50.0)]), 63.5)
+        settle(session)
+        assert session.texture() is None
+        assert session.hints == ("lens_hint_look_around",)
+        session.track(True)
+        session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), 63.5)
+        settle(session, start=False)
+        found = session.texture()
+        assert session.hints == ("lens_hint_tap_surface_to_place",)
+    with LensSession(lens.files, screen=(90, 160)) as session:
+        session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), 63.5)
+        settle(session)
+        np.testing.assert_allclose(session.texture(), found, atol=1e-6)
 
 
 def test_messages_in_the_room_need_the_orthographic_camera():
@@ -325,8 +339,7 @@ def test_flip_y_turns_the_picture_over(experience):
     for wanted in (lens, lens.edited(SCENE, "flipY: false", "flipY: true")):
         upside = image if wanted is lens else image[::-1]
         session = LensSession(wanted.files, screen=(90, 160), camera_image=upside)
-        session.start()
-        session.update(FRAME)
+        settle(session)
         pictures.append(session.texture())
     # Where pictures stand on their heads, the camera's does too.
     np.testing.assert_allclose(pictures[1], pictures[0][::-1], atol=1e-6)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.lens.contracts import LAYOUT_NAMES, lens_contract, room_contract
+from tests.helpers.lens.contracts import (
+    LAYOUT_NAMES,
+    cut_out_contract,
+    lens_contract,
+    room_contract,
+)
 from tests.helpers.lens.modules import Modules
 from tests.helpers.node import needs_node
 
@@ -26,18 +31,26 @@ ENGINE = (
 )
 
 COST = """
-const orbit = orbits.createOrbit(contract, true), pace = paces.createPace();
+const orbit = orbits.createOrbit(contract, 1, 1.5), pace = paces.createPace();
 const touch = touches.createTouch();
 const world = worlds.createWorld(contract), rays = rayMaps.createRays(), inputs = arrays();
 const axes = math.flat(contract.orbitAxes);
 const position = { x: 0, y: 0, z: 0 }, rotation = { w: 1, x: 0, y: 0, z: 0 };
+const turned = { w: 0.5, x: 0.5, y: 0.5, z: 0.5 };
 const finger = { x: 0.5, y: 0.5 };
 const event = { getTouchId: () => 4, getTouchPosition: () => finger };
 const inRoom = contract.experience === "world";
 worlds.anchor(world, position, rotation);
 touches.onStart(touch, orbit, event, 0.5);
 function frame(i) {
-    if (inRoom) {
+    if (contract.cutOut) {
+        position.x = 10 * Math.sin(i / 10);
+        worlds.resize(world, 1.5);
+        worlds.pose(world, rays, contract, spec, position);
+        surfaces.rotationOf(turned, world.facing);
+        rayMaps.setMap(rays, contract, contract.radius[0], spec);
+        rayMaps.placeAsTrained(rays, spec);
+    } else if (inRoom) {
         position.x = 10 * Math.sin(i / 10);
         worlds.look(world, rays, contract, spec, position, rotation, 1.1, 0.5625);
         rayMaps.setMap(rays, contract, world.distance, world.lens);
@@ -67,12 +80,16 @@ tell(grown);
 PROJECTS = [(layout, "orbit") for layout in LAYOUT_NAMES] + [
     ("factored", "world"),
     ("rays", "world"),
+    ("factored", "surface"),
+    ("camera", "surface"),
 ]
+CONTRACTS = {"orbit": lens_contract, "world": room_contract, "surface": cut_out_contract}
 
 
 @pytest.mark.parametrize(("layout", "experience"), PROJECTS)
 def test_frames_allocate_nothing(layout, experience, tmp_path):
-    contract = room_contract(layout) if experience == "world" else lens_contract(layout)
-    grown = Modules(tmp_path, contract, experience).run(COST, FRAMES, *ENGINE)
+    contract = CONTRACTS[experience](layout)
+    place = "orbit" if experience == "orbit" else "world"
+    grown = Modules(tmp_path, contract, place).run(COST, FRAMES, *ENGINE)
     # The first rounds are those in which the engine compiles.
     assert min(grown) < FRAMES * OBJECT_BYTES / 2, grown

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from mobile_nelf.assets import asset_dir
 from mobile_nelf_exporters.lens.paths import project_files
+from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.session import RUNTIME, LensSession
 from mobile_nelf_exporters.lens.project import render_lens_project
+from mobile_nelf_exporters.lens.studio.scripts import script_inputs
 from tests.helpers.lens.contracts import LAYOUT_NAMES, lens_contract, room_contract
 from tests.helpers.lens.lenses import make_lens
 
@@ -43,6 +46,7 @@ CONFIGURATION = {
 #: Types of inputs; assets can be missing.
 INPUT_TYPES = {
     "Asset.MLAsset": "MLAsset | null",
+    "Asset.Material": "Material | undefined",
     "Asset.Texture": "Texture | null",
     "Component.Camera": "Camera | null",
     "bool": "boolean",
@@ -120,12 +124,15 @@ def test_mistakes_are_found(folder):
         assert any(said in line for line in complaints), (said, complaints)
 
 
+TRACKING = 'owner.createComponent("Component.DeviceTracking")'
 #: What makes an object of a declared type, in a script of the scene that runs in the room.
 OBJECTS = {
+    "BlendMode": "BlendMode",
     "Camera": "camera",
     "ClearColorOption": "ClearColorOption",
-    "DeviceTracking": 'owner.createComponent("Component.DeviceTracking")',
+    "DeviceTracking": TRACKING,
     "DeviceTrackingMode": "DeviceTrackingMode",
+    "HintsComponent": 'owner.createComponent("Component.HintsComponent")',
     "HorizontalOverflow": "HorizontalOverflow",
     "InputBuilder": "MachineLearning.createInputBuilder()",
     "InputPlaceholder": "model.component.getInputs()[0]",
@@ -138,7 +145,14 @@ OBJECTS = {
     "MachineLearning.OutputMode": "MachineLearning.OutputMode",
     "OutputBuilder": "MachineLearning.createOutputBuilder()",
     "OutputPlaceholder": "model.component.getOutputs()[0]",
+    "Material": "script.material",
+    "MeshBuilder": "new MeshBuilder([])",
+    "MeshIndexType": "MeshIndexType",
+    "MeshTopology": "MeshTopology",
+    "NativePlaneTrackingType": "NativePlaneTrackingType",
+    "Pass": "script.material.mainPass",
     "Rect": "Rect.create(0, 1, 0, 1)",
+    "RenderMeshVisual": 'owner.createComponent("Component.RenderMeshVisual")',
     "RenderTargetProvider": "camera.renderTarget.control",
     "SceneObject": "owner",
     "ScreenTransform": 'owner.createComponent("Component.ScreenTransform")',
@@ -149,7 +163,10 @@ OBJECTS = {
     "Texture": "camera.renderTarget",
     "TouchDataProvider": "global.touchSystem",
     "Transform": "owner.getTransform()",
+    "TrackedPlaneOrientation": "TrackedPlaneOrientation",
     "TransformerBuilder": "MachineLearning.createTransformerBuilder()",
+    "WorldOptions": f"{TRACKING}.worldOptions",
+    "WorldTrackingCapabilities": f"{TRACKING}.worldTrackingCapabilities",
     "quat": "owner.getTransform().getWorldRotation()",
     "vec2": "new vec2(0, 0)",
     "vec3": "owner.getTransform().getWorldPosition()",
@@ -201,7 +218,7 @@ def simulated() -> dict[str, list[str]]:
         "function onDrawn() { const names = (o) => Object.getOwnPropertyNames(o);"
         f" print(JSON.stringify({{ {names} }}));",
     )
-    with LensSession(lens.files, screen=(90, 160)) as session:
+    with LensSession(with_material(lens.files), screen=(90, 160)) as session:
         session.start()
         session.update()
         members: dict[str, list[str]] = json.loads(session.printed[0])
@@ -218,6 +235,6 @@ def test_runtime_and_declarations_have_the_same_members(name, declared, simulate
     found = set(simulated[name])
     if name == "ScriptComponent":
         # Its inputs are declared by whoever has them.
-        found -= {"model", "smallModel", "cameraTexture", "statusCamera", "flipY", "showFps"}
+        found -= set(script_inputs((asset_dir("lens_project") / CONTROLLER).read_bytes()))
     assert found
     assert found - inherited == own

@@ -5,17 +5,25 @@ const { described } = require("./described");
 const { LensApiError, documented } = require("./documented");
 const maths = require("./maths");
 const { MachineLearning } = require("./ml");
-const { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene } = require("./scene");
+const { ClearColorOption, HorizontalOverflow, Scene } = require("./scene");
 const { Scripts } = require("./scripts");
+const tracking = require("./tracking");
+const visuals = require("./visuals");
 
 let scene = null;
 let printed = [];
 
 Object.assign(globalThis, maths, {
+    BlendMode: visuals.BlendMode,
     ClearColorOption,
-    DeviceTrackingMode,
+    DeviceTrackingMode: tracking.DeviceTrackingMode,
     HorizontalOverflow,
     MachineLearning,
+    MeshBuilder: visuals.MeshBuilder,
+    MeshIndexType: visuals.MeshIndexType,
+    MeshTopology: visuals.MeshTopology,
+    NativePlaneTrackingType: tracking.NativePlaneTrackingType,
+    TrackedPlaneOrientation: tracking.TrackedPlaneOrientation,
     Rect: documented("Rect", {
         create: (left, right, bottom, top) => documented("Rect", { left, right, bottom, top }),
     }),
@@ -42,8 +50,8 @@ Object.assign(globalThis, maths, {
 });
 
 const commands = {
-    open({ project, screen, isLate, isFront }) {
-        scene = new Scene(project, screen, { isLate, isFront });
+    open({ project, screen, phone }) {
+        scene = new Scene(project, screen, phone);
         const scripts = new Scripts();
         for (const object of scene.roots) {
             for (const { script, inputs, enabled } of object.scripts) {
@@ -75,6 +83,18 @@ const commands = {
         const type = isFront ? "CameraFrontEvent" : "CameraBackEvent";
         scene.dispatch(type, documented(type, {}));
     },
+    track({ isTracked }) {
+        scene.phone.isTracked = isTracked;
+    },
+    plane({ pivot, size }) {
+        // Declarations: planes are told of only to lenses that asked for them.
+        const { options } = scene.phone;
+        if (options.nativePlaneTrackingType === tracking.NativePlaneTrackingType.Horizontal) {
+            const planes = [tracking.createPlane({ pivot, size })];
+            scene.dispatch("WorldTrackingPlanesAddedEvent",
+                documented("WorldTrackingPlanesAddedEvent", { getPlanes: () => planes }));
+        }
+    },
     pause() {
         scene.dispatch("OnPauseEvent", documented("OnPauseEvent", {}));
     },
@@ -89,7 +109,8 @@ function report() {
     const said = printed;
     printed = [];
     return {
-        printed: said, status: scene.status(), shown: scene.shown(), runs, written_bytes: writtenBytes,
+        printed: said, status: scene.status(), hints: [...scene.hints], shown: scene.shown(),
+        surfaces: scene.surfaces(), view: scene.view(), runs, written_bytes: writtenBytes,
     };
 }
 

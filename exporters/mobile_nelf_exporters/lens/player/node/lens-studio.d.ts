@@ -67,6 +67,51 @@ declare class Texture {
     getHeight(): number;
 }
 
+/** How the pixels of a material are drawn. */
+declare class Pass {
+    private constructor();
+    baseTex: Texture | null;
+    baseColor: vec4;
+    blendMode: BlendMode;
+    depthTest: boolean;
+    depthWrite: boolean;
+    twoSided: boolean;
+}
+
+declare enum BlendMode {
+    Normal, Screen, PremultipliedAlpha, AlphaToCoverage, Disabled, Add, AlphaTest, ColoredGlass,
+    Multiply, Min, Max, PremultipliedAlphaHardware, PremultipliedAlphaAuto,
+}
+
+declare class Material {
+    private constructor();
+    mainPass: Pass;
+    clone(): Material;
+    getPass(index: number): Pass;
+    getPassCount(): number;
+}
+
+declare class RenderMesh {
+    private constructor();
+    private is: "mesh";
+}
+
+declare enum MeshTopology { Triangles, TriangleStrip, TriangleFan, Points, Lines, LineStrip }
+declare enum MeshIndexType { None, UInt16 }
+
+declare class MeshBuilder {
+    constructor(layout: { name: string, components: number }[]);
+    topology: MeshTopology;
+    indexType: MeshIndexType;
+    appendIndices(indices: number[]): void;
+    appendVerticesInterleaved(values: number[]): void;
+    getIndicesCount(): number;
+    getMesh(): RenderMesh;
+    getVerticesCount(): number;
+    isValid(): boolean;
+    updateMesh(): void;
+}
+
 /** A model; empty to scripts. */
 declare class MLAsset {
     private constructor();
@@ -80,6 +125,16 @@ declare class Transform {
     /** Centimetres. */
     getWorldPosition(): vec3;
     getWorldRotation(): quat;
+    getWorldScale(): vec3;
+    getLocalPosition(): vec3;
+    getLocalRotation(): quat;
+    getLocalScale(): vec3;
+    setLocalPosition(position: vec3): void;
+    setLocalRotation(rotation: quat): void;
+    setLocalScale(scale: vec3): void;
+    setWorldPosition(position: vec3): void;
+    setWorldRotation(rotation: quat): void;
+    setWorldScale(scale: vec3): void;
 }
 
 declare class Component {
@@ -94,12 +149,67 @@ declare class Camera extends Component {
     fov: number;
     aspect: number;
     renderTarget: Texture;
+    /** Width and height of what an orthographic camera sees. */
+    getOrthographicSize(): vec2;
+    isSphereVisible(center: vec3, radius: number): boolean;
+    /** The point of the screen, from its top left, so far from the near plane. */
+    screenSpaceToWorldSpace(place: vec2, depth: number): vec3;
+}
+
+declare class RenderMeshVisual extends Component {
+    mainMaterial: Material;
+    readonly mainPass: Pass;
+    mesh: RenderMesh;
+}
+
+/** Hints of Snapchat itself. */
+declare class HintsComponent extends Component {
+    hideHint(id: string): boolean;
+    /** For some seconds, or for ever if they are -1. */
+    showHint(id: string, seconds: number): boolean;
 }
 
 declare class DeviceTracking extends Component {
     isDeviceTrackingModeSupported(mode: DeviceTrackingMode): boolean;
     requestDeviceTrackingMode(mode: DeviceTrackingMode): void;
     getActualDeviceTrackingMode(): DeviceTrackingMode;
+    getRequestedDeviceTrackingMode(): DeviceTrackingMode;
+    hitTestWorldMesh(place: vec2): TrackedMeshHitTestResult[];
+    readonly worldOptions: WorldOptions;
+    readonly worldTrackingCapabilities: WorldTrackingCapabilities;
+}
+
+declare class WorldOptions {
+    private constructor();
+    enableWorldMeshesTracking: boolean;
+    nativePlaneTrackingType: NativePlaneTrackingType;
+}
+
+declare enum NativePlaneTrackingType { None, Horizontal, Vertical, Both }
+declare enum TrackedPlaneOrientation { Horizontal, Vertical }
+
+declare class WorldTrackingCapabilities {
+    private constructor();
+    readonly planesTrackingSupported: boolean;
+    readonly sceneReconstructionSupported: boolean;
+    readonly trackedWorldPointsSupported: boolean;
+}
+
+declare class TrackedMeshHitTestResult {
+    private constructor();
+    readonly normal: vec3;
+    readonly position: vec3;
+}
+
+/** A surface that the phone found. */
+declare class TrackedPlane {
+    private constructor();
+    readonly isValid: boolean;
+    readonly orientation: TrackedPlaneOrientation;
+    /** Its centre, centimetres. */
+    readonly pivot: vec3;
+    /** Width, 0 and depth. */
+    readonly size: vec3;
 }
 
 declare enum DeviceTrackingMode { Rotation, Surface, World }
@@ -127,7 +237,9 @@ declare class TextFill {
 interface ComponentNameMap {
     "Component.Camera": Camera;
     "Component.DeviceTracking": DeviceTracking;
+    "Component.HintsComponent": HintsComponent;
     "Component.MLComponent": MLComponent;
+    "Component.RenderMeshVisual": RenderMeshVisual;
     "Component.ScreenTransform": ScreenTransform;
     "Component.Text": Text;
 }
@@ -252,6 +364,10 @@ declare class CameraBackEvent extends SceneEvent {}
 declare class OnPauseEvent extends SceneEvent {}
 declare class TurnOffEvent extends SceneEvent {}
 
+declare class WorldTrackingPlanesAddedEvent extends SceneEvent {
+    getPlanes(): TrackedPlane[];
+}
+
 declare class UpdateEvent extends SceneEvent {
     /** Seconds since the frame before. */
     getDeltaTime(): number;
@@ -282,6 +398,7 @@ interface EventNameMap {
     CameraBackEvent: CameraBackEvent;
     OnPauseEvent: OnPauseEvent;
     TurnOffEvent: TurnOffEvent;
+    WorldTrackingPlanesAddedEvent: WorldTrackingPlanesAddedEvent;
 }
 
 interface BoundEvent<Event> {

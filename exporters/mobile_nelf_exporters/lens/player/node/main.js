@@ -19,7 +19,7 @@ const { hrtime } = process;
 const exit = process.reallyExit.bind(process);
 
 const INSIDE = ["api", "bridge", "described", "documented", "maths", "ml", "scene", "scripts",
-    "textures"];
+    "textures", "tracking", "transforms", "visuals"];
 
 // What a file gets by name: a component its `script`, a module what it exports.
 const FORMS = {

@@ -1,24 +1,29 @@
 // Scene objects, their components and the clock of frames.
 "use strict";
 const { LensApiError, documented, enumeration, secretOf } = require("./documented");
-const { quat, vec3, vec4 } = require("./maths");
+const { vec2, vec3, vec4 } = require("./maths");
 const ml = require("./ml");
 const textures = require("./textures");
+const tracking = require("./tracking");
+const { Place, inverted, list, rotated, transformOf } = require("./transforms");
+const visuals = require("./visuals");
 
 // Declarations: names and order are theirs.
 const ClearColorOption = enumeration("ClearColorOption",
     ["None", "Background", "CustomColor", "CustomTexture"]);
-const DeviceTrackingMode = enumeration("DeviceTrackingMode", ["Rotation", "Surface", "World"]);
 const HorizontalOverflow = enumeration("HorizontalOverflow",
     ["Overflow", "Truncate", "Wrap", "Shrink"]);
 
 const DEGREE = Math.PI / 180;
 
 class Scene {
-    // `isLate`: see ml.js. `isFront`: which camera of the phone is on.
-    constructor(project, screen, { isLate, isFront }) {
+    // `isLate`: see ml.js. `isFront`: which camera of the phone is on. The rest: see tracking.js.
+    constructor(project, screen, { isLate, isFront, isTracked, hasPlanes, floor }) {
         this.isLate = isLate;
         this.isFront = isFront;
+        this.phone = { isTracked, hasPlanes, floor, options: tracking.createWorldOptions() };
+        this.hints = new Set();
+        this.visuals = []; // {object, drawn}
         this.touchExceptions = new Set();
         this.parts = new Map(); // objects and components of the scene by id
         this.components = []; // what takes part in a frame: {atTiming}
@@ -26,19 +31,25 @@ class Scene {
         this.pending = []; // callbacks that come after the scripts
         this.texts = []; // {text, object}
         this.assets = new Map();
-        this.trackingMode = null;
         this.time = 0;
         this.delta = 0;
         this.device = { position: [0, 0, 0], rotation: [1, 0, 0, 0], fov: null };
         this.cost = { runs: 0, writtenBytes: 0 };
         this.screen = screen;
-        this.cameras = []; // {renderTarget, enabled}
+        this.cameras = []; // {object, members, isOrthographic, ray}
         // Render targets refer to other textures.
         const isTarget = (asset) => asset.kind === "RenderTarget";
         project.assets.filter((asset) => !isTarget(asset)).forEach((asset) => this.register(asset));
         project.assets.filter(isTarget).forEach((asset) => this.register(asset));
         this.output = textures.of(project.renderOutput);
         this.roots = project.objects.map((object) => this.sceneObject(object));
+        this.roots.forEach((object, index) => {
+            const above = project.objects.findIndex(({ id }) => id === project.objects[index].parent);
+            if (above >= 0) {
+                object.parent = this.roots[above];
+                object.place.parent = this.roots[above].place;
+            }
+        });
     }
 
     register(asset) {
@@ -55,6 +66,8 @@ class Scene {
             const [width, height] = this.screen;
             this.assets.set(asset.id,
                 textures.register(asset.id, width, height, { isCamera: asset.isCamera }));
+        } else if (asset.kind === "Material") {
+            this.assets.set(asset.id, visuals.createMaterial(visuals.createPass()));
         } else if (asset.kind === "FileMLAsset") {
             this.assets.set(asset.id,
                 documented("MLAsset", {}, { secret: { kind: "MLAsset", model: asset } }));
@@ -83,18 +96,13 @@ class Scene {
     }
 
     // Anything that a script can hold of the scene.
-    sceneObject({ id = null, name, components }) {
+    sceneObject({ id = null, name, components, place = {} }) {
         const attached = [];
-        const transform = documented("Transform", {
-            // Guess tracking: the device's pose appears on the object that holds DeviceTracking, in
-            // centimetres, x right, y up, looking along -z.
-            getWorldPosition: () => new vec3(...(object.tracked ? this.device.position : [0, 0, 0])),
-            getWorldRotation: () => new quat(...(object.tracked ? this.device.rotation : [1, 0, 0, 0])),
-        });
-        const object = { tracked: false, parent: null, onScreen: false, camera: null };
+        const object = { place: new Place(place), parent: null, onScreen: false, camera: null };
+        const transform = transformOf(object.place);
         const members = {
             name,
-            layer: "layer",
+            layer: documented("LayerSet", {}, { secret: { kind: "LayerSet" } }),
             enabled: true,
             setParent: (parent) => {
                 const secret = secretOf(parent);
@@ -102,6 +110,7 @@ class Scene {
                     throw new LensApiError("SceneObject.setParent takes a SceneObject");
                 }
                 object.parent = secret.sceneObject;
+                object.place.parent = secret.sceneObject.place;
             },
             getTransform: () => transform,
             getComponent: (type) => {
@@ -114,9 +123,8 @@ class Scene {
                 return component;
             },
         };
-        const proxy = documented("SceneObject", members, { secret: { sceneObject: object } });
-        object.proxy = proxy;
-        object.layer = () => members.layer;
+        object.proxy = documented("SceneObject", members, { secret: { sceneObject: object } });
+        object.isEnabled = () => members.enabled && (!object.parent || object.parent.isEnabled());
         for (const spec of components) {
             const type = `Component.${spec.kind}`;
             if (spec.kind === "Camera") {
@@ -129,30 +137,56 @@ class Scene {
             this.parts.set(spec.id, attached[attached.length - 1].component);
         }
         if (id !== null) {
-            this.parts.set(id, proxy);
+            this.parts.set(id, object.proxy);
         }
         object.scripts = components.filter((spec) => spec.kind === "ScriptComponent");
         return object;
     }
 
     camera(spec, object) {
+        const { isOrthographic } = spec;
+        const aspect = () => members.renderTarget.getWidth() / members.renderTarget.getHeight();
+        // Declarations: radians. Guess device-lens: a camera whose device property is All has the
+        // vertical field of view of the phone and the aspect of its render target.
+        const fov = () => (this.device.fov === null ? spec.fov : this.device.fov) * DEGREE;
+        // Declarations: (0, 0) is the top left of the screen. In the world.
+        const ray = (x, y) => {
+            const { position, rotation } = object.place.world();
+            const high = Math.tan(fov() / 2);
+            const local = [(2 * x - 1) * high * aspect(), (1 - 2 * y) * high, -1];
+            return { origin: position, direction: rotated(rotation, local) };
+        };
         const members = {
             renderTarget: textures.of(spec.renderTarget),
             enabled: spec.enabled,
             getSceneObject: () => object.proxy,
+            // Guess ortho-size: the serialised size is the height of what is seen.
+            getOrthographicSize: () => new vec2(spec.size * aspect(), spec.size),
+            // Declarations: so far from the near plane.
+            screenSpaceToWorldSpace: ({ x, y }, depth) => {
+                const { origin, direction } = ray(x, y);
+                return new vec3(...origin.map((value, i) => value + (spec.near + depth) * direction[i]));
+            },
+            isSphereVisible: (centre, radius) => {
+                const { position, rotation } = object.place.world();
+                const away = list(centre).map((value, i) => value - position[i]);
+                const [x, y, z] = rotated(inverted(rotation), away);
+                const high = Math.tan(fov() / 2);
+                const within = (aside, tangent) => (
+                    Math.abs(aside) + z * tangent <= radius * Math.hypot(1, tangent));
+                return -z + radius > spec.near && within(x, high * aspect()) && within(y, high);
+            },
         };
-        this.cameras.push(members);
-        object.camera = { isOrthographic: spec.isOrthographic, members };
-        // Declarations: radians. Guess device-lens: a camera whose device property is All has the
-        // vertical field of view of the phone and the aspect of its render target.
         Object.defineProperty(members, "fov", {
-            get: () => (this.device.fov === null ? spec.fov : this.device.fov) * DEGREE,
+            get: fov,
             set() { throw new LensApiError("Camera.fov: setting it is not simulated"); },
         });
         Object.defineProperty(members, "aspect", {
-            get: () => members.renderTarget.getWidth() / members.renderTarget.getHeight(),
+            get: aspect,
             set() { throw new LensApiError("Camera.aspect: setting it is not simulated"); },
         });
+        object.camera = { object, members, isOrthographic, ray, size: spec.size };
+        this.cameras.push(object.camera);
         return documented("Camera", members);
     }
 
@@ -160,6 +194,13 @@ class Scene {
         switch (type) {
             case "Component.MLComponent":
                 return ml.createMLComponent(this);
+            case "Component.RenderMeshVisual": {
+                const { component, drawn } = visuals.createRenderMeshVisual(object);
+                this.visuals.push({ object, drawn });
+                return component;
+            }
+            case "Component.HintsComponent":
+                return tracking.createHints(this.hints);
             case "Component.Text": {
                 // Guess text: it is visible without a font or a material.
                 const text = documented("Text", {
@@ -176,12 +217,8 @@ class Scene {
                 object.onScreen = true;
                 return documented(type, { anchors: null, position: new vec3(0, 0, 0) });
             case "Component.DeviceTracking":
-                object.tracked = true;
-                return documented("DeviceTracking", {
-                    isDeviceTrackingModeSupported: () => true,
-                    requestDeviceTrackingMode: (mode) => { this.trackingMode = mode; },
-                    getActualDeviceTrackingMode: () => this.trackingMode,
-                });
+                object.place.tracked = () => this.device;
+                return tracking.createDeviceTracking(this.phone, () => object.camera);
             default:
                 throw new LensApiError(`SceneObject.createComponent: ${type} is not simulated`);
         }
@@ -250,7 +287,7 @@ class Scene {
     // a custom texture that is null gives way to the colour.
     shown() {
         const nothing = { kind: "colour", colour: [0, 0, 0] };
-        const drawing = (camera) => camera.enabled && camera.renderTarget === this.output;
+        const drawing = ({ members }) => members.enabled && members.renderTarget === this.output;
         const { control } = this.output;
         const option = control.clearColorOption;
         if (!this.cameras.some(drawing) || option === ClearColorOption.None) {
@@ -268,6 +305,41 @@ class Scene {
         }
         const { x, y, z } = control.clearColor;
         return { kind: "colour", colour: [x, y, z] };
+    }
+
+    // The camera that draws what has a place in the world: the first one.
+    view() {
+        const camera = this.cameras.find(
+            ({ members }) => members.enabled && members.renderTarget === this.output);
+        if (!camera) {
+            return null;
+        }
+        const { position, rotation } = camera.object.place.world();
+        return {
+            position, rotation, fov: camera.members.fov, is_orthographic: camera.isOrthographic,
+            size: camera.size,
+        };
+    }
+
+    // Meshes in the world whose texture a model drew, in the order in which they were made.
+    surfaces() {
+        const found = [];
+        for (const { object, drawn } of this.visuals) {
+            const visual = object.isEnabled() ? drawn() : null;
+            const { drawn: by } = (visual && secretOf(visual.pass.baseTex)) || {};
+            if (by) {
+                const { x, y, z, w } = visual.pass.baseColor;
+                found.push({
+                    ...by,
+                    blend: visual.blend,
+                    tint: [x, y, z, w],
+                    vertices: visual.mesh.vertices.map(
+                        ({ position, texture0 }) => [...object.place.point(position), ...texture0]),
+                    triangles: visual.mesh.triangles,
+                });
+            }
+        }
+        return found;
     }
 
     // Guide "Screen Transform": it is placed only below another one or below an orthographic camera.
@@ -292,6 +364,7 @@ class Scene {
 
 const EVENTS = ["OnStartEvent", "UpdateEvent", "LateUpdateEvent",
     "TouchStartEvent", "TouchMoveEvent", "TouchEndEvent",
-    "CameraFrontEvent", "CameraBackEvent", "OnPauseEvent", "TurnOffEvent"];
+    "CameraFrontEvent", "CameraBackEvent", "OnPauseEvent", "TurnOffEvent",
+    "WorldTrackingPlanesAddedEvent"];
 
-module.exports = { ClearColorOption, DeviceTrackingMode, HorizontalOverflow, Scene };
+module.exports = { ClearColorOption, HorizontalOverflow, Scene };

@@ -4,7 +4,8 @@
 "use strict";
 module.exports = {
     "experience": "orbit",
-    "models": [{"cameraImage": null, "cx": 3.125, "cy": 2.375, "fx": 7.0, "fy": 6.5, "input": "model", "inputs": [{"name": "sin_columns", "shape": [6, 1, 36]}, {"name": "cos_columns", "shape": [6, 1, 36]}, {"name": "point_columns", "shape": [6, 1, 12]}, {"name": "sin_rows", "shape": [1, 5, 36]}, {"name": "cos_rows", "shape": [1, 5, 36]}, {"name": "point_rows", "shape": [1, 5, 12]}], "output": {"name": "output", "shape": [12, 22, 3]}, "rayHeight": 5, "rayWidth": 6}, {"cameraImage": null, "cx": 3.125, "cy": 2.375, "fx": 7.0, "fy": 6.5, "input": "smallModel", "inputs": [{"name": "sin_columns", "shape": [6, 1, 36]}, {"name": "cos_columns", "shape": [6, 1, 36]}, {"name": "point_columns", "shape": [6, 1, 12]}, {"name": "sin_rows", "shape": [1, 5, 36]}, {"name": "cos_rows", "shape": [1, 5, 36]}, {"name": "point_rows", "shape": [1, 5, 12]}], "output": {"name": "output", "shape": [12, 10, 3]}, "rayHeight": 5, "rayWidth": 6}],
+    "cutOut": false,
+    "models": [{"cameraImage": null, "cx": 3.125, "cy": 2.375, "fx": 7.0, "fy": 6.5, "input": "model", "inputs": [{"name": "sin_columns", "shape": [6, 1, 36]}, {"name": "cos_columns", "shape": [6, 1, 36]}, {"name": "point_columns", "shape": [6, 1, 12]}, {"name": "sin_rows", "shape": [1, 5, 36]}, {"name": "cos_rows", "shape": [1, 5, 36]}, {"name": "point_rows", "shape": [1, 5, 12]}], "output": {"name": "output", "shape": [12, 22, 3]}, "pictureHeight": 10, "pictureWidth": 12, "rayHeight": 5, "rayWidth": 6}, {"cameraImage": null, "cx": 3.125, "cy": 2.375, "fx": 7.0, "fy": 6.5, "input": "smallModel", "inputs": [{"name": "sin_columns", "shape": [6, 1, 36]}, {"name": "cos_columns", "shape": [6, 1, 36]}, {"name": "point_columns", "shape": [6, 1, 12]}, {"name": "sin_rows", "shape": [1, 5, 36]}, {"name": "cos_rows", "shape": [1, 5, 36]}, {"name": "point_rows", "shape": [1, 5, 12]}], "output": {"name": "output", "shape": [12, 10, 3]}, "pictureHeight": 10, "pictureWidth": 12, "rayHeight": 5, "rayWidth": 6}],
     "depths": [2.0, 3.166666666666667, 4.333333333333334, 5.5],
     "frequencies": 3,
     "target": [0.1, -0.2, 0.3],
@@ -14,5 +15,7 @@ module.exports = {
     "radius": [3.5, 4.25],
     "ballRadius": 1.25,
     "background": [1.0, 1.0, 1.0],
-    "degreesAScreen": 180.0
+    "degreesAScreen": 180.0,
+    "room": {"distanceCm": 100.0, "foot": 1.25, "unitsPerCm": 0.03875},
+    "lensStudio": "5.15"
 };

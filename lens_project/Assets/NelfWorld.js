@@ -1,8 +1,9 @@
-// The object in the room: from where the phone is to the rays of its camera.
+// The object in the room: from where the phone is to the rays of its camera, or to those of a camera
+// as in training, whose picture stands in the room.
 "use strict";
 const math = require("./NelfMath");
 
-const DISTANCE_CM = {{ "%g" % world_distance_cm }}; // between phone and object at the start
+const INSIDE = 0.5; // of the ball that photos show; who is so near looks out of the object
 
 /** @typedef {import("./NelfRays").Contract} Contract */
 /** @typedef {import("./NelfRays").ModelSpec} ModelSpec */
@@ -13,10 +14,13 @@ const DISTANCE_CM = {{ "%g" % world_distance_cm }}; // between phone and object 
 function createWorld(contract) {
     const middle = (contract.azimuth[0] + contract.azimuth[1]) / 2;
     return {
-        anchored: false,
+        room: contract.room,
+        placed: false,
         middle: middle, // azimuth that faces the phone at the start
-        unitsPerCm: (contract.radius[0] + contract.radius[1]) / 2 / DISTANCE_CM,
+        turn: 0, // degrees, by which people turned it on its foot
+        unitsPerCm: contract.room.unitsPerCm,
         axes: math.flat(contract.orbitAxes),
+        foot: new Float64Array(3), // below the target, where the object stands in the room, cm
         place: new Float64Array(3), // of the target in the room, cm
         toWorld: new Float64Array(9), // rows: room axes x, y, z in the world of the photos
         phone: new Float64Array(9), // frame of the phone in the room
@@ -24,7 +28,11 @@ function createWorld(contract) {
         away: new Float64Array(3), // from target to phone, world units
         local: new Float64Array(9),
         distance: 1,
-        lens: { fx: 1, fy: 1, cx: 0, cy: 0 }
+        lens: { fx: 1, fy: 1, cx: 0, cy: 0 },
+        facing: new Float64Array(9), // right, top and front of the picture in the room
+        centre: new Float64Array(3), // of the picture, cm
+        width: 1, // of the picture, cm
+        height: 1
     };
 }
 
@@ -38,30 +46,59 @@ function axesOf(out, q) {
     out[6] = 2 * (x * z + w * y); out[7] = 2 * (y * z - w * x); out[8] = 1 - 2 * (x * x + y * y);
 }
 
-/** Puts the object in front of the phone, upright, the middle of the photos towards it.
- * @param {World} world @param {vec3} position cm @param {quat} rotation */
-function anchor(world, position, rotation) {
-    const phone = world.phone, frame = world.local, to = world.toWorld;
-    axesOf(phone, rotation);
-    world.place[0] = position.x - DISTANCE_CM * phone[6];
-    world.place[1] = position.y - DISTANCE_CM * phone[7];
-    world.place[2] = position.z - DISTANCE_CM * phone[8];
-    // Level direction towards the viewer: the phone's back; if it looks straight down, opposite to
-    // its top.
-    let bx = phone[6], bz = phone[8];
-    if (bx * bx + bz * bz < 1e-6) {
-        bx = phone[7] > 0 ? -phone[3] : phone[3];
-        bz = phone[7] > 0 ? -phone[5] : phone[5];
-    }
-    const length = Math.sqrt(bx * bx + bz * bz);
-    bx /= length;
-    bz /= length;
+/** Sets the object up as large as it is or `size` times that; its foot stays. @param {World} world
+ * @param {number} size */
+function resize(world, size) {
+    world.unitsPerCm = world.room.unitsPerCm / size;
+    world.place[0] = world.foot[0];
+    world.place[1] = world.foot[1] + world.room.foot / world.unitsPerCm;
+    world.place[2] = world.foot[2];
+}
+
+/** Upright, the middle of the photos towards a level direction (x, z). @param {World} world
+ * @param {number} x @param {number} z */
+function face(world, x, z) {
+    const frame = world.local, to = world.toWorld;
+    const length = Math.sqrt(x * x + z * z);
+    const bx = x / length, bz = z / length;
     math.lookAtFrame(frame, world.axes, world.middle, 0);
     // The room's right is (bz, 0, -bx), its back (bx, 0, bz): x = bz·right + bx·back, and so on.
     math.combine(to, 0, frame, 0, bz, frame, 6, bx);
     math.combine(to, 3, frame, 3, 1, frame, 3, 0);
     math.combine(to, 6, frame, 0, -bx, frame, 6, bz);
-    world.anchored = true;
+    world.placed = true;
+}
+
+/** Puts the object in front of the phone, the middle of the photos towards it.
+ * @param {World} world @param {vec3} position cm @param {quat} rotation */
+function anchor(world, position, rotation) {
+    const phone = world.phone, ahead = world.room.distanceCm;
+    axesOf(phone, rotation);
+    world.foot[0] = position.x - ahead * phone[6];
+    world.foot[1] = position.y - ahead * phone[7] - world.room.foot / world.unitsPerCm;
+    world.foot[2] = position.z - ahead * phone[8];
+    resize(world, world.room.unitsPerCm / world.unitsPerCm);
+    // Level direction towards the viewer: the phone's back; if it looks straight down, opposite to
+    // its top.
+    if (phone[6] * phone[6] + phone[8] * phone[8] > 1e-6) {
+        face(world, phone[6], phone[8]);
+    } else if (phone[7] > 0) {
+        face(world, -phone[3], -phone[5]);
+    } else {
+        face(world, phone[3], phone[5]);
+    }
+}
+
+/** Puts the object's foot somewhere, the middle of the photos towards the phone.
+ * @param {World} world @param {Float64Array} spot cm @param {vec3} position of the phone, cm */
+function stand(world, spot, position) {
+    const x = position.x - spot[0], z = position.z - spot[2];
+    world.foot.set(spot);
+    resize(world, world.room.unitsPerCm / world.unitsPerCm);
+    // Who stands right above it sees it as it was.
+    if (x * x + z * z > 1e-6) {
+        face(world, x, z);
+    }
 }
 
 /** Writes a vector of the room into the world of the photos. @param {World} world @param {Float64Array}
@@ -73,26 +110,64 @@ function toWorld(world, out, o, x, y, z) {
     }
 }
 
-/** Sets the rays of the phone's camera. Returns whether the object can be seen.
+/** Sets where the phone is as seen from the object, and `rays.lookAt` to the camera there.
  *
  * Seen from where no photo was taken, the object turns with the viewer and shows the nearest side.
  *
- * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
- * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians
- * @param {number} aspect columns to rows of the screen */
-function look(world, rays, contract, spec, position, rotation, fov, aspect) {
-    const away = world.away, unit = world.unitsPerCm, phone = world.phone, local = world.local;
+ * @param {World} world @param {Rays} rays @param {Contract} contract @param {vec3} position cm */
+function approach(world, rays, contract, position) {
+    const away = world.away, unit = world.unitsPerCm;
     toWorld(world, away, 0, unit * (position.x - world.place[0]),
         unit * (position.y - world.place[1]), unit * (position.z - world.place[2]));
     const distance = Math.max(Math.sqrt(math.dot(away, 0, away, 0)), 1e-6);
     world.distance = distance;
     const up = math.dot(away, 0, world.axes, 6) / distance;
     const elevation = Math.asin(math.clamp(up, -1, 1)) / math.DEGREE;
-    let azimuth = Math.atan2(
+    const bearing = Math.atan2(
         math.dot(away, 0, world.axes, 3), math.dot(away, 0, world.axes, 0)) / math.DEGREE;
+    math.lookAtFrame(world.seen, world.axes, bearing, elevation);
+    let azimuth = bearing + world.turn;
     azimuth -= 360 * Math.round((azimuth - world.middle) / 360);
+    math.lookAtFrame(rays.lookAt, world.axes,
+        contract.azimuth[1] - contract.azimuth[0] >= 360
+            ? azimuth : math.clamp(azimuth, contract.azimuth[0], contract.azimuth[1]),
+        math.clamp(elevation, contract.elevation[0], contract.elevation[1]));
+}
+
+/** Sets the rays of a camera as in training and the picture's place in the room: it faces the phone,
+ * and the plane through the target is as large as it is there. Returns whether the phone is outside of
+ * the object. @param {World} world @param {Rays} rays @param {Contract} contract
+ * @param {ModelSpec} spec @param {vec3} position cm */
+function pose(world, rays, contract, spec, position) {
+    const facing = world.facing, seen = world.seen, to = world.toWorld, centre = world.centre;
+    approach(world, rays, contract, position);
+    rays.frame.set(rays.lookAt);
+    const radius = math.clamp(world.distance, contract.radius[0], contract.radius[1]);
+    const scale = radius / world.unitsPerCm;
+    for (let row = 0; row < 9; row += 3) {
+        for (let k = 0; k < 3; k++) {
+            facing[row + k] = math.dot(seen, row, to, 3 * k);
+        }
+    }
+    world.width = scale * spec.rayWidth / spec.fx;
+    world.height = scale * spec.rayHeight / spec.fy;
+    const right = scale * (spec.rayWidth / 2 - spec.cx) / spec.fx;
+    const up = scale * (spec.cy - spec.rayHeight / 2) / spec.fy;
+    for (let k = 0; k < 3; k++) {
+        centre[k] = world.place[k] + right * facing[k] + up * facing[3 + k];
+    }
+    return world.distance > INSIDE * contract.ballRadius;
+}
+
+/** Sets the rays of the phone's camera. Returns whether the object can be seen.
+ *
+ * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
+ * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians
+ * @param {number} aspect columns to rows of the screen */
+function look(world, rays, contract, spec, position, rotation, fov, aspect) {
+    const phone = world.phone, local = world.local;
+    approach(world, rays, contract, position);
     axesOf(phone, rotation);
-    math.lookAtFrame(world.seen, world.axes, azimuth, elevation);
     for (let row = 0; row < 9; row += 3) {
         // In the frame that looks at the target from there …
         toWorld(world, rays.frame, row, phone[row], phone[row + 1], phone[row + 2]);
@@ -100,10 +175,6 @@ function look(world, rays, contract, spec, position, rotation, fov, aspect) {
             local[row + k] = math.dot(rays.frame, row, world.seen, 3 * k);
         }
     }
-    math.lookAtFrame(rays.lookAt, world.axes,
-        contract.azimuth[1] - contract.azimuth[0] >= 360
-            ? azimuth : math.clamp(azimuth, contract.azimuth[0], contract.azimuth[1]),
-        math.clamp(elevation, contract.elevation[0], contract.elevation[1]));
     for (let row = 0; row < 9; row += 3) {
         // … and out of the one that photos were taken in.
         for (let k = 0; k < 3; k++) {
@@ -151,4 +222,11 @@ function between(placement, aside, ahead, size, focal, centre, count) {
     return placement.high > -0.5 && placement.low < count - 0.5;
 }
 
-module.exports = { anchor: anchor, createWorld: createWorld, look: look };
+module.exports = {
+    anchor: anchor,
+    createWorld: createWorld,
+    look: look,
+    pose: pose,
+    resize: resize,
+    stand: stand
+};

@@ -1,0 +1,67 @@
+"""The constants that the scripts of a lens have in `NelfContract.js`, which holds JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mobile_nelf.errors import BundleError
+from mobile_nelf.parsing import parse_json
+from mobile_nelf_exporters.lens.studio.yaml import field_of
+from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO, STUDIOS, Studio
+
+__all__ = [
+    "CONSTANTS_PATH",
+    "CONSTANTS_SOURCE",
+    "LENS_STUDIO",
+    "room_constants",
+    "written_studio",
+]
+
+CONSTANTS_PATH = "Assets/NelfContract.js"
+#: Key of the version of Lens Studio for which the project was written.
+LENS_STUDIO = "lensStudio"
+CONSTANTS_SOURCE = re.compile(r"module\.exports\s*=\s*(\{.*\})\s*;?\s*\Z", re.DOTALL)
+
+
+def room_constants(files: Mapping[str, bytes]) -> tuple[float, float]:
+    """Returns world units a centimetre, and centimetres from the phone to the object at the start.
+
+    Args:
+        files: of the project, by path relative to it.
+
+    Raises:
+        BundleError: the scripts have no such constants.
+    """
+    constants = _constants(files)
+    values = [field_of(constants, "room", key) for key in ("unitsPerCm", "distanceCm")]
+    if not all(isinstance(value, int | float) and value > 0 for value in values):
+        raise BundleError(
+            f"{CONSTANTS_PATH}: states no size of the object in the room; take the file from the "
+            "same bundle as the model"
+        )
+    return float(values[0]), float(values[1])
+
+
+def written_studio(files: Mapping[str, bytes]) -> Studio:
+    """Returns the version of Lens Studio for which a project was written.
+
+    Args:
+        files: of the project, by path relative to it. Projects from before there was a choice are
+            of 5.15, and so is what cannot be read.
+    """
+    try:
+        name = field_of(_constants(files), LENS_STUDIO)
+    except BundleError:
+        name = None
+    return STUDIOS[name if name in STUDIOS else DEFAULT_STUDIO]
+
+
+def _constants(files: Mapping[str, bytes]) -> Any:
+    text = files.get(CONSTANTS_PATH, b"").decode("utf-8", errors="replace")
+    match = CONSTANTS_SOURCE.search(text)
+    try:
+        return parse_json(match[1]) if match else None
+    except ValueError as error:
+        raise BundleError(f"{CONSTANTS_PATH}: its object is not JSON ({error})") from error

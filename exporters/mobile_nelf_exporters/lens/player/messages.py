@@ -1,0 +1,113 @@
+"""What the scripts' side of a lens and this side tell each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mobile_nelf.errors import BundleError, ConfigError
+from mobile_nelf.plain import from_dict
+from mobile_nelf_exporters.lens.player.draw import Surface, View
+
+__all__ = ["Input", "Output", "Report", "Request", "Shown", "quaternion_of", "read_message"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the render target is cleared with; for a texture, which output drew it."""
+
+    kind: Literal["colour", "camera", "texture"]
+    colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    component: int = -1
+    output: int = -1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a lens says after an event."""
+
+    printed: tuple[str, ...]
+    status: str
+    hints: tuple[str, ...]
+    shown: Shown
+    surfaces: tuple[Surface, ...]
+    view: View | None
+    runs: int
+    written_bytes: int
+
+    def __post_init__(self) -> None:
+        """Refuses triangles without corners."""
+        for surface in self.surfaces:
+            corners = range(len(surface.vertices))
+            if len(surface.triangles) % 3 or any(k not in corners for k in surface.triangles):
+                raise ValueError("a surface has triangles without corners")
+
+
+@dataclass(frozen=True)
+class Input:
+    """How an input is given to a model."""
+
+    layout: Literal["NHWC", "NCHW"]
+    flip_x: bool
+    flip_y: bool
+
+
+@dataclass(frozen=True)
+class Output:
+    """How an output is used; what is drawn becomes a texture, which scripts cannot read."""
+
+    is_drawn: bool
+    flip_x: bool
+    flip_y: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run of a model that a script asks for."""
+
+    request: Literal["run"]
+    asset: str
+    component: int
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+
+
+def read_message(kind: type[T], header: dict[str, Any]) -> T:
+    """What scripts sent, as what it must be.
+
+    Raises:
+        BundleError: it is something else.
+    """
+    try:
+        return from_dict(kind, header, "message")
+    except ConfigError as error:
+        raise BundleError(f"the lens sent what is not a message: {error}") from error
+
+
+def quaternion_of(rotation: npt.NDArray[np.float64]) -> list[float]:
+    """w, x, y, z of a rotation matrix (Shepperd 1978: the largest component is divided by)."""
+    r = rotation
+    squares = np.array(
+        [
+            1.0 + r[0, 0] + r[1, 1] + r[2, 2],
+            1.0 + r[0, 0] - r[1, 1] - r[2, 2],
+            1.0 - r[0, 0] + r[1, 1] - r[2, 2],
+            1.0 - r[0, 0] - r[1, 1] + r[2, 2],
+        ]
+    )
+    mixed = np.array(
+        [
+            [squares[0], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
+            [r[2, 1] - r[1, 2], squares[1], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
+            [r[0, 2] - r[2, 0], r[0, 1] + r[1, 0], squares[2], r[1, 2] + r[2, 1]],
+            [r[1, 0] - r[0, 1], r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], squares[3]],
+        ]
+    )
+    largest = mixed[int(np.argmax(squares))]
+    quaternion: list[float] = (largest / np.linalg.norm(largest)).tolist()
+    return quaternion
