@@ -120,7 +120,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             batchnorm=False,
             direct_output=True,
             teacher=TeacherConfig(steps=1000),
-            fit=replace(_SMALL_FIT, steps=20000, first_views=100, view_uses=640, ema_decay=0.998),
+            fit=replace(_SMALL_FIT, steps=30000, first_views=100, view_uses=640, ema_decay=0.998),
             photo_stage=_photo_stage(replace(_SMALL_FIT, steps=1000)),
         ),
         "large": Preset(

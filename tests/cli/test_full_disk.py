@@ -24,7 +24,7 @@ def test_standard_output_on_a_full_disk(tmp_path, student):
     for line in (("inspect", student), ("inspect", student, "--json"), ("--help",)):
         with open("/dev/full", "w") as full:
             process = mnelf_process(tmp_path, *line, stdout=full)
-            _, error = process.communicate(timeout=60)
+            _, error = process.communicate(timeout=600)
         assert process.returncode == 2
         assert error == "mnelf: input or output: No space left on device\n"
 

@@ -52,12 +52,12 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:20])
 def test_what_no_file_of_ours_holds_is_refused(text):
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(ValueError) as caught:  # noqa: PT011  (the words are compared below)
         parse_json(text)
     assert REFUSED[text] in str(caught.value)
     assert len(str(caught.value)) < 300
-    assert time.monotonic() - begin < 2.0
+    assert time.process_time() - begin < 2.0
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\xfd", b'"\xe9"', b"\0\0\0"])

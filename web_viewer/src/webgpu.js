@@ -2,7 +2,7 @@
 
 import { fillTables, newTables, resizedLens } from "./camera.js";
 import { imageScale, joined, slotSizes } from "./program.js";
-import { THREADS, blockShader, encodeShader, layerShader, showShader, tileOf } from "./wgsl.js";
+import { PIXELS, THREADS, blockShader, encodeShader, layerShader, showShader } from "./wgsl.js";
 
 /** Vectors of channels up to which a residual block runs as one step. */
 const NARROW = 4;
@@ -23,7 +23,7 @@ const ALIGNMENT = 256;
  * @property {number[]} sizes what its uniform holds, for a ray grid
  * @property {Step} step
  * @property {Step} last the step whose result it writes
- * @property {import("./wgsl.js").Tile | null} tile none for a block
+ * @property {number} wide vectors of channels a workgroup; 0 for a block
  */
 
 /**
@@ -81,9 +81,9 @@ export async function createWebGPU(scene, weights, canvas) {
     plan(program).map(async (steps) => {
       const [step, last] = [steps[0], steps[steps.length - 1]];
       const block = steps.length === 2;
-      const tile = block ? null : tileOf(step, scene.grid[0] * scene.grid[1]);
-      const code = tile ? layerShader(step, halves, tile) : blockShader(step, last.adds.length - 1, halves);
-      return /** @type {Pass} */ ({ pipeline: await compute(code), step, last, tile, sizes: [] });
+      const wide = block ? 0 : Math.min(8, Math.max(2, nextPower(Math.ceil(step.outputs / 4))));
+      const code = block ? blockShader(step, last.adds.length - 1, halves) : layerShader(step, halves, wide);
+      return /** @type {Pass} */ ({ pipeline: await compute(code), step, last, wide, sizes: [] });
     }),
   );
   const encodePipeline = await encoding;
@@ -133,16 +133,17 @@ export async function createWebGPU(scene, weights, canvas) {
         count: spread(Math.ceil((width * height * groups) / THREADS)),
       },
     ];
-    for (const [index, { pipeline, step, last, tile }] of passes.entries()) {
+    for (const [index, { pipeline, step, last, wide }] of passes.entries()) {
       const [w, h] = [width * step.scale, height * step.scale];
       const [groupsIn, groupsOut] = [Math.ceil(step.inputs / 4), Math.ceil(step.outputs / 4)];
       const values = [w, h, groupsIn, groupsOut, step.weights, step.bias, last.weights, last.bias];
       const others = step === last ? joined(step) : withoutOne(last.adds, step.src);
       const entries = [uniform(index + 1, values), slots[step.src], weightBuffer, biasBuffer, slots[last.dst], ...others.map((slot) => slots[slot])];
+      const tile = wide && (THREADS / wide) * PIXELS;
       dispatches.push({
         pipeline,
         group: bound(pipeline, entries),
-        count: tile ? [Math.ceil((w * h) / tile.tile), Math.ceil(groupsOut / tile.wide), step.up ** 2] : spread(Math.ceil((w * h) / THREADS)),
+        count: wide ? [Math.ceil((w * h) / tile), Math.ceil(groupsOut / wide), step.up ** 2] : spread(Math.ceil((w * h) / THREADS)),
       });
     }
     const picture = slots[program.output];
@@ -267,6 +268,11 @@ function withoutOne(list, value) {
 function spread(count) {
   const wide = Math.min(count, MAX_GROUPS);
   return [wide, Math.ceil(count / wide), 1];
+}
+
+/** @param {number} value */
+function nextPower(value) {
+  return 2 ** Math.ceil(Math.log2(value));
 }
 
 /** Asks for larger buffers only where this network needs them. @param {Scene} scene @param {GPUAdapter} adapter */

@@ -5,32 +5,9 @@ import { finished, joined } from "./program.js";
 /** Threads a workgroup, the least that every device has several of. */
 export const THREADS = 64;
 
-/** Input channels / 4 that a workgroup of the general layer holds at once. */
+/** Pixels a thread of the general layer, and input channels / 4 that a workgroup holds at once. */
+export const PIXELS = 4;
 const HELD = 4;
-
-/** Pixels of a layer from which on a thread makes eight of them: enough threads are left for a large GPU. */
-const MANY = 4096;
-
-/**
- * What a thread of the general layer makes, in registers: the more, the fewer reads for each product.
- * @param {Step} step @param {number} rays of the whole grid
- * @returns {Tile}
- */
-export function tileOf(step, rays) {
-  const wide = Math.min(8, Math.max(2, 2 ** Math.ceil(Math.log2(Math.ceil(step.outputs / 4)))));
-  // As much as fits into 16 kB of memory of a workgroup.
-  const vectors = wide > 2 ? 2 : 1;
-  const pixels = wide === 8 && rays * step.scale ** 2 >= MANY ? 8 : 4;
-  return { wide, vectors, pixels, tile: (THREADS / (wide / vectors)) * pixels };
-}
-
-/**
- * @typedef {object} Tile
- * @property {number} wide vectors of channels a workgroup
- * @property {number} vectors of channels a thread
- * @property {number} pixels a thread
- * @property {number} tile pixels a workgroup
- */
 
 const GELU = `
 fn erf4(x: vec4f) -> vec4f {  // Abramowitz and Stegun 7.1.26, to 1.5e-7
@@ -73,15 +50,15 @@ function otherBuffers(count) {
 }
 
 /**
- * Any layer, as a product of matrices in tiles of one parity class.
- * @param {Step} step @param {boolean} halves @param {Tile} size
+ * Any layer, as a product of matrices in tiles: a workgroup makes THREADS / wide · PIXELS pixels ×
+ * 4·wide channels of one parity class.
+ * @param {Step} step @param {boolean} halves @param {number} wide vectors of channels a workgroup
  */
-export function layerShader(step, halves, { wide, vectors, pixels, tile }) {
-  const across = wide / vectors;
+export function layerShader(step, halves, wide) {
+  const tile = (THREADS / wide) * PIXELS;
   const taps = step.taps[0].length;
   const offsets = step.taps.flat().map(([dx, dy]) => `vec2i(${dx}, ${dy})`);
-  const made = (/** @type {(v: number) => string} */ line) => Array.from({ length: vectors }, (_, v) => line(v)).join("\n");
-  const seen = (/** @type {(i: number) => string} */ line) => Array.from({ length: pixels }, (_, i) => line(i)).join("\n");
+  const acc = (/** @type {(i: number) => string} */ line) => Array.from({ length: PIXELS }, (_, i) => line(i)).join("\n");
   return `${LAYER}
 ${weightReader(halves)}
 ${otherBuffers(joined(step).length)}
@@ -98,11 +75,12 @@ fn store(p: u32, o: u32, class_: u32, a: vec4f) {
 }
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  let own = t % ${across}u;
-  let first = (t / ${across}u) * ${pixels}u;
+  let own = t % ${wide}u;
+  let first = (t / ${wide}u) * ${PIXELS}u;
   let p0 = group.x * ${tile}u;
   let o0 = group.y * ${wide}u;
-${made((v) => `  let bias${v} = biases[s.bias + min(o0 + own + ${v * across}u, s.groups_out - 1u)];\n${seen((i) => `  var a${v}_${i} = bias${v};`)}`)}
+  let bias = biases[s.bias + min(o0 + own, s.groups_out - 1u)];
+${acc((i) => `  var a${i} = bias;`)}
   for (var tap = 0u; tap < ${taps}u; tap++) {
     let offset = OFFSETS[group.z * ${taps}u + tap];
     let base = s.weights + (group.z * ${taps}u + tap) * s.groups_in * s.groups_out * 4u;
@@ -126,13 +104,14 @@ ${made((v) => `  let bias${v} = biases[s.bias + min(o0 + own + ${v * across}u, s
       }
       workgroupBarrier();
       for (var k = 0u; k < ${HELD}u; k++) {
-${made((v) => `        let j${v} = (k * ${wide}u + own + ${v * across}u) * 4u;\n        let m${v} = mat4x4f(ws[j${v}], ws[j${v} + 1u], ws[j${v} + 2u], ws[j${v} + 3u]);`)}
-${seen((i) => `        let x${i} = xs[(first + ${i}u) * ${HELD}u + k];\n${made((v) => `        a${v}_${i} += m${v} * x${i};`)}`)}
+        let j = (k * ${wide}u + own) * 4u;
+        let m = mat4x4f(ws[j], ws[j + 1u], ws[j + 2u], ws[j + 3u]);
+${acc((i) => `        a${i} += m * xs[(first + ${i}u) * ${HELD}u + k];`)}
       }
       workgroupBarrier();
     }
   }
-${made((v) => seen((i) => `  store(p0 + first + ${i}u, o0 + own + ${v * across}u, group.z, a${v}_${i});`))}
+${acc((i) => `  store(p0 + first + ${i}u, o0 + own, group.z, a${i});`)}
 }`;
 }
 

@@ -59,16 +59,6 @@ def proof(request):
     return session, cameras, frames
 
 
-def test_large_layers_have_larger_tiles():
-    """Eight pixels a thread, where there are many."""
-    checkpoint = random_checkpoint(width=36, sr_widths=(), ray_width=64, ray_height=65)
-    made = WebExporter().export(checkpoint, "thing", Options(page_weights="fp32"))
-    reference, frames = Reference.render(checkpoint, 1)
-    (camera,) = reference.ray_cameras(checkpoint.student.scale)
-    session = PageSession({PAGE: made.files[PAGE]}, made.contract, 0.1)
-    assert psnr_db(session.frame_function("webgpu")(camera), frames[0]) > 110.0
-
-
 @pytest.mark.parametrize(
     ("engine", "least"), [("webgl2", 110.0), ("webgpu", 110.0), ("half", 50.0)]
 )

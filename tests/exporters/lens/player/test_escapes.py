@@ -33,8 +33,8 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's limi
 CHILD_SECONDS = 0.1
 #: Scripts that hang are ended after this many seconds in these tests, at least a start of Node.js
 #: later.
-SOON = 0.7
-LONG_AFTER = 15.0
+SOON = 2.5
+LONG_AFTER = 60.0
 
 
 def _use(main: str, **modules: str) -> str:
