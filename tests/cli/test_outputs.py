@@ -34,6 +34,8 @@ SAME = (
     ("distill", "x.pt", "s", "--views", "1", "-o", "s"),
     ("distill", "x.pt", "s", "--views", "1", "-o", "x.pt"),
     ("inspect", "s", "--picture", "s"),
+    ("eval", "x.pt", "s", "--picture", "x.pt"),
+    ("capture", "s/train", "-o", "s/train"),
 )
 #: Command lines whose output holds an input, or is one of the files in an input.
 AROUND = (
@@ -46,6 +48,8 @@ AROUND = (
     ("student", "s", "-o", "s/train/r_0.png"),
     ("inspect", "s", "--picture", "s/train/r_0.png"),
     ("preview", "s", "-o", "s/x.gif"),
+    ("eval", "x.pt", "s", "--picture", "s/train/r_0.png"),
+    ("capture", "s/train", "-o", "s"),
 )
 #: Command lines without their output, and how it ends.
 WRITING = (
@@ -59,6 +63,8 @@ WRITING = (
     (("teacher", "s", "-o"), ".pt"),
     (("distill", "x", "s", "--views", "1", "-o"), ""),
     (("inspect", "s", "--picture"), ".png"),
+    (("eval", "x.pt", "s", "--picture"), ".png"),
+    (("capture", "s/train", "-o"), ""),
 )
 
 
