@@ -79,7 +79,7 @@ def check_weights(checkpoint: Checkpoint, weights: tuple[WeightForm, ...]) -> No
     if "sparse" in weights and _zeros(checkpoint) < MIN_ZEROS:
         raise DeployError(
             "no layer has enough weights that are zero, so sparse would store nothing smaller; "
-            "prune the student with mnelf compress --method magnitude, or choose sparse50",
+            "prune the student with `mnelf compress --method magnitude`, or choose sparse50",
             arguments=["weights"],
         )
     largest = max(weight.numel() for weight in checkpoint.weights.values())

@@ -127,7 +127,7 @@ def test_each_form_changes_large_weights_as_it_should(model, form):
 def test_zeros_that_are_there_are_left_out_and_nothing_else_changes():
     student = random_checkpoint(depth=6, width=64, sr_widths=(8,), activation="relu")
     options = Options(weights=("fp16", "sparse"))
-    with pytest.raises(DeployError, match=r"--method magnitude, or choose sparse50"):
+    with pytest.raises(DeployError, match=r"--method magnitude`, or choose sparse50"):
         CoremlExporter().export(student, "thing", options)
     plain = folded(student)
     pruned = masked(plain, magnitude_masks(plain, 0.6))
