@@ -36,6 +36,14 @@ PHOTOS = {"train": 20, "test": 2}
 
 LONGEST_README = 130
 
+#: Pages with the longest commands, for `make test-all`.
+LONG = (
+    "docs/extending.md",
+    "docs/guides/lens-studio.md",
+    "docs/guides/photos.md",
+    "docs/guides/python.md",
+)
+
 
 def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
@@ -61,7 +69,14 @@ def small_workplace(tmp_path: Path) -> Path:
 @pytest.mark.skipif(
     shutil.which("node") is None, reason="lenses of README and site run in Node.js, not on PATH"
 )
-@pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=_name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=_name(page), marks=[pytest.mark.slow] if _name(page) in LONG else [])
+        for page in PAGES
+        if steps(page)
+    ],
+)
 def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
     """One test a page, because its blocks build on each other."""
     furnish(page, tmp_path)

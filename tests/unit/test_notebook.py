@@ -36,6 +36,7 @@ def _write_scene(folder: Path) -> None:
         (folder / f"transforms_{split}.json").write_text(json.dumps(cameras))
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_as_a_script(tmp_path: Path):
     pytest.importorskip("coremltools")
     _write_scene(tmp_path / "scene")

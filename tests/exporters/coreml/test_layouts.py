@@ -38,6 +38,7 @@ def packages(bundle):
     return {name: read_package(files, f"{name}.mlpackage") for name in NAMES}
 
 
+@pytest.mark.slow
 def test_every_layout_is_compared_and_verified_again(bundle):
     legs = [leg for leg in bundle.manifest.parity if leg.artefact]
     for name in NAMES:

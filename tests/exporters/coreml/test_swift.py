@@ -86,6 +86,7 @@ def test_the_kernel_makes_the_exporters_input_of_the_apps_tables(swift_tests, tm
     assert_same_halves(found.reshape(-1), expected)
 
 
+@pytest.mark.slow
 def test_the_sources_of_the_playground_are_one_module(tmp_path):
     """All of them, against stubs of Apple's frameworks, in Swift 5 and in Swift 6 mode."""
     contract = ios_contract()
