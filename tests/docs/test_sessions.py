@@ -39,6 +39,8 @@ LONGEST_README = 130
 #: Pages with the longest commands, for `make test-all`.
 LONG = (
     "docs/extending.md",
+    "docs/guides/compress.md",
+    "docs/guides/ipad.md",
     "docs/guides/lens-studio.md",
     "docs/guides/photos.md",
     "docs/guides/python.md",

@@ -83,6 +83,7 @@ def test_every_layout_is_close_to_the_student(checkpoint, tmp_path, target, layo
     assert leg.passed
 
 
+@pytest.mark.slow
 def test_rgba_and_x12_and_r2l_bundle_too(tmp_path):
     for index, shape in enumerate(
         (
