@@ -15,7 +15,7 @@ __all__ = ["Look", "blurred", "look_of", "small_grey"]
 #: Longer side at which pictures are judged: noise and compression count little there.
 JUDGED_SIDE = 480
 #: Below this share of the median of its neighbours a picture is blurred. Sharpness depends on what
-#: is shown, so there is no limit for all.
+#: is shown, so one limit would not fit all.
 BLUR_SHARE = 0.35
 #: Neighbours on each side.
 NEIGHBOURS = 6

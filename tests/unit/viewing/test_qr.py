@@ -10,7 +10,6 @@ import pytest
 from mobile_nelf.viewing.qr import CAPACITY, qr_matrix, qr_text
 
 #: SHA-256 of a code that OpenCV's reader, which is no part of the tests, decoded.
-SEEN = "d9134ddfc99bcd1dcf5568922d8a53a6fa3f73157d46003b2365cbb66a65429e"
 
 
 def _is_function(y: int, x: int, size: int) -> bool:
