@@ -8,7 +8,7 @@
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
-//@input Asset.Material material {"hint":"Any material with a base texture, such as Unlit or Image"}
+//@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
@@ -261,7 +261,7 @@ function onStart() {
         return;
     }
     if (cutOut && !surface) {
-        onFailed("No material. In the Asset Browser choose + and Unlit, then drag the new material "
+        onFailed("No material. In the Asset Browser choose + and the material Image, then drag it "
             + "onto the field Material of NelfController, which is on 'Nelf Camera'.");
         return;
     }

@@ -19,6 +19,8 @@ function createSurface(parent, material, clear) {
     const pass = visual.mainPass;
     // The picture's colours are multiplied by its alpha already: One, OneMinusSrcAlpha.
     pass.blendMode = clear ? BlendMode.PremultipliedAlpha : BlendMode.Disabled;
+    // What is nearer hides it; the material Image comes without.
+    pass.depthTest = true;
     pass.depthWrite = false;
     pass.twoSided = true;
     return {

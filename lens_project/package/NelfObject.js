@@ -6,7 +6,7 @@
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this package"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this package, for slow phones; else model.onnx"}
-//@input Asset.Material material {"hint":"Any material with a base texture, such as Unlit or Image"}
+//@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
 //@input Component.Camera camera {"hint":"Perspective camera of your lens that shows the object"}
 //@input float sizeCm = 0.0 {"hint":"Height in centimetres; 0 for the one that it was made with"}
 //@input string interaction = "turn" {"hint":"What fingers do","widget":"combobox","values":[{"label":"None","value":"none"},{"label":"Turn","value":"turn"},{"label":"Turn and size","value":"size"},{"label":"Place, turn and size","value":"place"}]}
@@ -261,7 +261,7 @@ function onStart() {
         return;
     }
     if (!script.material) {
-        onFailed("No material. In the Asset Browser choose + and Unlit, then drag the new material "
+        onFailed("No material. In the Asset Browser choose + and the material Image, then drag it "
             + "onto the field Material of NelfObject.");
         return;
     }
