@@ -36,6 +36,7 @@ COMMANDS = {
     "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
     "view": "Show a checkpoint, a teacher or a bundle in the browser.",
+    "lens": "Open a lens in Lens Studio, and report what it made of it.",
     "bench": "Import device benchmark results into their bundle.",
     "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
     "inspect": "Show what a checkpoint or a scene contains.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import nn
 
+from mobile_nelf.assets import asset_dir
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, shown_ball_radius
 from mobile_nelf.deploy.form import DeployForm
@@ -17,11 +18,14 @@ from mobile_nelf.errors import DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.export.tool import ToolReport
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import ActivationForm, Experience
+from mobile_nelf_exporters.lens.confirmed import read_report
 from mobile_nelf_exporters.lens.icon import ICON_PATH, lens_icon
 from mobile_nelf_exporters.lens.lint.check import check_lens_folder, refuse_old_project
 from mobile_nelf_exporters.lens.opened import is_studio_file, studio_edits
+from mobile_nelf_exporters.lens.opening import OPENING_SCRIPT, opened_project
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import (
     PROJECT,
@@ -123,6 +127,7 @@ class LensStudioExporter(Exporter[Options]):
             **render_lens_project(contents, *given),
             "README.md": render_lens_readme(contents, *given),
             ICON_PATH: lens_icon(checkpoint),
+            OPENING_SCRIPT: (asset_dir(PROJECT) / "studio" / OPENING_SCRIPT).read_bytes(),
         }
         references = {SMALL_REFERENCE: small[1]} if small in models else {}
         not_measured: tuple[str, ...] = NOT_MEASURED
@@ -178,6 +183,16 @@ class LensStudioExporter(Exporter[Options]):
     def is_tool_file(self, path: str) -> bool:
         """See `Exporter.is_tool_file`."""
         return is_studio_file(path)
+
+    def open_in_tool(
+        self, files: Mapping[str, bytes], name: str, folder: Path, program: Path | None
+    ) -> dict[str, Any]:
+        """See `Exporter.open_in_tool`; the tool is Lens Studio."""
+        return opened_project(files, name, folder, program)
+
+    def read_tool_report(self, told: dict[str, Any], files: Mapping[str, bytes]) -> ToolReport:
+        """See `Exporter.read_tool_report`."""
+        return read_report(told, files)
 
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""

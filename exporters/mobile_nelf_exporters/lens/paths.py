@@ -21,6 +21,7 @@ __all__ = [
 
 #: A lens of its own, or a package for lenses that exist, in a lens to look at it in. Guess
 #: `package`: a folder with a descriptor, copied into `Assets`, is taken for an unpacked package.
+#: Guess `prefab`: its prefab can be dragged into a scene.
 LensForm = Literal["project", "package"]
 
 #: Folder of the Lens Studio project; `templates/` and the package's static files mirror it.

@@ -57,7 +57,7 @@ TEMPLATES: dict[LensForm, tuple[str, ...]] = {
 }
 TEMPLATE_SUFFIX = ".j2"
 #: Guesses that only a package depends on.
-PACKAGE_GUESSES = ("package",)
+PACKAGE_GUESSES = ("package", "prefab")
 
 
 def render_lens_project(
