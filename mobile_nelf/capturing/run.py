@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.atomic import replace_file, written_beside
-from mobile_nelf.capturing.checks import find
+from mobile_nelf.capturing.checks import find, no_scene
 from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.intake import Given, Intake, given_files, take_in
 from mobile_nelf.capturing.masks import feature_masks, is_turntable, made_masks, read_mask
 from mobile_nelf.capturing.model import Model, read_model
 from mobile_nelf.capturing.options import CaptureOptions
-from mobile_nelf.capturing.page import write_page
+from mobile_nelf.capturing.page import PAGE, write_page
 from mobile_nelf.capturing.report import check_replaceable, report_content, write_report
 from mobile_nelf.capturing.scene_files import write_scene
 from mobile_nelf.capturing.silhouettes import agreement, silhouette
@@ -110,7 +110,8 @@ def capture(
 
     Raises:
         InputError: fewer than three photos can be read.
-        CaptureError: no three photos fit together, or structure from motion ended by itself.
+        CaptureError: no three photos fit together, their poses make no scene (the report is
+            written then), or structure from motion ended by itself.
         OutputError: `output` exists or cannot be written.
         MissingExtraError: the optional packages of the extra `capture` are not installed.
     """
@@ -177,23 +178,30 @@ def _captured(
     with written_beside(target) as partial:
         partial.mkdir()
         write_scene(intake, photos, used, model, structure.model, partial, on_progress)
+        scene, refused = None, ""
         try:
             scene = read_scene(partial)
         except SceneError as error:
-            raise CaptureError(f"the poses that were found make no scene: {error}") from error
+            refused = str(error).removeprefix(f"{partial}: ")
         overlaps = _overlaps(intake, masks, model) if masked else None
         seen = not options.turntable and is_turntable(intake.photos, photos)
-        findings = tuple(find(intake, photos, structure, model, scene, overlaps, seen))
+        findings = find(intake, photos, structure, model, scene, overlaps, seen)
+        if refused:
+            findings.insert(0, no_scene(refused))
         content = report_content(intake, structure, model, findings, options, stamp)
         write_page(content, scene, photos, used, partial)
         write_report(content, partial)
+    if scene is None:
+        raise CaptureError(
+            f"{target}: {findings[0].text}; {findings[0].advice}; look at {target / PAGE}"
+        )
     return Captured(
         path=target,
         scene=read_scene(target),
         registered=len(structure.registered),
         given=len(intake.photos),
         tries=structure.tries,
-        findings=findings,
+        findings=tuple(findings),
         reprojection=model.reprojection,
         points=len(model.points),
         seconds=time.monotonic() - began,

@@ -20,7 +20,7 @@ from mobile_nelf.capturing.model import Model, read_reconstruction
 from mobile_nelf.errors import CaptureError, SceneError
 from mobile_nelf.extras import import_extra
 from mobile_nelf.progress import Progress, counted
-from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.scenes.readers.transforms import CAMERAS
 
 __all__ = ["IMAGES", "SOURCE_MASKS", "write_scene"]

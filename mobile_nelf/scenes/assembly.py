@@ -11,7 +11,7 @@ import numpy as np
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, nearest_to_axes
 from mobile_nelf.errors import SceneError
-from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.scenes.photo_files import MASKS, masks_of, what_lies_at
 from mobile_nelf.scenes.photos import Turn, same_aspect
 from mobile_nelf.scenes.plausibility import (
