@@ -22,6 +22,8 @@ BROWN_R8 = "BROWN_R8"
 #: The pinhole is zoomed in until it shows nothing outside of the photo, by at most so much.
 ZOOM_STEP = 1.005
 LARGEST_ZOOM = 2.0
+#: Rounds in which a ray comes as near to its pixel as numbers allow, for the lenses of phones.
+UNDO_ROUNDS = 20
 #: Rays by which a lens is tested: steps outwards in tangents of the angle, and directions.
 FOLD_STEPS = np.linspace(0.0, 4.0, 801)
 FOLD_DIRECTIONS = 64
@@ -65,6 +67,14 @@ class DistortedLens:
     def pixels(self, rays: FloatArray) -> FloatArray:
         """Returns where [N, 2] points at depth 1 appear, right and down of the optical axis."""
         return self._projection()[1](rays)
+
+    def rays(self, pixels: FloatArray) -> FloatArray:
+        """Returns the points at depth 1, [N, 2], that appear at pixels; undoes `pixels`."""
+        (fx, fy, cx, cy), project = self._projection()
+        rays = (pixels - [cx, cy]) / [fx, fy]
+        for _ in range(UNDO_ROUNDS):
+            rays = rays - (project(rays) - pixels) / [fx, fy]
+        return np.asarray(rays, np.float64)
 
     def places(self, pinhole: Intrinsics) -> FloatArray:
         """Returns where in the photo each pixel of a pinhole's picture lies.

@@ -14,6 +14,7 @@ import numpy as np
 from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.folds import folded
 from mobile_nelf.capturing.intake import Intake
+from mobile_nelf.capturing.measure import Board, board_findings
 from mobile_nelf.capturing.model import Model
 from mobile_nelf.capturing.photo_checks import blur, exposure, focal_lengths, soft_photos
 from mobile_nelf.capturing.silhouettes import contradicting
@@ -59,6 +60,7 @@ def find(
     scene: Scene | None,
     overlaps: Mapping[str, float] | None = None,
     turntable: bool = False,
+    board: Board | None = None,
 ) -> list[Finding]:
     """Returns what all checks found, errors first.
 
@@ -70,6 +72,7 @@ def find(
         scene: that was written of it; None if it makes none.
         overlaps: of each mask with the hull of the others, see `silhouettes.agreement`.
         turntable: it looks as if the object turned, and the capture was not told.
+        board: the printed board, if photos show it.
     """
     found = [
         *_registered(intake, structure),
@@ -85,6 +88,7 @@ def find(
         *_folded(intake, structure, model),
         *_silhouettes(intake, overlaps or {}),
         *_turntable(turntable),
+        *board_findings(board),
     ]
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))

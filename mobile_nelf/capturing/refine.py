@@ -1,4 +1,4 @@
-"""The last adjustment: lenses with more parameters than photos were registered with, if they fit."""
+"""The last adjustment: lenses with more parameters than they were registered with, if these fit."""
 
 from __future__ import annotations
 

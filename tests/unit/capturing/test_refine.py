@@ -10,7 +10,7 @@ from mobile_nelf.capturing.refine import refined
 from mobile_nelf.lenses import DistortedLens
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 288.0
-#: Of a lens whose corners no point tells anything about: points within so many pixels of the middle.
+#: Points lie within so many pixels of the middle, and tell nothing about the corners of a lens.
 MIDDLE = 110.0
 
 
