@@ -254,7 +254,7 @@ def _names(model: Any) -> list[str]:
 def _first_photo(model: Any, camera: int) -> str:
     """Returns the first photo of a camera."""
     images = model.images.values()
-    return min(image.name for image in images if image.has_pose and image.camera_id == camera)
+    return min(str(i.name) for i in images if i.has_pose and i.camera_id == camera)
 
 
 def _matched(colmap: Any, database: Path) -> dict[str, dict[str, int]]:

@@ -85,7 +85,7 @@ __all__ = ["command", "print_findings"]
 @common_options
 @click.pass_context
 def command(
-    context: click.Context,
+    ctx: click.Context,
     inputs: tuple[Path, ...],
     output: Path | None,
     print_board: Path | None,
@@ -101,12 +101,12 @@ def command(
     resumes when the command is repeated.
     """
     if print_board is not None:
-        _print_board(context, print_board, inputs, output, force, as_json)
+        _print_board(ctx, print_board, inputs, output, force, as_json)
         return
     for name, value in (("inputs", inputs), ("output", output)):
         if not value:
-            parameters = {parameter.name: parameter for parameter in context.command.params}
-            raise click.MissingParameter(ctx=context, param=parameters[name])
+            parameters = {parameter.name: parameter for parameter in ctx.command.params}
+            raise click.MissingParameter(ctx=ctx, param=parameters[name])
     assert output is not None
     from mobile_nelf.capturing.run import capture
 
@@ -126,7 +126,7 @@ def command(
 
 
 def _print_board(
-    context: click.Context,
+    ctx: click.Context,
     path: Path,
     inputs: tuple[Path, ...],
     output: Path | None,
@@ -136,7 +136,7 @@ def _print_board(
     if inputs or output is not None:
         raise click.UsageError(
             "--print-board writes the board and nothing else; capture photos with a second command",
-            context,
+            ctx,
         )
     from mobile_nelf.capturing.board import print_board
 
