@@ -29,7 +29,7 @@ FEWEST_CORNERS = 6
 LARGEST_BEND = 0.03
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ToMetres:
     """x ↦ scale · rotation · x + shift: from the world of a reconstruction to the board's.
 
@@ -44,7 +44,7 @@ class ToMetres:
     scale: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Board:
     """The printed board in a reconstruction.
 

@@ -86,6 +86,7 @@ __all__ = ["command", "print_findings"]
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     inputs: tuple[Path, ...],
     output: Path | None,
     print_board: Path | None,
