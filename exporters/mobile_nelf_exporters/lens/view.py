@@ -85,16 +85,20 @@ class RoomSize:
 
         Args:
             contract: of its model.
-            size_cm: its height; as large as the photos show it from a metre if `None`.
+            size_cm: its height; if `None` its true size, or as large as the photos show it from a
+                metre where nobody knows that.
             span: see `object_span`; the whole ball that photos show if `None`.
         """
         radius = sum(contract.orbit.radius) / 2
         foot, head = span or (contract.ball_radius, contract.ball_radius)
-        if size_cm is None:
-            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot, foot + head)
-        units = (foot + head) / size_cm
-        distance = min(max(radius / units, NEAREST_CM), FURTHEST_CM)
-        return cls(units, distance, foot, foot + head)
+        height = foot + head
+        if size_cm is not None:
+            units = height / size_cm
+        elif contract.metres_per_unit is not None:
+            units = 0.01 / contract.metres_per_unit
+        else:
+            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot, height)
+        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot, height)
 
 
 def object_span(checkpoint: Checkpoint, poses: int = 4) -> tuple[float, float]:
