@@ -194,7 +194,7 @@ def _verdicts(
 
 
 def _settings(report: Told, project: Mapping[str, bytes]) -> Verdict:
-    """Whether shapes and scales are still those that were written."""
+    """Guess `settings`: shapes and scales are still those that were written."""
     written = {
         path: from_dict(Model, model, path) for path, model in imported_models(project).items()
     }

@@ -91,7 +91,7 @@ def _program(given: Path | None) -> Path:
     if path.suffix == ".app":
         path = path / "Contents" / "MacOS" / path.stem
     if path.is_file():
-        return path
+        return path.absolute()
     if given is not None:
         raise InputError(
             f"{given}: no such program, expected Lens Studio", arguments=["lens_studio"]

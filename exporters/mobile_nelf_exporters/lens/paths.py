@@ -19,8 +19,8 @@ __all__ = [
     "small_model_path",
 ]
 
-#: A lens of its own, or a package for lenses that exist, in a lens to look at it in. Guess
-#: `package`: a folder with a descriptor, copied into `Assets`, is taken for an unpacked package.
+#: A lens of its own, or a package for lenses that exist, in a lens to look at it in.
+#: Guess `package`: a folder with a descriptor, copied into `Assets`, is an unpacked package.
 #: Guess `prefab`: its prefab can be dragged into a scene.
 LensForm = Literal["project", "package"]
 
