@@ -56,7 +56,7 @@ def command(ctx: click.Context) -> None:
     "--lens-studio",
     type=path_type,
     metavar="PATH",
-    help="The program. Default: where it is usually installed on macOS and Windows.",
+    help="Path of Lens Studio. Default: where it is usually installed on macOS and Windows.",
 )
 @force_option
 @common_options
