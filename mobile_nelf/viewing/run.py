@@ -139,7 +139,7 @@ class RunView:
                 size = (grid.ray_width, grid.ray_height)
                 self._render = lambda camera: render(camera.resized(*size))
         except (InputError, CheckpointError):
-            # It was removed meanwhile, or is no network; the next one may be.
+            # It was removed meanwhile, or holds no network; the next one may.
             return
         self._seen = found
 

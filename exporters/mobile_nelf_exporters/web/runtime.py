@@ -180,8 +180,9 @@ def _run(step: Step, source: Tensor, weight: Tensor, f16: bool) -> Tensor:
             if not f16:
                 total += part @ matrix
                 continue
-            for few, rows in zip(part.split(HELD, 2), matrix.split(HELD), strict=True):
-                total += (few @ rows).half()
+            for first in range(0, len(matrix), HELD):
+                few = slice(first, first + HELD)
+                total += (part[..., few] @ matrix[few]).half()
         result[parity // up :: up, parity % up :: up] = total
     return result
 
