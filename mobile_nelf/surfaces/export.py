@@ -122,7 +122,7 @@ def export_teacher(
     Raises:
         InputError: an argument is out of range, the name tells no format, or the teacher shows no
             surface.
-        CheckpointError: the file is no teacher.
+        CheckpointError: the file is not a teacher.
         OutputError: the output exists or cannot be written.
         MissingExtraError: scikit-image or fast-simplification is not installed.
     """
