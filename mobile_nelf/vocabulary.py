@@ -35,6 +35,7 @@ __all__ = [
     "Processor",
     "RoundingBits",
     "RowKind",
+    "SurfaceKind",
     "TeacherBackend",
     "ThermalState",
     "TrainedPart",
@@ -49,6 +50,9 @@ Architecture = Literal["mobiler2l", "r2l"]
 
 #: The non-linearity that a student was trained with; GELU is the erf form.
 Activation = Literal["gelu", "relu"]
+
+#: What is made of the surface of a teacher for other programs.
+SurfaceKind = Literal["mesh", "points"]
 
 #: What a teacher's field runs on.
 TeacherBackend = Literal["torch", "tinycudann"]
