@@ -87,7 +87,9 @@ class Structure:
         others: names of the photos of each further model.
         matched: by the name of the photo.
         tries: in their order.
-        pairs: that were matched; None if they were chosen on the way.
+        pairs: that were matched.
+        simplified: a photo of each lens that is described by less than its photos allow, since the
+            richer description folds inside the picture.
     """
 
     model: Path
@@ -95,13 +97,16 @@ class Structure:
     others: tuple[tuple[str, ...], ...]
     matched: dict[str, Matched]
     tries: tuple[Try, ...]
-    pairs: tuple[tuple[str, str], ...] | None = None
+    pairs: tuple[tuple[str, str], ...]
+    simplified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Result:
     models: tuple[tuple[str, ...], ...]
     photos: dict[str, Matched]
+    pairs: tuple[tuple[str, str], ...]
+    simplified: tuple[str, ...]
 
 
 def find_structure(
@@ -158,7 +163,8 @@ def find_structure(
         found.models[1:],
         found.photos,
         tuple(tries),
-        job.pairs,
+        found.pairs,
+        found.simplified,
     )
 
 

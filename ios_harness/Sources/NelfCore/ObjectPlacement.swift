@@ -21,12 +21,18 @@ public struct ObjectPlacement: Equatable, Sendable {
     /// Direction in the room, counter-clockwise from x, that the middle of the photos faces; radians.
     public private(set) var facing = 0.0
 
-    /// - Parameter sizeCm: Diameter of the ball that every photo shows whole, in centimetres.
-    public init(contract: Contract, sizeCm: Double) {
+    /// Diameter of the ball that every photo shows whole, in centimetres, where nobody knows the true
+    /// size.
+    public static let usualSizeCm = 30.0
+
+    /// - Parameter sizeCm: Diameter of the ball that every photo shows whole, in centimetres; the true
+    ///   one if nil and the contract tells it.
+    public init(contract: Contract, sizeCm: Double? = nil) {
         limits = contract.orbit
         intrinsics = contract.intrinsics
         ballRadius = contract.ballRadius
-        metersPerUnit = sizeCm / 100 / (2 * contract.ballRadius)
+        let usual = (sizeCm ?? Self.usualSizeCm) / 100 / (2 * contract.ballRadius)
+        metersPerUnit = sizeCm == nil ? contract.metersPerUnit ?? usual : usual
     }
 
     /// Stands the object on a point, the middle of the photos towards a viewer.

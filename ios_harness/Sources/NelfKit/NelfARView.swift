@@ -20,8 +20,9 @@ public struct NelfARView: View {
 
     /// - Parameters:
     ///   - model: What stands in the room.
-    ///   - sizeCm: Diameter of the ball that every photo shows whole, in centimetres.
-    public init(model: NelfModel, sizeCm: Double = 30) {
+    ///   - sizeCm: Diameter of the ball that every photo shows whole, in centimetres; if nil, the true
+    ///     one where photos showed the printed board, else 30.
+    public init(model: NelfModel, sizeCm: Double? = nil) {
         _room = StateObject(wrappedValue: ObjectInRoom(model: model, sizeCm: sizeCm))
     }
 
@@ -57,7 +58,7 @@ final class ObjectInRoom: ObservableObject {
     private var number = 0
     private var shown = 0
 
-    init(model: NelfModel, sizeCm: Double) {
+    init(model: NelfModel, sizeCm: Double?) {
         self.model = model
         placement = ObjectPlacement(contract: model.contract, sizeCm: sizeCm)
     }

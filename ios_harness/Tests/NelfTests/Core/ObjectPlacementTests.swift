@@ -68,6 +68,20 @@ final class ObjectPlacementTests: XCTestCase {
         XCTAssertEqual(view.orbit.azimuth, placement.limits.azimuth.middle, accuracy: 1e-9)
     }
 
+    func testTheTrueSizeIsTheDefaultWhereItIsKnown() throws {
+        let known = try contract()
+        XCTAssertNil(known.metersPerUnit)
+        let usual = ObjectPlacement(contract: known)
+        XCTAssertEqual(usual.metersPerUnit * 2 * known.ballRadius, 0.3, accuracy: 1e-12)
+        var values = try XCTUnwrap(
+            JSONSerialization.jsonObject(with: JSONEncoder().encode(known)) as? [String: Any])
+        values["metres_per_unit"] = 0.05
+        let told = try Contract(json: JSONSerialization.data(withJSONObject: values))
+        XCTAssertEqual(ObjectPlacement(contract: told).metersPerUnit, 0.05)
+        let chosen = ObjectPlacement(contract: told, sizeCm: 40)
+        XCTAssertEqual(chosen.metersPerUnit * 2 * told.ballRadius, 0.4, accuracy: 1e-12)
+    }
+
     func testCloserThanThePhotosThePictureIsEnlarged() throws {
         var placement = ObjectPlacement(contract: try contract(), sizeCm: 40)
         placement.stand(on: Vector3(0, 0, 0), viewer: Vector3(0, 0.2, 1))
