@@ -31,6 +31,7 @@ COMMANDS = {
     "train": "Train a teacher and a student from photos.",
     "teacher": "Train a teacher: a radiance field that renders views for students.",
     "distill": "Render the views of a teacher to disk, as images and cameras.",
+    "export": "Export a teacher as a mesh or as points for other programs.",
     "student": "Train a student on the views of a teacher, or on photos only.",
     "compress": "Make a trained student smaller or faster.",
     "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
