@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from PIL import Image
 
 from mobile_nelf.cameras import FloatArray
 from mobile_nelf.errors import InputError
+from mobile_nelf.parsing import parse_json
 from mobile_nelf.scenes.foreign_photos import PIXEL_LIMIT
 
 __all__ = ["RECORDING_SUFFIX", "Recording", "chosen_frames", "frame_source", "read_recording"]
@@ -81,7 +81,7 @@ def read_recording(path: Path) -> Recording:
     """
     try:
         with zipfile.ZipFile(path) as opened:
-            values = json.loads(_member(opened, METADATA))
+            values = parse_json(_member(opened, METADATA))
             names = {info.filename: float(info.file_size) for info in opened.infolist()}
         # Column by column.
         lens = np.array(values["K"], np.float64).reshape(3, 3).T
