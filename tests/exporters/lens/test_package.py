@@ -141,7 +141,7 @@ def test_it_shows_the_students_picture_and_touches_nothing(host, package):
             told = [json.loads(line) for line in session.printed if line.startswith("{")]
             assert told[0] == told[-1]
             assert told[0] == {
-                "blocking": False, "cleared": 1, "texture": True, "tracked": 2, "meshes": False,
+                "blocking": False, "cleared": 1, "texture": False, "tracked": 2, "meshes": False,
                 "planes": 0,
             }  # fmt: skip
 

@@ -35,6 +35,7 @@ WORLD_SCRIPT = """//@input Component.Camera camera
 "use strict";
 const target = script.camera.renderTarget.control;
 const tracking = script.camera.getSceneObject().getComponent("Component.DeviceTracking");
+let moved = false;
 global.touchSystem.touchBlocking = false;
 target.clearColorOption = ClearColorOption.Background;
 tracking.requestDeviceTrackingMode(DeviceTrackingMode.World);
@@ -48,8 +49,8 @@ script.createEvent("OnStartEvent").bind(function () {
 });
 script.createEvent("TouchStartEvent").bind(function () {
     print("touched");
-    if (script.mic.isReady && !script.moved) {
-        script.moved = true;
+    if (script.mic.isReady && !moved) {
+        moved = true;
         script.mic.place(new vec3(10, -50, -100));
     }
 });
