@@ -111,8 +111,9 @@ Experience = Literal["orbit", "world"]
 
 #: Processors that a device was told to use, as Core ML names them, or the engine of a page.
 ComputeUnits = Literal[
-    "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all", "webgpu", "webgl2", "webgl2Half"
-]
+    "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all",
+    "webgpuF16", "webgpu", "webgl2", "webgl2Half",
+]  # fmt: skip
 
 #: What computed the inputs of a model on a device: its processor, or a kernel of Metal.
 InputEncoder = Literal["cpu", "metal"]

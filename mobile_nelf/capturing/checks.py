@@ -6,7 +6,7 @@ better than right ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.folds import folded
 from mobile_nelf.capturing.intake import Intake
-from mobile_nelf.capturing.measure import Board, board_findings
 from mobile_nelf.capturing.model import Model
 from mobile_nelf.capturing.photo_checks import blur, exposure, focal_lengths, soft_photos
 from mobile_nelf.capturing.silhouettes import contradicting
@@ -60,7 +59,7 @@ def find(
     scene: Scene | None,
     overlaps: Mapping[str, float] | None = None,
     turntable: bool = False,
-    board: Board | None = None,
+    more: Iterable[Finding] = (),
 ) -> list[Finding]:
     """Returns what all checks found, errors first.
 
@@ -72,7 +71,7 @@ def find(
         scene: that was written of it; None if it makes none.
         overlaps: of each mask with the hull of the others, see `silhouettes.agreement`.
         turntable: it looks as if the object turned, and the capture was not told.
-        board: the printed board, if photos show it.
+        more: what was found out elsewhere.
     """
     found = [
         *_registered(intake, structure),
@@ -88,7 +87,7 @@ def find(
         *_folded(intake, structure, model),
         *_silhouettes(intake, overlaps or {}),
         *_turntable(turntable),
-        *board_findings(board),
+        *more,
     ]
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))

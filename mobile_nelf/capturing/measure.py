@@ -1,12 +1,14 @@
-"""True size and upright axes of a reconstruction, by the printed board that photos show."""
+"""The world of a reconstruction: its true size and upright axis by the printed board."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.cameras import FloatArray
@@ -16,7 +18,16 @@ from mobile_nelf.capturing.intake import Intake
 from mobile_nelf.capturing.model import Model, PosedPhoto
 from mobile_nelf.progress import Progress, counted
 
-__all__ = ["Board", "ToMetres", "board_findings", "find_board", "in_metres", "located_board"]
+__all__ = [
+    "Aligned",
+    "Board",
+    "World",
+    "aligned",
+    "board_findings",
+    "find_board",
+    "in_world",
+    "located_board",
+]
 
 #: A corner is placed by at least so many photos, from directions that differ by so many degrees.
 FEWEST_PHOTOS = 3
@@ -25,23 +36,43 @@ LEAST_ANGLE_DEG = 4.0
 LARGEST_MISS = 3.0
 #: Corners that tell a scale; more would be better.
 FEWEST_CORNERS = 6
+#: Alignments, each without the points that were so many times the median off.
+ALIGN_ROUNDS, OUTLIER_TIMES = 3, 3.0
 #: Corners farther from a flat board than this share of a square make the scale doubtful.
 LARGEST_BEND = 0.03
 
 
 @dataclass(frozen=True, eq=False)
-class ToMetres:
-    """x ↦ scale · rotation · x + shift: from the world of a reconstruction to the board's.
+class World:
+    """Another world than that of a reconstruction, reached by x ↦ scale · rotation · x + shift.
 
     Attributes:
         rotation: [3, 3].
-        shift: [3], metres.
-        scale: metres a unit.
+        shift: [3], in the new world.
+        scale: new units an old unit.
+        metres_per_unit: true length of a new unit; None if unknown.
+        up: upright axis of the new world; None if unknown.
     """
 
     rotation: FloatArray
     shift: FloatArray
     scale: float
+    metres_per_unit: float | None = None
+    up: tuple[float, float, float] | None = None
+
+
+class Aligned(NamedTuple):
+    """Points that were aligned to others.
+
+    Attributes:
+        world: that takes them there.
+        off: [N] how far each is off then.
+        kept: [N] which of them agree, and count.
+    """
+
+    world: World
+    off: FloatArray
+    kept: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +84,14 @@ class Board:
         corners: that were placed.
         rms_mm: how far those lie from where the print has them.
         square_mm: side of a square.
-        to_metres: into a world with its origin in the middle of the board and z up.
+        world: in metres, with its origin in the middle of the board and z up.
     """
 
     photos: int
     corners: int
     rms_mm: float
     square_mm: float
-    to_metres: ToMetres
+    world: World
 
     @property
     def fits(self) -> bool:
@@ -109,17 +140,24 @@ def located_board(model: Model, seen: Mapping[str, Corners], square_mm: float) -
     true = corner_places()[list(placed)] * square_mm / 1000.0
     if np.linalg.matrix_rank(true[:, :2] - true[:, :2].mean(0)) < 2:  # all on one line
         return None
+    fit = aligned(found, true)
+    rms = 1000.0 * float(np.sqrt((fit.off[fit.kept] ** 2).mean()))
+    world = replace(fit.world, metres_per_unit=1.0, up=(0.0, 0.0, 1.0))
+    return Board(len(seen), int(fit.kept.sum()), rms, square_mm, world)
+
+
+def aligned(found: FloatArray, true: FloatArray) -> Aligned:
+    """Aligns points [N, 3] to others by a similarity; those far off do not count."""
     kept = np.ones(len(found), bool)
-    for _ in range(3):
-        fit = _fitted(found[kept], true[kept])
-        off = np.linalg.norm(fit.scale * found @ fit.rotation.T + fit.shift - true, axis=1)
-        kept = off <= max(3.0 * float(np.median(off)), 1e-6)
-    rms = 1000.0 * float(np.sqrt((off[kept] ** 2).mean()))
-    return Board(len(seen), int(kept.sum()), rms, square_mm, fit)
+    for _ in range(ALIGN_ROUNDS):
+        world = _fitted(found[kept], true[kept])
+        off = np.linalg.norm(world.scale * found @ world.rotation.T + world.shift - true, axis=1)
+        kept = off <= max(OUTLIER_TIMES * float(np.median(off)), 1e-9)
+    return Aligned(world, off, kept)
 
 
-def in_metres(model: Model, to: ToMetres) -> Model:
-    """Returns a reconstruction in the board's world."""
+def in_world(model: Model, to: World) -> Model:
+    """Returns a reconstruction in another world."""
 
     def moved(photo: PosedPhoto) -> PosedPhoto:
         pose = photo.cam_to_world
@@ -183,11 +221,11 @@ def _placed(sights: list[tuple[FloatArray, FloatArray, float]]) -> Iterator[Floa
         sights = [sight for index, sight in enumerate(sights) if index != worst]
 
 
-def _fitted(found: FloatArray, true: FloatArray) -> ToMetres:
+def _fitted(found: FloatArray, true: FloatArray) -> World:
     """Returns the similarity that takes points [N, 3] to others (Umeyama 1991)."""
     f, t = found - found.mean(0), true - true.mean(0)
     u, values, v = np.linalg.svd(t.T @ f)
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ v))])
     rotation = u * sign @ v
     scale = float((values * sign).sum() / (f**2).sum())
-    return ToMetres(rotation, true.mean(0) - scale * rotation @ found.mean(0), scale)
+    return World(rotation, true.mean(0) - scale * rotation @ found.mean(0), scale)

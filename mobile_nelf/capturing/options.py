@@ -20,6 +20,7 @@ class CaptureOptions:
         turntable: the object turned before a still camera and a still background.
         background: photo of that background alone; None takes the median of the photos.
         frames: of videos, about so many in all.
+        refine: start from the poses that came with the photos.
         square_mm: side of a square of the printed board, if photos show it.
         threads: of structure from motion, all processors if None. One thread gives the same scene
             each time; more do not.
@@ -31,6 +32,7 @@ class CaptureOptions:
     masks: str | None = None
     turntable: bool = False
     background: str | None = None
+    refine: bool = False
     square_mm: float = SQUARE_MM
     threads: int | None = None
     seed: int = 0

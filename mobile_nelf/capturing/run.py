@@ -15,9 +15,17 @@ from mobile_nelf.atomic import replace_file, written_beside
 from mobile_nelf.capturing.board import SQUARE_MM
 from mobile_nelf.capturing.checks import find, no_scene
 from mobile_nelf.capturing.finding import Finding
+from mobile_nelf.capturing.given import (
+    GivenPoses,
+    drift_findings,
+    photo_poses,
+    posed_input,
+    with_focals,
+    world_of,
+)
 from mobile_nelf.capturing.intake import Given, Intake, given_files, take_in
 from mobile_nelf.capturing.masks import feature_masks, is_turntable, made_masks, read_mask
-from mobile_nelf.capturing.measure import Board, find_board, in_metres
+from mobile_nelf.capturing.measure import Board, board_findings, find_board, in_world
 from mobile_nelf.capturing.model import Model, read_model
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.page import PAGE, write_page
@@ -88,6 +96,7 @@ def capture(
     masks: AnyPath | None = None,
     turntable: bool = False,
     background: AnyPath | None = None,
+    refine: bool = False,
     square_mm: float = SQUARE_MM,
     threads: int | None = None,
     seed: int = 0,
@@ -108,6 +117,8 @@ def capture(
         turntable: the object turned before a still camera and a still background; masks are made of
             what moves.
         background: photo of that background without the object, which makes better masks.
+        refine: take the poses that came with the photos, and adjust them: of Polycam's raw data, a
+            recording of Record3D, or `transforms.json` of any app. The scene stays in their world.
         square_mm: side of a square of the board (see `print_board`), if photos show it: the scene
             is in metres then, and stands on the board.
         threads: to use, all processors if None; one gives the same scene each time.
@@ -133,6 +144,7 @@ def capture(
             masks=None if masks is None else str(as_path(masks)),
             turntable=turntable,
             background=None if background is None else str(as_path(background)),
+            refine=refine,
             square_mm=square_mm,
             threads=threads,
             seed=seed,
@@ -145,11 +157,12 @@ def capture(
         import_extra(package, "capture")
     plate = None if background is None else as_path(background).resolve()
     # The photo of the background may lie among the others.
-    files = [file for file in given_files(paths) if file.path.resolve() != plate]
+    listed_files, given = posed_input(paths) if refine else (given_files(paths), None)
+    files = [file for file in listed_files if file.path.resolve() != plate]
     try:
         with hold_run(target), open_run_folder(target) as work:
             try:
-                captured = _captured(files, target, work, options, on_progress, began)
+                captured = _captured(files, given, target, work, options, on_progress, began)
             except InputError:  # nothing here helps with other photos
                 shutil.rmtree(work, ignore_errors=True)
                 raise
@@ -161,6 +174,7 @@ def capture(
 
 def _captured(
     files: Sequence[Given],
+    given: GivenPoses | None,
     target: Path,
     work: Path,
     options: CaptureOptions,
@@ -169,6 +183,8 @@ def _captured(
 ) -> Captured:
     stamp = files_stamp(files)
     intake = _intake(files, stamp, work, options, on_progress)
+    if given is not None:
+        intake = with_focals(intake, given)
     photos, masks = work / PHOTOS, work / MASKS
     shutil.rmtree(masks, ignore_errors=True)
     masked = made_masks(intake, photos, masks, options, on_progress)
@@ -180,16 +196,19 @@ def _captured(
         on_progress,
         masks=feature_masks(intake, masks, work / FEATURE_MASKS) if masked else None,
         stationary=options.turntable,
+        poses=None if given is None else photo_poses(intake, given),
     )
     model = read_model(structure.model)
     board = find_board(intake, photos, model, options.square_mm, on_progress)
-    to_metres = board.to_metres if board is not None and board.fits else None
-    if to_metres is not None:
-        model = in_metres(model, to_metres)
+    world = None if given is None else world_of(intake, model, given)
+    if board is not None and board.fits:
+        world = board.world
+    if world is not None:
+        model = in_world(model, world)
     used = masks if masked else None
     with written_beside(target) as partial:
         partial.mkdir()
-        write_scene(intake, photos, used, model, structure.model, partial, on_progress, to_metres)
+        write_scene(intake, photos, used, model, structure.model, partial, on_progress, world)
         scene, refused = None, ""
         try:
             scene = read_scene(partial)
@@ -197,7 +216,10 @@ def _captured(
             refused = str(error).removeprefix(f"{partial}: ")
         overlaps = _overlaps(intake, masks, model) if masked else None
         seen = not options.turntable and is_turntable(intake.photos, photos)
-        findings = find(intake, photos, structure, model, scene, overlaps, seen, board)
+        said = list(board_findings(board))
+        if board is None or not board.fits:
+            said += drift_findings(intake, model, given)
+        findings = find(intake, photos, structure, model, scene, overlaps, seen, said)
         if refused:
             findings.insert(0, no_scene(refused))
         content = report_content(intake, structure, model, findings, options, stamp, board)

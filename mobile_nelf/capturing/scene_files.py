@@ -16,7 +16,7 @@ from PIL import Image
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.capturing.intake import Intake, Photo
 from mobile_nelf.capturing.masks import read_mask
-from mobile_nelf.capturing.measure import ToMetres
+from mobile_nelf.capturing.measure import World
 from mobile_nelf.capturing.model import Model, read_reconstruction
 from mobile_nelf.errors import CaptureError, SceneError
 from mobile_nelf.extras import import_extra
@@ -41,7 +41,7 @@ def write_scene(
     folder: Path,
     files: Path,
     on_progress: Progress,
-    to_metres: ToMetres | None = None,
+    world: World | None = None,
 ) -> None:
     """Writes images, `transforms.json` and `sparse/0` of the photos that have a pose.
 
@@ -56,7 +56,7 @@ def write_scene(
         folder: of COLMAP's model.
         files: folder of the scene, which exists.
         on_progress: called with a stage, photos done and photos in all.
-        to_metres: what was done to `model` after `folder`, into a world in metres with z up.
+        world: that `model` was taken to, and `folder` was not.
 
     Raises:
         CaptureError: a lens that was found bends too much for a pinhole.
@@ -81,9 +81,13 @@ def write_scene(
         suffix = "png" if pixels.shape[2] == 4 else "jpg"
         called[photo.name] = f"{Path(photo.name).stem}.{suffix}"
         _save(straight, files / IMAGES / called[photo.name])
-    known = {} if to_metres is None else {METRES: 1.0, UP: [0.0, 0.0, 1.0]}
+    known: dict[str, Any] = {}
+    if world is not None and world.metres_per_unit is not None:
+        known[METRES] = world.metres_per_unit
+    if world is not None and world.up is not None:
+        known[UP] = list(world.up)
     _write_transforms(posed, model, lenses, called, known, files / CAMERAS)
-    _write_sparse(folder, lenses, called, to_metres, files / SPARSE)
+    _write_sparse(folder, lenses, called, world, files / SPARSE)
 
 
 def _pinholes(model: Model, size: tuple[int, int]) -> dict[str, Intrinsics]:
@@ -182,7 +186,7 @@ def _write_sparse(
     folder: Path,
     lenses: Mapping[str, Intrinsics],
     called: Mapping[str, str],
-    to_metres: ToMetres | None,
+    world: World | None,
     target: Path,
 ) -> None:
     """Writes COLMAP's model of the images as they are in the scene, for other programs."""
@@ -203,8 +207,8 @@ def _write_sparse(
         camera.model = pycolmap.CameraModelId.PINHOLE
         camera.width, camera.height = lens.width, lens.height
         camera.params = [lens.fx, lens.fy, lens.cx, lens.cy]
-    if to_metres is not None:
-        turn = pycolmap.Rotation3d(to_metres.rotation)
-        found.transform(pycolmap.Sim3d(to_metres.scale, turn, to_metres.shift))
+    if world is not None:
+        turn = pycolmap.Rotation3d(world.rotation)
+        found.transform(pycolmap.Sim3d(world.scale, turn, world.shift))
     target.mkdir(parents=True)
     found.write_binary(target)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from mobile_nelf.atomic import replace_file
 from mobile_nelf.capturing.refine import refined
+from mobile_nelf.capturing.triangulate import triangulated
 from mobile_nelf.extras import import_extra
 from mobile_nelf.parsing import read_json
 
@@ -27,6 +28,8 @@ DATABASE, MODELS, MODEL, RESULT = "database.db", "models", "model", "result.json
 
 #: Pairs that are matched between two signs of life.
 PAIRS_AT_ONCE = 64
+#: Of a reconstruction.
+FEWEST_PHOTOS = 3
 #: To choose pairs among many photos: the largest features of smaller pictures tell which show the
 #: same.
 CHOOSING_FEATURES = 512
@@ -212,7 +215,10 @@ def _map(colmap: Any, job: Job, folder: Path) -> list[Any]:
     output.mkdir(exist_ok=True)
     total = sum(len(group["names"]) for group in job["groups"])
     _say("poses", 0, total)
-    if job["mapper"] == "global":
+    if job["mapper"] == "given":
+        model = triangulated(colmap, job, folder / DATABASE, output)
+        found = {0: model} if model.num_reg_images() >= FEWEST_PHOTOS else {}
+    elif job["mapper"] == "global":
         options = colmap.GlobalPipelineOptions()
         options.num_threads = job["threads"]
         options.random_seed = job["seed"]
@@ -227,7 +233,7 @@ def _incremental(colmap: Any, job: Job, folder: Path, output: Path, total: int) 
     options = colmap.IncrementalPipelineOptions()
     options.num_threads = job["threads"]
     options.random_seed = job["seed"]
-    options.min_model_size = 3
+    options.min_model_size = FEWEST_PHOTOS
     options.extract_colors = False
     registered = 2
 

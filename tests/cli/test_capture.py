@@ -129,6 +129,11 @@ def test_one_thread_gives_the_same_scene_each_time(mnelf, photos, tmp_path):
     assert files[0] == files[1]
 
 
+def _mean_distance(places: list[np.ndarray]) -> float:
+    stacked = np.stack(places)
+    return float(np.linalg.norm(stacked[:, None] - stacked[None], axis=-1).mean())
+
+
 def _child_of(parent: int, seconds: float = 120.0) -> int:
     """Waits for structure from motion to be started by a process."""
     deadline = time.monotonic() + seconds
@@ -185,8 +190,10 @@ def test_photos_of_the_board_give_a_scene_in_metres(mnelf, tmp_path):
         # The board's middle is the origin, and its normal the z axis: 1 % of the distance.
         assert place == pytest.approx(true, abs=0.01 * metres * 2.6)
     scene = read_scene(tmp_path / "scene")
-    distance = np.median([np.linalg.norm(view.camera.position) for view in scene.train])
-    assert scene.metres_per_unit * distance == pytest.approx(metres * 2.6, rel=0.03)
+    found = [view.camera.position for view in (*scene.train, *scene.test)]
+    apart = _mean_distance(found) * scene.metres_per_unit
+    true_apart = _mean_distance([camera.position for camera in cameras]) * metres
+    assert apart == pytest.approx(true_apart, rel=0.01)
     report = json.loads((tmp_path / "scene" / "capture.json").read_text())
     assert report["board"]["used"] is True
     model = read_reconstruction(tmp_path / "scene" / "sparse" / "0")

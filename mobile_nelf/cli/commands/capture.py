@@ -24,6 +24,7 @@ __all__ = ["command", "print_findings"]
         "mnelf capture photos -o mug",
         "mnelf capture walk.mov -o mug --frames 150",
         "mnelf capture photos -o mug --turntable --background empty.jpg",
+        "mnelf capture polycam-raw -o mug --refine",
         "mnelf capture --print-board board.pdf",
         "mnelf train mug -o mug.pt",
     ),
@@ -58,6 +59,12 @@ __all__ = ["command", "print_findings"]
     "--background",
     type=path_type,
     help="Photo of the turntable without the object, for better masks.",
+)
+@click.option(
+    "--refine",
+    is_flag=True,
+    help="Start from the poses that came with the photos: Polycam's raw data, Record3D (.r3d), or "
+    "transforms.json of any app.",
 )
 @click.option(
     "--print-board",
@@ -164,7 +171,7 @@ def print_captured(captured: Captured) -> None:
             "tries": "; ".join(tries) if len(tries) > 1 else "",
             "image": f"{width}×{height}",
             "points": f"{captured.points:,}, {captured.reprojection:.2f} pixels off on average",
-            "true size": _board_text(captured),
+            "true size": _size_text(captured),
             "time": f"{captured.seconds:.0f} s",
             "look at": str(captured.path / "capture.html"),
             "next": command_line("train {} -o {}", captured.path, f"{captured.path.name}.pt")
@@ -175,11 +182,12 @@ def print_captured(captured: Captured) -> None:
     print_findings(captured)
 
 
-def _board_text(captured: Captured) -> str:
+def _size_text(captured: Captured) -> str:
     board = captured.board
-    if board is None or not board.fits:
-        return ""
-    return f"known by the board in {board.photos} photos"
+    if board is not None and board.fits:
+        return f"known by the board in {board.photos} photos"
+    known = captured.scene.metres_per_unit is not None
+    return "known by the poses that came with the photos" if known else ""
 
 
 def print_findings(captured: Captured) -> None:

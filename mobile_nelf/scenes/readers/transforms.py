@@ -6,7 +6,7 @@ Its frames and lenses are those of Blender scenes too, see `json_frames`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from mobile_nelf.scenes.readers.json_lens import lens_of, lens_size
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.world import checked_pose
 
-__all__ = ["CAMERAS", "METRES", "UP", "JsonFrames", "json_frames", "read_transforms"]
+__all__ = ["CAMERAS", "METRES", "UP", "JsonFrames", "json_frames", "known_world", "read_transforms"]
 
 CAMERAS = "transforms.json"
 #: Beside it, cameras to test with; the first one that is there counts.
@@ -80,6 +80,7 @@ def read_transforms(path: Path, file: Path | None = None) -> Scene:
             said = [*other.notices, f"the test split is that of {beside.name}"]
             photos = {frame.photo for frame in test}
             train = [frame for frame in frames if frame.photo is None or frame.photo not in photos]
+    metres, up = known_world(file, read.top)
     return normalised_scene(
         path,
         file,
@@ -87,9 +88,18 @@ def read_transforms(path: Path, file: Path | None = None) -> Scene:
         test=test,
         notices=(*read.notices, *said),
         own_axes=True,
-        metres_per_unit=_metres(file, read.top.get(METRES)),
-        up=_up(file, read.top.get(UP)),
+        metres_per_unit=metres,
+        up=up,
     )
+
+
+def known_world(file: Path, top: Mapping[str, Any]) -> tuple[float | None, FloatArray | None]:
+    """Returns the true length of a unit and the upright axis [3], None where the file has none.
+
+    Raises:
+        SceneError: they are none.
+    """
+    return _metres(file, top.get(METRES)), _up(file, top.get(UP))
 
 
 def json_frames(file: Path) -> JsonFrames:

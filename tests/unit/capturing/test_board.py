@@ -12,7 +12,7 @@ from PIL import Image
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.capturing.board import Corners, corner_places, print_board, seen_corners
 from mobile_nelf.capturing.intake import Group, Intake, Photo
-from mobile_nelf.capturing.measure import board_findings, find_board, in_metres, located_board
+from mobile_nelf.capturing.measure import board_findings, find_board, in_world, located_board
 from mobile_nelf.capturing.model import Model, PosedPhoto
 from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.lenses import DistortedLens
@@ -57,8 +57,8 @@ def test_the_board_gives_the_true_size_and_which_way_is_up(shown):
     board = shown.board
     assert board.photos == COUNT
     assert board.corners >= 12
-    assert board.to_metres.scale * shown.scale == pytest.approx(TRUE_METRES, rel=SCALE_SHARE)
-    moved = in_metres(shown.model, board.to_metres)
+    assert board.world.scale * shown.scale == pytest.approx(TRUE_METRES, rel=SCALE_SHARE)
+    moved = in_world(shown.model, board.world)
     for camera, found in zip(ring(COUNT), moved.photos.values(), strict=True):
         # The box stands in the middle of the board, and its world is upright.
         assert found.cam_to_world[:, 3] == pytest.approx(TRUE_METRES * camera.position, abs=2e-3)
