@@ -70,7 +70,7 @@ from mobile_nelf_exporters.coreml.refusals import (
 )
 from mobile_nelf_exporters.coreml.runtimes import (
     demanded_psnr_db,
-    mac_runtime,
+    mac_runtimes,
     package_runtimes,
     second_opinion,
 )
@@ -85,8 +85,9 @@ NOT_MEASURED = (
     "latency, FPS, memory and heat on a device",
     "where a device runs each operation; the placement is by rules only",
     "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",
-    "that Core ML compiles the package",
 )
+#: A Mac compiles and runs every package before it is written.
+NOT_COMPILED = "that Core ML compiles the package"
 
 
 class CoremlExporter(Exporter[Options]):
@@ -153,7 +154,11 @@ class CoremlExporter(Exporter[Options]):
                 files |= other_layouts(rounded, contract, name, ios, stored, experience)
         packages = _read_packages(files)
         files["README.md"] = bundle_readme(name, contract, ios, packages, experience)
-        not_measured = (*NOT_MEASURED, UNPROVED) if INT8 in weights else NOT_MEASURED
+        not_measured = (
+            *NOT_MEASURED,
+            *(() if is_mac() else (NOT_COMPILED,)),
+            *((UNPROVED,) if INT8 in weights else ()),
+        )
         return Exported(contract, files, reason, not_measured, opinions=opinions)
 
     def companions(
@@ -264,7 +269,8 @@ class CoremlExporter(Exporter[Options]):
             layout = "" if own == contract else own.layout
             runtimes += package_runtimes(package, own, layout=layout, table=index == 0)
             if is_mac():
-                runtimes.append(mac_runtime(package, files, own))
+                tools = import_extra("coremltools", "coreml")
+                runtimes += mac_runtimes(package, files, own, tools)
         return tuple(runtimes)
 
 

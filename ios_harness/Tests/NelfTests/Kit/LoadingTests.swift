@@ -59,6 +59,42 @@ final class LoadingTests: XCTestCase {
         }
     }
 
+    /// What `NelfLoader` shows.
+    @MainActor
+    func testALoaderEndsWithAModelOrAReason() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let url = try package(stub)
+        let loading = Loading()
+        await loading.run { try await NelfModel(contentsOf: url) }
+        guard case .ready(let model) = loading.state else { return XCTFail("not loaded") }
+        XCTAssertEqual(model.contract, stub.config.contract)
+        let bundle = try XCTUnwrap(Bundle(path: stub.root.path))
+        let name = url.deletingPathExtension().lastPathComponent
+        await loading.run { try await NelfModel(named: name, in: bundle) }
+        guard case .ready = loading.state else { return XCTFail("not found by its name") }
+        await loading.run { try await NelfModel(named: "other", in: bundle) }
+        guard case .failed(let reason) = loading.state else { return XCTFail("found") }
+        XCTAssertTrue(reason.hasPrefix("other.mlpackage is not in the app"), reason)
+    }
+
+    @MainActor
+    func testALoaderThatIsNotWantedAnyMoreKeepsStill() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let url = try package(stub)
+        let loading = Loading()
+        for place in [url, stub.root.appendingPathComponent("no.mlpackage")] {
+            let task = Task {
+                while !Task.isCancelled { await Task.yield() }
+                await loading.run { try await NelfModel(contentsOf: place) }
+            }
+            task.cancel()
+            await task.value
+            guard case .running = loading.state else { return XCTFail("\(loading.state)") }
+        }
+    }
+
     func testMoreFramesThanBuffersAllArrive() async throws {
         let stub = try StubResources()
         defer { stub.remove() }
