@@ -38,7 +38,6 @@ from mobile_nelf_exporters.coreml.app import (
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
-    app_experience,
     check_package,
     ios_version,
     program_facts,
@@ -74,6 +73,7 @@ from mobile_nelf_exporters.coreml.runtimes import (
     package_runtimes,
     second_opinion,
 )
+from mobile_nelf_exporters.coreml.setting import Setting, app_experience
 from mobile_nelf_exporters.coreml.stored import stored_as
 
 __all__ = ["CoremlExporter"]
@@ -120,7 +120,7 @@ class CoremlExporter(Exporter[Options]):
                 f"{', '.join(ACTIVATION_OPERATORS)}"
             )
         output_form = options.output_form or "tensor"
-        experience = options.experience or "orbit"
+        setting = Setting.of(checkpoint, options.experience, options.size_cm)
         if output_form == "image" and checkpoint.student.out_channels != 3:
             raise DeployError(
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
@@ -149,11 +149,11 @@ class CoremlExporter(Exporter[Options]):
                 converted[id(rounded)] = convert(form, contract, ios)
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
             model = stored_as(stored, converted[id(rounded)], rounded, contract)
-            files |= package_files(model, package, contract, stored, experience)
+            files |= package_files(model, package, contract, stored, setting)
             if index == 0 and options.every_layout:
-                files |= other_layouts(rounded, contract, name, ios, stored, experience)
+                files |= other_layouts(rounded, contract, name, ios, stored, setting)
         packages = _read_packages(files)
-        files["README.md"] = bundle_readme(name, contract, ios, packages, experience)
+        files["README.md"] = bundle_readme(name, contract, ios, packages, setting.experience)
         not_measured = (
             *NOT_MEASURED,
             *(() if is_mac() else (NOT_COMPILED,)),
@@ -183,7 +183,7 @@ class CoremlExporter(Exporter[Options]):
             files,
             name,
             ios_version(packages[0]),
-            app_experience(packages[0]),
+            app_experience(packages[0].metadata),
         )
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:

@@ -20,8 +20,9 @@ public struct NelfARView: View {
 
     /// - Parameters:
     ///   - model: What stands in the room.
-    ///   - sizeCm: Diameter of the ball that every photo shows whole, in centimetres.
-    public init(model: NelfModel, sizeCm: Double = 30) {
+    ///   - sizeCm: Height of the object in centimetres; if nil what `mnelf bundle --size-cm` was
+    ///     given, or as large as the photos show it from a metre.
+    public init(model: NelfModel, sizeCm: Double? = nil) {
         _room = StateObject(wrappedValue: ObjectInRoom(model: model, sizeCm: sizeCm))
     }
 
@@ -60,9 +61,10 @@ final class ObjectInRoom: NSObject, ObservableObject, ARSessionDelegate {
     private var number = 0
     private var shown = 0
 
-    init(model: NelfModel, sizeCm: Double) {
+    init(model: NelfModel, sizeCm: Double?) {
         self.model = model
-        placement = ObjectPlacement(contract: model.contract, sizeCm: sizeCm)
+        placement = ObjectPlacement(
+            contract: model.contract, room: model.room, sizeCm: sizeCm)
     }
 
     func attach() -> ARView {
@@ -78,7 +80,7 @@ final class ObjectInRoom: NSObject, ObservableObject, ARSessionDelegate {
         return view
     }
 
-    /// Follows the viewer from now on; a view that was away goes on where it was.
+    /// Follows the viewer from now on; a view that was away continues where it was.
     func start() {
         guard updates == nil, let view else { return }
         guard ARWorldTrackingConfiguration.isSupported else {

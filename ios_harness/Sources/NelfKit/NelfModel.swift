@@ -23,6 +23,8 @@ public actor NelfModel {
 
     /// What the model takes and returns, and what it was trained for.
     public nonisolated let contract: Contract
+    /// How the object stands in a room; nil in packages that were not made for one.
+    public nonisolated let room: RoomSettings?
     /// What computes its inputs.
     public nonisolated let encoder: InputEncoder
 
@@ -86,6 +88,7 @@ public actor NelfModel {
         let contract = try contract ?? readContract(loaded.modelDescription)
         try checkModel(loaded.modelDescription, contract)
         self.contract = contract
+        room = try readRoom(loaded.modelDescription)
         model = LoadedModel(model: loaded, contract: contract)
         outputs = FrameOutputs(contract)
         let metal = try MetalEncoder.make(contract, asked: encoder)
@@ -174,11 +177,27 @@ public actor NelfModel {
 ///
 /// - Throws: `NelfError.badContract`.
 func readContract(_ description: MLModelDescription) throws -> Contract {
-    let defined = description.metadata[.creatorDefinedKey] as? [String: String]
-    guard let text = defined?[Contract.metadataKey] else {
+    guard let text = defined(Contract.metadataKey, description) else {
         throw NelfError.badContract("its metadata lack \(Contract.metadataKey)")
     }
     return try Contract(json: Data(text.utf8))
+}
+
+/// Reads how the object stands in a room from a model's metadata; nil if they do not say.
+///
+/// - Throws: `NelfError.badContract`.
+func readRoom(_ description: MLModelDescription) throws -> RoomSettings? {
+    guard let text = defined(RoomSettings.metadataKey, description) else { return nil }
+    do {
+        return try JSONDecoder().decode(RoomSettings.self, from: Data(text.utf8))
+    } catch let error as DecodingError {
+        throw NelfError.badContract("\(RoomSettings.metadataKey): \(describe(error))")
+    }
+}
+
+/// What a package's author defined under a key.
+private func defined(_ key: String, _ description: MLModelDescription) -> String? {
+    (description.metadata[.creatorDefinedKey] as? [String: String])?[key]
 }
 
 /// A model of Core ML, whose asynchronous predictions several tasks may ask for at a time.

@@ -68,6 +68,25 @@ final class ObjectPlacementTests: XCTestCase {
         XCTAssertEqual(view.orbit.azimuth, placement.limits.azimuth.middle, accuracy: 1e-9)
     }
 
+    func testTheFootStandsOnTheSurfaceWhereItIsKnown() throws {
+        var placement = ObjectPlacement(
+            contract: try contract(), room: RoomSettings(foot: 0.5, head: 0.3), sizeCm: 40)
+        XCTAssertEqual(placement.metersPerUnit, 0.5, accuracy: 1e-9)
+        placement.stand(on: Vector3(1, 2, 3), viewer: Vector3(1, 3, 4))
+        XCTAssertEqual(placement.position.y, 2.25, accuracy: 1e-9)
+    }
+
+    func testSizesGoFromTheAppToThePackageToTheDistanceOfThePhotos() throws {
+        let contract = try contract()
+        func scale(_ given: Double?, _ asked: Double?) -> Double {
+            let room = RoomSettings(foot: 0.5, head: 0.3, sizeCm: given)
+            return ObjectPlacement(contract: contract, room: room, sizeCm: asked).metersPerUnit
+        }
+        XCTAssertEqual(scale(16, 40), 0.5, accuracy: 1e-9)
+        XCTAssertEqual(scale(16, nil), 0.2, accuracy: 1e-9)
+        XCTAssertEqual(scale(nil, nil) * contract.orbit.radius.middle, 1, accuracy: 1e-9)
+    }
+
     func testCloserThanThePhotosThePictureIsEnlarged() throws {
         var placement = ObjectPlacement(contract: try contract(), sizeCm: 40)
         placement.stand(on: Vector3(0, 0, 0), viewer: Vector3(0, 0.2, 1))

@@ -37,6 +37,26 @@ final class LoadingTests: XCTestCase {
         XCTAssertEqual(try frame.cgImage().width, frame.width)
     }
 
+    func testAPackageForARoomSaysHowTheObjectStands() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let json = try JSONEncoder().encode(stub.config.contract)
+        var metadata = [Contract.metadataKey: String(decoding: json, as: UTF8.self)]
+        let elsewhere = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+        XCTAssertNil(elsewhere.room)
+        // As the exporter writes it.
+        metadata[RoomSettings.metadataKey] = #"{"foot": 0.75, "head": 1.25, "size_cm": 22.0}"#
+        let nelf = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+        XCTAssertEqual(nelf.room, RoomSettings(foot: 0.75, head: 1.25, sizeCm: 22))
+        metadata[RoomSettings.metadataKey] = #"{"foot": 0.75}"#
+        do {
+            _ = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+            XCTFail("loaded with half of the settings")
+        } catch {
+            XCTAssertTrue(error.localizedDescription.contains("head is missing"))
+        }
+    }
+
     func testAPackageOfSomeoneElseIsNamed() async throws {
         let stub = try StubResources()
         defer { stub.remove() }
