@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from mobile_nelf.summary import CheckpointSummary as CheckpointSummary
     from mobile_nelf.summary import SceneSummary as SceneSummary
     from mobile_nelf.summary import inspect_path as inspect
+    from mobile_nelf.surfaces.export import ExportedSurface as ExportedSurface
+    from mobile_nelf.surfaces.export import export_teacher as export_teacher
     from mobile_nelf.training.pipeline import TrainedScene as TrainedScene
     from mobile_nelf.training.train import train as train
 
@@ -52,6 +54,7 @@ __all__ = [
     "Comparison",
     "Compressed",
     "Evaluation",
+    "ExportedSurface",
     "Rendered",
     "Scene",
     "SceneSummary",
@@ -65,6 +68,7 @@ __all__ = [
     "compress",
     "errors",
     "evaluate",
+    "export_teacher",
     "inspect",
     "load",
     "read_scene",
@@ -81,6 +85,7 @@ _LAZY = {
     "train": "mobile_nelf.training.train:train",
     "render": "mobile_nelf.film:render",
     "evaluate": "mobile_nelf.evaluation:evaluate",
+    "export_teacher": "mobile_nelf.surfaces.export:export_teacher",
     "compress": "mobile_nelf.compression.compress:compress",
     "bundle": "mobile_nelf.bundles:bundle",
     "verify": "mobile_nelf.bundles:verify_bundle",
@@ -97,6 +102,7 @@ _LAZY = {
     "Comparison": "mobile_nelf.comparison:Comparison",
     "Compressed": "mobile_nelf.compression.compress:Compressed",
     "Evaluation": "mobile_nelf.evaluation:Evaluation",
+    "ExportedSurface": "mobile_nelf.surfaces.export:ExportedSurface",
     "Rendered": "mobile_nelf.film:Rendered",
     "Scene": "mobile_nelf.scenes:Scene",
     "SceneSummary": "mobile_nelf.summary:SceneSummary",

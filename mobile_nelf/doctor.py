@@ -73,6 +73,11 @@ EXTRAS = (
         "mnelf capture",
     ),
     Extra(
+        "export",
+        {"fast-simplification": "fast_simplification", "scikit-image": "skimage"},
+        "mnelf export",
+    ),
+    Extra(
         "coreml",
         {"coremltools": "coremltools", "jinja2": "jinja2", "protobuf": "google.protobuf"},
         "mnelf bundle and check --target coreml; verifying what they made takes protobuf only",

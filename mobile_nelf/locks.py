@@ -12,7 +12,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["take", "take_over"]
+__all__ = ["is_locked", "take", "take_over"]
 
 #: What file systems answer that have no locks, some network ones among them.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -38,6 +38,19 @@ def take_over(path: Path) -> BinaryIO:
         OSError: the file cannot be made, or there are no locks.
     """
     return _take(path, certain=True)
+
+
+def is_locked(file: BinaryIO) -> bool:
+    """Whether another process holds an open file; False where there are no locks."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _take(path: Path, *, certain: bool) -> BinaryIO:

@@ -16,16 +16,29 @@ from typing import Any, TypeVar
 from mobile_nelf.errors import ConfigError
 from mobile_nelf.parsing import MAX_INTEGER, shown
 
-__all__ = ["check_choices", "from_dict", "to_dict"]
+__all__ = ["check_choices", "from_dict", "if_known", "to_dict"]
 
 T = TypeVar("T")
+#: Mark of the fields of `if_known`.
+ONLY_IF_KNOWN = "only_if_known"
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config as nested plain dicts and lists, ready for JSON."""
     return {
-        field.name: _to_plain(getattr(config, field.name)) for field in dataclasses.fields(config)
+        field.name: _to_plain(value)
+        for field in dataclasses.fields(config)
+        for value in [getattr(config, field.name)]
+        if value is not None or not field.metadata.get(ONLY_IF_KNOWN)
     }
+
+
+def if_known() -> Any:
+    """Declares a field that is None while unknown, and is not written then.
+
+    What was written before the field existed, and what does not know it, then looks the same.
+    """
+    return dataclasses.field(default=None, metadata={ONLY_IF_KNOWN: True})
 
 
 def _to_plain(value: Any) -> Any:

@@ -24,11 +24,12 @@ import torch
 from mobile_nelf.atomic import replace_file, replacing, written_beside
 from mobile_nelf.disk import cannot_write, io_reason
 from mobile_nelf.errors import InputError, OutputError
-from mobile_nelf.locks import take
+from mobile_nelf.locks import is_locked, take
 from mobile_nelf.outputs import check_output, refuse_inputs
 from mobile_nelf.parsing import parse_json, read_json
 
 __all__ = [
+    "STATE_SUFFIX",
     "check_run_output",
     "check_writable",
     "clear_states",
@@ -37,9 +38,11 @@ __all__ = [
     "finish_run",
     "finished_run",
     "hold_run",
+    "is_held",
     "load_state",
     "open_run_folder",
     "put_in_place",
+    "read_state",
     "result_path",
     "run_folder",
     "save_state",
@@ -143,6 +146,17 @@ def hold_run(output: Path, *, main: bool = True) -> Iterator[None]:
         lock.close()
 
 
+def is_held(output: Path) -> bool:
+    """Whether a process works in the folder of the run that writes `output`."""
+    folder = run_folder(output.absolute())
+    try:
+        # Opened and not made: looking leaves nothing behind.
+        with folder.with_name(folder.name + ".lock").open("rb") as file:
+            return is_locked(file)
+    except OSError:
+        return False
+
+
 def _holder(path: Path) -> str:
     """Who holds a lock, as its file says."""
     try:
@@ -221,6 +235,22 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
     """
     if not path.exists():
         return None
+    state = read_state(path, names)
+    differing = differing_names(run, state["run"])
+    if differing:
+        raise InputError(
+            f"{path}: belongs to a run with different settings or views ({', '.join(differing)}); "
+            "delete it to start over, or use another output"
+        )
+    return state
+
+
+def read_state(path: Path, names: Collection[str]) -> dict[str, Any]:
+    """Returns the content of a state, whichever run it belongs to; `run` tells.
+
+    Raises:
+        InputError: the file is not a state, or lacks one of `names`.
+    """
     with taking_up(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
     if not (
@@ -229,12 +259,6 @@ def load_state(path: Path, run: dict[str, Any], names: Collection[str]) -> dict[
         and isinstance(state["run"], dict)
     ):
         raise InputError(f"{path}: is not the state of a run; use another output")
-    differing = differing_names(run, state["run"])
-    if differing:
-        raise InputError(
-            f"{path}: belongs to a run with different settings or views ({', '.join(differing)}); "
-            "delete it to start over, or use another output"
-        )
     return state
 
 

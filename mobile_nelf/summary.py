@@ -36,6 +36,7 @@ class CheckpointSummary:
         metrics: measured quality by name.
         provenance: where it came from.
         weights_sha256: hash of the weights, whatever the file format.
+        metres_per_unit: true length of a world unit; None if unknown.
     """
 
     name: str
@@ -48,6 +49,7 @@ class CheckpointSummary:
     metrics: dict[str, float]
     provenance: dict[str, str]
     weights_sha256: str
+    metres_per_unit: float | None
 
     def __repr__(self) -> str:
         """Returns names and values in two columns."""
@@ -70,6 +72,7 @@ class SceneSummary:
         missing: frames without an image.
         notices: what the reader did to the photos.
         warnings: what is likely to spoil a training.
+        metres_per_unit: true length of a world unit; None if unknown.
     """
 
     train: int
@@ -83,6 +86,7 @@ class SceneSummary:
     missing: tuple[str, ...]
     notices: tuple[str, ...]
     warnings: tuple[str, ...]
+    metres_per_unit: float | None
 
     def __repr__(self) -> str:
         """Returns names and values in two columns."""
@@ -92,7 +96,7 @@ class SceneSummary:
 def _text(summary: CheckpointSummary | SceneSummary) -> str:
     values = {field.name: getattr(summary, field.name) for field in fields(summary)}
     return text_fields(
-        {name: str(value) for name, value in values.items() if value not in ((), {})}
+        {name: str(value) for name, value in values.items() if value not in ((), {}, None)}
     )
 
 
@@ -150,6 +154,7 @@ def _scene_summary(scene: Scene) -> SceneSummary:
         missing=scene.missing,
         notices=scene.notices,
         warnings=scene_warnings(scene),
+        metres_per_unit=scene.metres_per_unit,
     )
 
 
@@ -167,4 +172,5 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> CheckpointSummary:
         metrics=checkpoint.metrics,
         provenance=checkpoint.provenance,
         weights_sha256=checkpoint.weights_sha256(),
+        metres_per_unit=checkpoint.metres_per_unit,
     )

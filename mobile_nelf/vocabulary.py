@@ -35,6 +35,7 @@ __all__ = [
     "Processor",
     "RoundingBits",
     "RowKind",
+    "SurfaceKind",
     "TeacherBackend",
     "ThermalState",
     "TrainedPart",
@@ -49,6 +50,9 @@ Architecture = Literal["mobiler2l", "r2l"]
 
 #: The non-linearity that a student was trained with; GELU is the erf form.
 Activation = Literal["gelu", "relu"]
+
+#: What is made of the surface of a teacher for other programs.
+SurfaceKind = Literal["mesh", "points"]
 
 #: What a teacher's field runs on.
 TeacherBackend = Literal["torch", "tinycudann"]
@@ -107,8 +111,9 @@ Experience = Literal["orbit", "world"]
 
 #: Processors that a device was told to use, as Core ML names them, or the engine of a page.
 ComputeUnits = Literal[
-    "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all", "webgpu", "webgl2", "webgl2Half"
-]
+    "cpuOnly", "cpuAndGPU", "cpuAndNeuralEngine", "all",
+    "webgpuF16", "webgpu", "webgl2", "webgl2Half",
+]  # fmt: skip
 
 #: What computed the inputs of a model on a device: its processor, or a kernel of Metal.
 InputEncoder = Literal["cpu", "metal"]

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from mobile_nelf.capturing.intake import REPORT, VIDEO_SUFFIXES, given_files
+from mobile_nelf.capturing.recording import RECORDING_SUFFIX
 from mobile_nelf.capturing.run import capture, files_stamp
 from mobile_nelf.errors import CaptureError, InputError, OutputError
 from mobile_nelf.parsing import read_json
@@ -19,7 +20,7 @@ __all__ = ["captured_beside", "needs_capture", "scene_folder"]
 def needs_capture(path: Path) -> bool:
     """Whether there are photos or videos, and no cameras."""
     if path.is_file():
-        return path.suffix.lower() in VIDEO_SUFFIXES
+        return path.suffix.lower() in (*VIDEO_SUFFIXES, RECORDING_SUFFIX)
     if not path.is_dir() or any(reader.find(path) for reader in READERS):
         return False
     try:

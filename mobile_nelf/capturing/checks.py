@@ -6,7 +6,7 @@ better than right ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from mobile_nelf.capturing.structure import ENOUGH_SHARE, Structure
 from mobile_nelf.outputs import names_text
 from mobile_nelf.scenes import Scene
 
-__all__ = ["find", "reasons"]
+__all__ = ["find", "no_scene", "reasons"]
 
 #: Share of the photos with a pose below which there is a warning.
 GOOD_SHARE = 0.95
@@ -56,9 +56,10 @@ def find(
     photos: Path,
     structure: Structure,
     model: Model,
-    scene: Scene,
+    scene: Scene | None,
     overlaps: Mapping[str, float] | None = None,
     turntable: bool = False,
+    more: Iterable[Finding] = (),
 ) -> list[Finding]:
     """Returns what all checks found, errors first.
 
@@ -67,26 +68,39 @@ def find(
         photos: their folder.
         structure: how they were placed.
         model: the best reconstruction.
-        scene: that was written of it.
+        scene: that was written of it; None if it makes none.
         overlaps: of each mask with the hull of the others, see `silhouettes.agreement`.
         turntable: it looks as if the object turned, and the capture was not told.
+        more: what was found out elsewhere.
     """
     found = [
         *_registered(intake, structure),
         *_left_out(intake),
         *_second_model(intake, structure),
         *_quality(model),
-        *_coverage(scene),
+        *(_coverage(scene) if scene else ()),
         *blur(intake),
         *exposure(intake, photos, model),
         *focal_lengths(intake, model),
+        *_distortion(intake, structure),
         *_jumps(intake, model),
         *_folded(intake, structure, model),
         *_silhouettes(intake, overlaps or {}),
         *_turntable(turntable),
+        *more,
     ]
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def no_scene(why: str) -> Finding:
+    """Returns what is said where poses were found that make no scene."""
+    return Finding(
+        "scene",
+        "error",
+        f"the poses that were found make no scene: {why}",
+        "take more photos, from more sides, each 10° to 15° from the last one",
+    )
 
 
 def reasons(intake: Intake, structure: Structure) -> dict[str, str]:
@@ -173,6 +187,20 @@ def _quality(model: Model) -> Iterator[Finding]:
         )
 
 
+def _distortion(intake: Intake, structure: Structure) -> Iterator[Finding]:
+    if structure.simplified:
+        sources = {photo.name: photo.source for photo in intake.photos}
+        yield Finding(
+            "distortion",
+            "warning",
+            "the lens came out with a distortion that folds inside the picture, so a simpler lens "
+            f"is used, for {names_text([sources[name] for name in structure.simplified])} and all "
+            "photos like it",
+            "look at the cameras in capture.html, since wrong poses bend lenses; else take more "
+            "photos, from more sides, with the main lens and without zoom",
+        )
+
+
 def _coverage(scene: Scene) -> Iterator[Finding]:
     views = (*scene.train, *scene.test)
     if len(views) < FEW_PHOTOS:
@@ -243,9 +271,7 @@ def _jumps(intake: Intake, model: Model) -> Iterator[Finding]:
 
 def _folded(intake: Intake, structure: Structure, model: Model) -> Iterator[Finding]:
     count = len(intake.photos)
-    every = structure.pairs is not None and len(structure.pairs) == count * (count - 1) // 2
-    if structure.pairs is None:  # nobody knows which were matched
-        return
+    every = len(structure.pairs) == count * (count - 1) // 2
     wrong = folded(model, None if every else structure.pairs)
     if wrong:
         sources = [photo.source for photo in intake.photos if photo.name in wrong]

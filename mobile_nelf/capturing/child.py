@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mobile_nelf.capturing.sfm import RESULT
 from mobile_nelf.errors import CaptureError
@@ -14,9 +15,11 @@ from mobile_nelf.fence import process as fence
 from mobile_nelf.parsing import parse_json
 from mobile_nelf.progress import Progress
 
-__all__ = ["JOB", "Job", "JobGroup", "run"]
+__all__ = ["JOB", "Job", "JobGroup", "Rows", "run"]
 
 JOB, LOG = "job.json", "log.txt"
+#: Of a matrix.
+Rows: TypeAlias = tuple[tuple[float, ...], ...]
 #: What the child's interpreter runs.
 PROGRAM = ("-m", "mobile_nelf.capturing.sfm")
 #: Characters of the last words of a child.
@@ -53,10 +56,11 @@ class Job:
         neighbours: partners of each photo, where pairs are chosen.
         first_octave: −1 doubles the picture first.
         features: scales at most that are described in a photo.
-        mapper: `incremental` or `global`.
+        mapper: `incremental`, `global`, or `given`, which adjusts `poses`.
         stationary: drop matches that do not move.
         threads: to use.
         seed: of everything random.
+        poses: by the name of the photo, rows of [3, 4] with axes right, up, back; None without.
     """
 
     folder: str
@@ -71,6 +75,7 @@ class Job:
     stationary: bool
     threads: int
     seed: int
+    poses: dict[str, Rows] | None = None
 
 
 def run(folder: Path, on_progress: Progress) -> None:

@@ -13,6 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.capturing.options import CaptureOptions
+from mobile_nelf.capturing.recording import (
+    RECORDING_SUFFIX,
+    chosen_frames,
+    frame_source,
+    read_recording,
+)
 from mobile_nelf.capturing.sharpness import look_of, small_grey
 from mobile_nelf.capturing.shot import HEIF_SUFFIXES, Lens, read_shot
 from mobile_nelf.capturing.video import analysed, chosen, read_frames
@@ -122,6 +128,11 @@ class Given:
         """Whether its name is that of a video."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether its name is that of a recording of Record3D."""
+        return self.path.suffix.lower() == RECORDING_SUFFIX
+
 
 def given_files(inputs: Sequence[Path]) -> list[Given]:
     """Lists photos and videos, in the order of their names with numbers read as numbers.
@@ -137,15 +148,15 @@ def given_files(inputs: Sequence[Path]) -> list[Given]:
         raw = given / POLYCAM
         path = raw if raw.is_dir() else given
         if path.suffix.lower() in SPLAT_SUFFIXES:
-            raise InputError(
-                f"{path}: holds splats or a mesh and no photos, as Scaniverse and other apps share "
-                "them; take a video of the object with the phone's own camera instead"
-            )
+            raise _only_splats(path)
         if path.is_dir():
             inside = sorted(_below(path), key=lambda file: _natural(str(file.relative_to(path))))
             files = [Given(file, file.relative_to(path).as_posix()) for file in inside]
             photos = [file for file in files if not file.is_video]
             if not files:
+                for file in sorted(path.iterdir()):
+                    if file.suffix.lower() in SPLAT_SUFFIXES:
+                        raise _only_splats(file)
                 raise InputError(
                     f"{path}: holds no photo or video; expected JPEG, PNG, HEIC, WebP or TIFF"
                 )
@@ -155,6 +166,13 @@ def given_files(inputs: Sequence[Path]) -> list[Given]:
         else:
             raise InputError(f"{path}: no such file or folder, expected photos or a video")
     return found
+
+
+def _only_splats(path: Path) -> InputError:
+    return InputError(
+        f"{path}: holds splats or a mesh and no photos, as Scaniverse and other apps share them; "
+        "take a video of the object with the phone's own camera instead"
+    )
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -193,10 +211,14 @@ def take_in(
     """
     taken = _Taken(folder)
     left: list[LeftOut] = []
-    videos = sum(file.is_video for file in files)
+    videos = sum(file.is_video or file.is_recording for file in files)
     for file in counted("photos", files, on_progress):
         if file.is_video:
             _take_video(file, taken, max(FEWEST, options.frames // videos), options, on_progress)
+            continue
+        if file.is_recording:
+            count = max(FEWEST, options.frames // videos)
+            _take_recording(file, taken, count, options, on_progress)
             continue
         try:
             shot = read_shot(file.path)
@@ -273,6 +295,20 @@ def _take_video(
         seconds = float(frames.seconds[number])
         source = f"{file.source} at {seconds:.2f} s"
         taken.add(pixels, Lens(), source, seconds, str(file.path))
+
+
+def _take_recording(
+    file: Given, taken: _Taken, count: int, options: CaptureOptions, on_progress: Progress
+) -> None:
+    recording = read_recording(file.path)
+    numbers = chosen_frames(recording, count)
+    pictures = recording.frames(numbers)
+    for number, pixels in zip(
+        counted("chosen frames", numbers, on_progress), pictures, strict=False
+    ):
+        source = frame_source(file.source, number)
+        seconds = number / recording.rate
+        taken.add(_scaled(pixels, options.size), Lens(), source, seconds, str(file.path))
 
 
 def _scaled(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mobile_nelf.cameras import FloatArray
 from mobile_nelf.extras import import_extra
-from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.scenes.world import FROM_OPENCV
 
 __all__ = ["Model", "PosedPhoto", "read_model", "read_reconstruction"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from mobile_nelf.capturing.board import SQUARE_MM
+
 __all__ = ["CaptureOptions"]
 
 
@@ -18,6 +20,8 @@ class CaptureOptions:
         turntable: the object turned before a still camera and a still background.
         background: photo of that background alone; None takes the median of the photos.
         frames: of videos, about so many in all.
+        refine: start from the poses that came with the photos.
+        square_mm: side of a square of the printed board, if photos show it.
         threads: of structure from motion, all processors if None. One thread gives the same scene
             each time; more do not.
         seed: of everything random.
@@ -28,6 +32,8 @@ class CaptureOptions:
     masks: str | None = None
     turntable: bool = False
     background: str | None = None
+    refine: bool = False
+    square_mm: float = SQUARE_MM
     threads: int | None = None
     seed: int = 0
 
@@ -41,6 +47,8 @@ class CaptureOptions:
             raise ValueError("background is for a turntable")
         if self.turntable and self.masks is not None:
             raise ValueError("turntable makes masks; masks takes those of another tool")
+        if not 1.0 <= self.square_mm <= 1000.0:
+            raise ValueError(f"square_mm must be 1 to 1000 millimetres, found {self.square_mm:g}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, found {self.threads}")
         if not 0 <= self.seed < 2**31:

@@ -36,13 +36,13 @@ img.cameras { max-width: 100% }
 
 
 def write_page(
-    content: dict[str, Any], scene: Scene, photos: Path, masks: Path | None, folder: Path
+    content: dict[str, Any], scene: Scene | None, photos: Path, masks: Path | None, folder: Path
 ) -> None:
     """Writes the page, in one file that loads nothing.
 
     Args:
         content: of `capture.json`.
-        scene: that was written.
+        scene: that was written; None if the poses make none.
         photos: folder of the photos, `GROUP/NUMBER.png`.
         masks: folder of their masks; None without.
         folder: of the scene.
@@ -67,8 +67,7 @@ photos have a pose: {verdict}</h1>
 <table>{tries}</table>
 <p>{content["points"]:,} points, {content["reprojection"]:.2f} pixels off on average, each seen in
 {content["track_length"]:.1f} photos.</p>
-<h2>Where the photos were taken from</h2>
-<img class="cameras" alt="cameras from above and from the side" src="{_png(camera_picture(scene))}">
+{_cameras(scene) if scene else ""}
 <h2>The photos in their order</h2>
 <p>Framed green: with a pose. Framed red: without, for the reason below it.
 {"Magenta: what the mask leaves out." if masks is not None else ""}</p>
@@ -76,6 +75,12 @@ photos have a pose: {verdict}</h1>
 </body></html>
 """
     (folder / PAGE).write_text(page, encoding="utf-8")
+
+
+def _cameras(scene: Scene) -> str:
+    return f"""<h2>Where the photos were taken from</h2>
+<img class="cameras" alt="cameras from above and from the side" src="{_png(camera_picture(scene))}">
+"""
 
 
 def _figure(photo: dict[str, Any], photos: Path, masks: Path | None) -> str:

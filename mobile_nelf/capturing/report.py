@@ -11,6 +11,7 @@ from mobile_nelf._version import __version__
 from mobile_nelf.capturing.checks import reasons
 from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.intake import REPORT, Intake
+from mobile_nelf.capturing.measure import Board
 from mobile_nelf.capturing.model import Model
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.structure import Structure
@@ -32,6 +33,7 @@ def report_content(
     findings: Sequence[Finding],
     options: CaptureOptions,
     stamp: str,
+    board: Board | None = None,
 ) -> dict[str, Any]:
     """Returns what `capture.json` holds, in plain values."""
     why = reasons(intake, structure)
@@ -69,6 +71,7 @@ def report_content(
         "reprojection": model.reprojection,
         "points": len(model.points),
         "track_length": model.track_length,
+        "board": _board_values(board),
         "tries": [to_dict(attempt) for attempt in structure.tries],
         "groups": [
             {**to_dict(group), "found": lenses.get(index)}
@@ -77,6 +80,18 @@ def report_content(
         "findings": [to_dict(finding) for finding in findings],
         "left_out": [to_dict(left) for left in intake.left_out],
         "photos": photos,
+    }
+
+
+def _board_values(board: Board | None) -> dict[str, Any] | None:
+    if board is None:
+        return None
+    return {
+        "photos": board.photos,
+        "corners": board.corners,
+        "rms_mm": board.rms_mm,
+        "square_mm": board.square_mm,
+        "used": board.fits,
     }
 
 

@@ -12,13 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_nelf.atomic import replace_file, written_beside
-from mobile_nelf.capturing.checks import find
+from mobile_nelf.capturing.board import SQUARE_MM
+from mobile_nelf.capturing.checks import find, no_scene
 from mobile_nelf.capturing.finding import Finding
+from mobile_nelf.capturing.given import (
+    GivenPoses,
+    drift_findings,
+    photo_poses,
+    posed_input,
+    with_focals,
+    world_of,
+)
 from mobile_nelf.capturing.intake import Given, Intake, given_files, take_in
 from mobile_nelf.capturing.masks import feature_masks, is_turntable, made_masks, read_mask
+from mobile_nelf.capturing.measure import Board, board_findings, find_board, in_world
 from mobile_nelf.capturing.model import Model, read_model
 from mobile_nelf.capturing.options import CaptureOptions
-from mobile_nelf.capturing.page import write_page
+from mobile_nelf.capturing.page import PAGE, write_page
 from mobile_nelf.capturing.report import check_replaceable, report_content, write_report
 from mobile_nelf.capturing.scene_files import write_scene
 from mobile_nelf.capturing.silhouettes import agreement, silhouette
@@ -56,6 +66,7 @@ class Captured:
         findings: what the checks found, errors first.
         reprojection: mean error of the points in pixels.
         points: number of points.
+        board: the printed board, if photos show it.
         seconds: that it took, without stages that an earlier command did.
     """
 
@@ -67,6 +78,7 @@ class Captured:
     findings: tuple[Finding, ...]
     reprojection: float
     points: int
+    board: Board | None
     seconds: float
 
     @property
@@ -84,6 +96,8 @@ def capture(
     masks: AnyPath | None = None,
     turntable: bool = False,
     background: AnyPath | None = None,
+    refine: bool = False,
+    square_mm: float = SQUARE_MM,
     threads: int | None = None,
     seed: int = 0,
     force: bool = False,
@@ -103,6 +117,10 @@ def capture(
         turntable: the object turned before a still camera and a still background; masks are made of
             what moves.
         background: photo of that background without the object, which makes better masks.
+        refine: take the poses that came with the photos, and adjust them: of Polycam's raw data, a
+            recording of Record3D, or `transforms.json` of any app. The scene stays in their world.
+        square_mm: side of a square of the board (see `print_board`), if photos show it: the scene
+            is in metres then, and stands on the board.
         threads: to use, all processors if None; one gives the same scene each time.
         seed: of everything random.
         force: replace a scene that a capture wrote.
@@ -110,7 +128,8 @@ def capture(
 
     Raises:
         InputError: fewer than three photos can be read.
-        CaptureError: no three photos fit together, or structure from motion ended by itself.
+        CaptureError: no three photos fit together, their poses make no scene (the report is
+            written then), or structure from motion ended by itself.
         OutputError: `output` exists or cannot be written.
         MissingExtraError: the optional packages of the extra `capture` are not installed.
     """
@@ -125,6 +144,8 @@ def capture(
             masks=None if masks is None else str(as_path(masks)),
             turntable=turntable,
             background=None if background is None else str(as_path(background)),
+            refine=refine,
+            square_mm=square_mm,
             threads=threads,
             seed=seed,
         )
@@ -136,11 +157,12 @@ def capture(
         import_extra(package, "capture")
     plate = None if background is None else as_path(background).resolve()
     # The photo of the background may lie among the others.
-    files = [file for file in given_files(paths) if file.path.resolve() != plate]
+    listed_files, given = posed_input(paths) if refine else (given_files(paths), None)
+    files = [file for file in listed_files if file.path.resolve() != plate]
     try:
         with hold_run(target), open_run_folder(target) as work:
             try:
-                captured = _captured(files, target, work, options, on_progress, began)
+                captured = _captured(files, given, target, work, options, on_progress, began)
             except InputError:  # nothing here helps with other photos
                 shutil.rmtree(work, ignore_errors=True)
                 raise
@@ -152,6 +174,7 @@ def capture(
 
 def _captured(
     files: Sequence[Given],
+    given: GivenPoses | None,
     target: Path,
     work: Path,
     options: CaptureOptions,
@@ -160,6 +183,8 @@ def _captured(
 ) -> Captured:
     stamp = files_stamp(files)
     intake = _intake(files, stamp, work, options, on_progress)
+    if given is not None:
+        intake = with_focals(intake, given)
     photos, masks = work / PHOTOS, work / MASKS
     shutil.rmtree(masks, ignore_errors=True)
     masked = made_masks(intake, photos, masks, options, on_progress)
@@ -171,31 +196,49 @@ def _captured(
         on_progress,
         masks=feature_masks(intake, masks, work / FEATURE_MASKS) if masked else None,
         stationary=options.turntable,
+        poses=None if given is None else photo_poses(intake, given),
     )
     model = read_model(structure.model)
+    board = find_board(intake, photos, model, options.square_mm, on_progress)
+    world = None if given is None else world_of(intake, model, given)
+    if board is not None and board.fits:
+        world = board.world
+    if world is not None:
+        model = in_world(model, world)
     used = masks if masked else None
     with written_beside(target) as partial:
         partial.mkdir()
-        write_scene(intake, photos, used, model, structure.model, partial, on_progress)
+        write_scene(intake, photos, used, model, structure.model, partial, on_progress, world)
+        scene, refused = None, ""
         try:
             scene = read_scene(partial)
         except SceneError as error:
-            raise CaptureError(f"the poses that were found make no scene: {error}") from error
+            refused = str(error).removeprefix(f"{partial}: ")
         overlaps = _overlaps(intake, masks, model) if masked else None
         seen = not options.turntable and is_turntable(intake.photos, photos)
-        findings = tuple(find(intake, photos, structure, model, scene, overlaps, seen))
-        content = report_content(intake, structure, model, findings, options, stamp)
+        said = list(board_findings(board))
+        if board is None or not board.fits:
+            said += drift_findings(intake, model, given)
+        findings = find(intake, photos, structure, model, scene, overlaps, seen, said)
+        if refused:
+            findings.insert(0, no_scene(refused))
+        content = report_content(intake, structure, model, findings, options, stamp, board)
         write_page(content, scene, photos, used, partial)
         write_report(content, partial)
+    if scene is None:
+        raise CaptureError(
+            f"{target}: {findings[0].text}; {findings[0].advice}; look at {target / PAGE}"
+        )
     return Captured(
         path=target,
         scene=read_scene(target),
         registered=len(structure.registered),
         given=len(intake.photos),
         tries=structure.tries,
-        findings=findings,
+        findings=tuple(findings),
         reprojection=model.reprojection,
         points=len(model.points),
+        board=board,
         seconds=time.monotonic() - began,
     )
 

@@ -16,12 +16,13 @@ from PIL import Image
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.capturing.intake import Intake, Photo
 from mobile_nelf.capturing.masks import read_mask
+from mobile_nelf.capturing.measure import World
 from mobile_nelf.capturing.model import Model, read_reconstruction
 from mobile_nelf.errors import CaptureError, SceneError
 from mobile_nelf.extras import import_extra
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.progress import Progress, counted
-from mobile_nelf.scenes.lens import DistortedLens
-from mobile_nelf.scenes.readers.transforms import CAMERAS
+from mobile_nelf.scenes.readers.transforms import CAMERAS, METRES, UP
 
 __all__ = ["IMAGES", "SOURCE_MASKS", "write_scene"]
 
@@ -40,6 +41,7 @@ def write_scene(
     folder: Path,
     files: Path,
     on_progress: Progress,
+    world: World | None = None,
 ) -> None:
     """Writes images, `transforms.json` and `sparse/0` of the photos that have a pose.
 
@@ -54,6 +56,7 @@ def write_scene(
         folder: of COLMAP's model.
         files: folder of the scene, which exists.
         on_progress: called with a stage, photos done and photos in all.
+        world: that `model` was taken to, and `folder` was not.
 
     Raises:
         CaptureError: a lens that was found bends too much for a pinhole.
@@ -78,8 +81,13 @@ def write_scene(
         suffix = "png" if pixels.shape[2] == 4 else "jpg"
         called[photo.name] = f"{Path(photo.name).stem}.{suffix}"
         _save(straight, files / IMAGES / called[photo.name])
-    _write_transforms(posed, model, lenses, called, files / CAMERAS)
-    _write_sparse(folder, lenses, called, files / SPARSE)
+    known: dict[str, Any] = {}
+    if world is not None and world.metres_per_unit is not None:
+        known[METRES] = world.metres_per_unit
+    if world is not None and world.up is not None:
+        known[UP] = list(world.up)
+    _write_transforms(posed, model, lenses, called, known, files / CAMERAS)
+    _write_sparse(folder, lenses, called, world, files / SPARSE)
 
 
 def _pinholes(model: Model, size: tuple[int, int]) -> dict[str, Intrinsics]:
@@ -144,6 +152,7 @@ def _write_transforms(
     model: Model,
     lenses: Mapping[str, Intrinsics],
     called: Mapping[str, str],
+    known: Mapping[str, Any],
     path: Path,
 ) -> None:
     frames = []
@@ -158,7 +167,7 @@ def _write_transforms(
         if photo.seconds is not None:
             frame["seconds"] = round(photo.seconds, 4)
         frames.append(frame | _lens_values(lenses[photo.name]))
-    content = {"camera_model": "PINHOLE", "frames": frames}
+    content = {"camera_model": "PINHOLE", **known, "frames": frames}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -174,7 +183,11 @@ def _lens_values(lens: Intrinsics) -> dict[str, float]:
 
 
 def _write_sparse(
-    folder: Path, lenses: Mapping[str, Intrinsics], called: Mapping[str, str], target: Path
+    folder: Path,
+    lenses: Mapping[str, Intrinsics],
+    called: Mapping[str, str],
+    world: World | None,
+    target: Path,
 ) -> None:
     """Writes COLMAP's model of the images as they are in the scene, for other programs."""
     pycolmap = import_extra("pycolmap", "capture")
@@ -194,5 +207,8 @@ def _write_sparse(
         camera.model = pycolmap.CameraModelId.PINHOLE
         camera.width, camera.height = lens.width, lens.height
         camera.params = [lens.fx, lens.fy, lens.cx, lens.cy]
+    if world is not None:
+        turn = pycolmap.Rotation3d(world.rotation)
+        found.transform(pycolmap.Sim3d(world.scale, turn, world.shift))
     target.mkdir(parents=True)
     found.write_binary(target)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mobile_nelf.atomic import replace_file
+from mobile_nelf.capturing.refine import refined
+from mobile_nelf.capturing.triangulate import triangulated
 from mobile_nelf.extras import import_extra
 from mobile_nelf.parsing import read_json
 
@@ -26,15 +28,8 @@ DATABASE, MODELS, MODEL, RESULT = "database.db", "models", "model", "result.json
 
 #: Pairs that are matched between two signs of life.
 PAIRS_AT_ONCE = 64
-#: Photos of a lens from which its distortion is estimated with four numbers instead of one.
-PHOTOS_FOR_OPENCV = 10
-#: Photos of a lens from which its principal point is estimated, and by what share of a side it may
-#: lie off the middle to be believed.
-PHOTOS_FOR_CENTRE = 30
-CENTRE_SHARE = 0.03
-#: Outliers after adjustment: pixels, and degrees between the rays of a point.
-LARGEST_ERROR = 4.0
-SMALLEST_ANGLE = 1.5
+#: Of a reconstruction.
+FEWEST_PHOTOS = 3
 #: To choose pairs among many photos: the largest features of smaller pictures tell which show the
 #: same.
 CHOOSING_FEATURES = 512
@@ -62,12 +57,16 @@ def main(file: str) -> None:
     _match(colmap, job, folder / DATABASE, pairs, "matches")
     models = _map(colmap, job, folder)
     best = max(models, key=lambda model: model.num_reg_images(), default=None)
+    simplified: list[str] = []
     if best is not None:
         _say("refine", 0, 1)
-        best = _refined(colmap, best, job["threads"])
-        _write(best, folder / MODEL)
+        found = refined(colmap, best, job["threads"])
+        _write(found.model, folder / MODEL)
+        simplified = [_first_photo(found.model, camera) for camera in found.simplified]
         _say("refine", 1, 1)
     result = {
+        "simplified": simplified,
+        "pairs": pairs,
         "models": sorted((_names(model) for model in models), key=len, reverse=True),
         "photos": _matched(colmap, folder / DATABASE),
     }
@@ -216,7 +215,10 @@ def _map(colmap: Any, job: Job, folder: Path) -> list[Any]:
     output.mkdir(exist_ok=True)
     total = sum(len(group["names"]) for group in job["groups"])
     _say("poses", 0, total)
-    if job["mapper"] == "global":
+    if job["mapper"] == "given":
+        model = triangulated(colmap, job, folder / DATABASE, output)
+        found = {0: model} if model.num_reg_images() >= FEWEST_PHOTOS else {}
+    elif job["mapper"] == "global":
         options = colmap.GlobalPipelineOptions()
         options.num_threads = job["threads"]
         options.random_seed = job["seed"]
@@ -231,7 +233,7 @@ def _incremental(colmap: Any, job: Job, folder: Path, output: Path, total: int) 
     options = colmap.IncrementalPipelineOptions()
     options.num_threads = job["threads"]
     options.random_seed = job["seed"]
-    options.min_model_size = 3
+    options.min_model_size = FEWEST_PHOTOS
     options.extract_colors = False
     registered = 2
 
@@ -246,44 +248,6 @@ def _incremental(colmap: Any, job: Job, folder: Path, output: Path, total: int) 
     return found
 
 
-def _refined(colmap: Any, model: Any, threads: int) -> Any:
-    """Adjusts lenses with more parameters than they were registered with."""
-    used: dict[int, int] = {}
-    for image in model.images.values():
-        if image.has_pose:
-            used[image.camera_id] = used.get(image.camera_id, 0) + 1
-    for number, camera in model.cameras.items():
-        if used.get(number, 0) >= PHOTOS_FOR_OPENCV and camera.model_name == "SIMPLE_RADIAL":
-            focal, column, row, bend = camera.params
-            camera.model = colmap.CameraModelId.OPENCV
-            camera.params = [focal, focal, column, row, bend, 0.0, 0.0, 0.0]
-    _adjust(colmap, model, threads)
-    if used and min(used.values()) >= PHOTOS_FOR_CENTRE:
-        freed = colmap.Reconstruction(model)
-        _adjust(colmap, freed, threads, centre=True)
-        if all(_is_near_centre(camera) for camera in freed.cameras.values()):
-            model = freed
-    return model
-
-
-def _adjust(colmap: Any, model: Any, threads: int, *, centre: bool = False) -> None:
-    """Minimises the reprojection error, drops outliers and minimises it again."""
-    options = colmap.BundleAdjustmentOptions()
-    options.refine_principal_point = centre
-    options.print_summary = False
-    options.ceres.solver_options.num_threads = threads
-    for _ in range(2):
-        colmap.bundle_adjustment(model, options)
-        colmap.ObservationManager(model).filter_all_points3D(LARGEST_ERROR, SMALLEST_ANGLE)
-    model.update_point_3d_errors()
-
-
-def _is_near_centre(camera: Any) -> bool:
-    across = abs(camera.principal_point_x / camera.width - 0.5)
-    down = abs(camera.principal_point_y / camera.height - 0.5)
-    return bool(max(across, down) <= CENTRE_SHARE)
-
-
 def _write(model: Any, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     model.write_binary(folder)
@@ -291,6 +255,12 @@ def _write(model: Any, folder: Path) -> None:
 
 def _names(model: Any) -> list[str]:
     return sorted(image.name for image in model.images.values() if image.has_pose)
+
+
+def _first_photo(model: Any, camera: int) -> str:
+    """Returns the first photo of a camera."""
+    images = model.images.values()
+    return min(str(i.name) for i in images if i.has_pose and i.camera_id == camera)
 
 
 def _matched(colmap: Any, database: Path) -> dict[str, dict[str, int]]:

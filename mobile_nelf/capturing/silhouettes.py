@@ -57,11 +57,15 @@ def silhouette(photo: PosedPhoto, mask: npt.NDArray[np.uint8]) -> Silhouette:
 def agreement(silhouettes: Mapping[str, Silhouette]) -> dict[str, float]:
     """Returns the overlap of each mask with the hull of those that agree, without its own vote.
 
-    Views that agree least are left out of the vote, then all are compared again.
+    Views that agree least are left out of the vote, then all are compared again. Nothing is
+    returned where all cameras look the same way, and so at no common point.
     """
     names = list(silhouettes)
     views = [silhouettes[name] for name in names]
-    centre, half = object_ball(views)
+    try:
+        centre, half = object_ball(views)
+    except ValueError:
+        return {}
     steps = (np.arange(CELLS) + 0.5) / CELLS * 2.0 - 1.0
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
     cells = centre + half * grid
@@ -92,7 +96,11 @@ def contradicting(overlap: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def object_ball(views: list[Silhouette]) -> tuple[FloatArray, float]:
-    """Returns the point that all cameras look at, and how far the object reaches from there."""
+    """Returns the point that all cameras look at, and how far the object reaches from there.
+
+    Raises:
+        ValueError: all cameras look in the same direction.
+    """
     centre = nearest_to_axes([view.photo.cam_to_world for view in views])
     reaches = []
     for view in views:

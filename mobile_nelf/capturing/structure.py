@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobile_nelf.atomic import replace_file
-from mobile_nelf.capturing.child import JOB, Job, JobGroup, run
+from mobile_nelf.capturing.child import JOB, Job, JobGroup, Rows, run
 from mobile_nelf.capturing.intake import Intake, Photo
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.sfm import MODEL, RESULT
@@ -87,7 +87,9 @@ class Structure:
         others: names of the photos of each further model.
         matched: by the name of the photo.
         tries: in their order.
-        pairs: that were matched; None if they were chosen on the way.
+        pairs: that were matched.
+        simplified: a photo of each lens that is described by less than its photos allow, since the
+            richer description folds inside the picture.
     """
 
     model: Path
@@ -95,13 +97,16 @@ class Structure:
     others: tuple[tuple[str, ...], ...]
     matched: dict[str, Matched]
     tries: tuple[Try, ...]
-    pairs: tuple[tuple[str, str], ...] | None = None
+    pairs: tuple[tuple[str, str], ...]
+    simplified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Result:
     models: tuple[tuple[str, ...], ...]
     photos: dict[str, Matched]
+    pairs: tuple[tuple[str, str], ...]
+    simplified: tuple[str, ...]
 
 
 def find_structure(
@@ -113,6 +118,7 @@ def find_structure(
     *,
     masks: Path | None = None,
     stationary: bool = False,
+    poses: dict[str, Rows] | None = None,
 ) -> Structure:
     """Tries one way after the other until one registers enough photos; the most photos win.
 
@@ -125,6 +131,7 @@ def find_structure(
         masks: folder of masks, see `Job`.
         stationary: drop matches that do not move; the still background must not be seen then, so
             no try is without masks.
+        poses: that came with the photos, by name; the first try adjusts them.
 
     Raises:
         CaptureError: no try places three photos, or a child process ended by itself.
@@ -132,6 +139,10 @@ def find_structure(
     tries: list[Try] = []
     best: tuple[_Result, Job] | None = None
     plan = _plan(intake, photos, folder, options)
+    if poses is not None:
+        what, job = plan[0]
+        given = replace(job, folder=str(folder / "given"), mapper="given", poses=poses)
+        plan.insert(0, (f"{what}, poses as given", given))
     masked = [
         (what, replace(job, masks=None if masks is None else str(masks), stationary=stationary))
         for what, job in plan
@@ -158,7 +169,8 @@ def find_structure(
         found.models[1:],
         found.photos,
         tuple(tries),
-        job.pairs,
+        found.pairs,
+        found.simplified,
     )
 
 

@@ -32,6 +32,7 @@ class Checkpoint:
         metrics: measured quality by name, such as `test_psnr_db`.
         provenance: where it came from: source format, scene, steps, version.
         weights: state dict with the official names; floating tensors in float32.
+        metres_per_unit: true length of a world unit; None if the scene did not tell.
     """
 
     student: StudentConfig
@@ -41,6 +42,7 @@ class Checkpoint:
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     metrics: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
+    metres_per_unit: float | None = None
 
     def __repr__(self) -> str:
         """Returns what tells students apart, without their weights."""

@@ -2,6 +2,8 @@
 
 {"format": "mobile-nelf", "version": 1, "student": {...}, "intrinsics": {...}, "orbit": {...},
  "background": [r, g, b], "metrics": {...}, "provenance": {...}, "weights": {name: tensor}}
+
+and "metres_per_unit" where the true size is known.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from mobile_nelf.checkpoints.weights import checked_weights, state_dict
 from mobile_nelf.errors import CheckpointError, ConfigError
 from mobile_nelf.parsing import MAX_INTEGER
 from mobile_nelf.paths import AnyPath, as_path
-from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.plain import from_dict, if_known, to_dict
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.text import command_line
 
@@ -54,6 +56,7 @@ class _Header:
     background: tuple[float, float, float]
     metrics: dict[str, float]
     provenance: dict[str, str]
+    metres_per_unit: float | None = if_known()
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: AnyPath, *, half: bool = False) -> None:
@@ -78,6 +81,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: AnyPath, *, half: bool = False
         checkpoint.background,
         checkpoint.metrics,
         checkpoint.provenance,
+        checkpoint.metres_per_unit,
     )
     content = {
         "format": FORMAT,
@@ -164,6 +168,10 @@ def _checked_header(content: dict[Any, Any], path: Path) -> _Header:
         )
     if not all(0.0 <= value <= 1.0 for value in header.background):
         raise CheckpointError(f"{path}: its background {header.background} is not within 0 to 1")
+    if header.metres_per_unit is not None and not header.metres_per_unit > 0.0:
+        raise CheckpointError(
+            f"{path}: a unit of its world is {header.metres_per_unit:g} metres long"
+        )
     return header
 
 

@@ -17,7 +17,7 @@ from mobile_nelf.compression.report import CompressionReport, PathRow
 from mobile_nelf.compression.size import model_bytes, runtime_ms, stores_palettes
 from mobile_nelf.compression.tuning import tune, tune_tables, tuning_config
 from mobile_nelf.compute import compute_device
-from mobile_nelf.errors import InputError
+from mobile_nelf.errors import InputError, MissingExtraError
 from mobile_nelf.evaluation import photo_psnr_db
 from mobile_nelf.progress import Progress
 from mobile_nelf.pruning.calibration import calibration_rays, comparison_rays
@@ -130,17 +130,16 @@ class CompressionRun:
         def shaped(point: Point) -> Checkpoint:
             return cut(self.whole, point.widths, knowledge, self.rays, "none")
 
-        shown = [path[0]]
+        students, rows = [self.whole], [self.row(self.whole)]
         for index, share in enumerate(SHOWN):
             self.on_progress("measure the path", index, len(SHOWN))
-            shown += [p for p in path if p.parameters <= share * path[0].parameters][:1]
-        rows = [self.row(self.whole)]
-        for point in shown[1:]:
-            rows.append(self.row(cut_to(point)))
+            least = [p for p in path if p.parameters <= share * path[0].parameters][:1]
+            students += [cut_to(point) for point in least]
+            rows += [self.row(student) for student in students[len(rows) :]]
         self.on_progress("measure the path", len(SHOWN), len(SHOWN))
-        report = CompressionReport("narrow", goals, "", tuple(rows), None, NOTES)
         if not goals.asked:
-            return report, None
+            rows = self._with_times(rows, students)
+            return CompressionReport("narrow", goals, "", tuple(rows), None, NOTES), None
         form: WeightForm | None = (
             "palette-mixed" if bits != "none" and target and stores_palettes(target) else None
         )
@@ -149,7 +148,7 @@ class CompressionRun:
             return model_bytes(shaped(point), target or "", form)
 
         def times_faster(point: Point) -> float:
-            before, after = self._timed(shaped(point))
+            before, after = self._timed(self.whole, shaped(point))
             return before / after
 
         index, bound = by_size(path, goals, bytes_of, times_faster)
@@ -160,12 +159,10 @@ class CompressionRun:
                 if goals.max_loss != allowed:
                     bound = "at_least"
         small, row = self._reached(path, index, steps, bits, goals, allowed, bound)
-        if goals.speed is not None:
-            before, after = self._timed(small)
-            rows[0], row = replace(rows[0], ms=before), replace(row, ms=after)
         if target is not None:
             row = replace(row, model_bytes=model_bytes(small, target, form))
-        return replace(report, bound=bound, path=tuple(rows), result=row), small
+        *rows, row = self._with_times([*rows, row], [*students, small])
+        return CompressionReport("narrow", goals, bound, tuple(rows), row, NOTES), small
 
     def _reached(
         self,
@@ -280,8 +277,8 @@ class CompressionRun:
             estimated=measured is None,
         )
 
-    def _timed(self, checkpoint: Checkpoint) -> tuple[float, float]:
-        """Returns milliseconds of the student at hand and of one on its path, timed together.
+    def _timed(self, *checkpoints: Checkpoint) -> list[float]:
+        """Returns milliseconds of students that are timed together.
 
         A time is never the same twice, and a resumed run has to choose as it did before; so what
         was measured stays with the states of the run.
@@ -290,12 +287,20 @@ class CompressionRun:
         key = {"student": self.whole.weights_sha256()}
         state = load_state(path, key, ("times",)) or {"times": {}}
         times: dict[str, list[float]] = state["times"]
-        name = widths_text(checkpoint.student)
+        name = " / ".join(widths_text(checkpoint.student) for checkpoint in checkpoints)
         if name not in times:
-            times[name] = runtime_ms(self.whole, checkpoint)
+            times[name] = runtime_ms(*checkpoints)
             save_state(path, key, {"times": times})
-        before, after = times[name]
-        return before, after
+        return times[name]
+
+    def _with_times(self, rows: list[PathRow], students: list[Checkpoint]) -> list[PathRow]:
+        """Returns the rows with milliseconds of one timing; as they are without ONNX Runtime."""
+        self.on_progress("time the path", 0, 1)
+        try:
+            times = self._timed(*students)
+        except MissingExtraError:
+            return rows
+        return [replace(row, ms=ms) for row, ms in zip(rows, times, strict=True)]
 
     def _measured(self, checkpoint: Checkpoint) -> float | None:
         if self.scene is None or not self.scene.test:

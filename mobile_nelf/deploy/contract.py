@@ -18,7 +18,7 @@ from mobile_nelf.deploy.layouts import Layout, TensorSpec
 from mobile_nelf.deploy.tolerances import required_psnr_db
 from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.parsing import parse_json
-from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.plain import from_dict, if_known, to_dict
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import ActivationForm, LayoutName, OutputForm
 
@@ -68,6 +68,7 @@ class Contract:
         weights_sha256: of the trained weights (`Checkpoint.weights_sha256`).
         min_psnr_db: what each frame of the artefact must reach against the trained student.
         version: of this schema.
+        metres_per_unit: true length of a world unit; None if unknown.
     """
 
     layout: LayoutName
@@ -83,6 +84,7 @@ class Contract:
     weights_sha256: str
     min_psnr_db: float
     version: int = CONTRACT_VERSION
+    metres_per_unit: float | None = if_known()
 
     def __post_init__(self) -> None:
         """Refuses schemas that this version cannot read."""
@@ -91,6 +93,8 @@ class Contract:
                 f"contract version {self.version}, this mnelf reads version {CONTRACT_VERSION}; "
                 "use the mnelf that wrote the bundle"
             )
+        if self.metres_per_unit is not None and not self.metres_per_unit > 0.0:
+            raise ValueError(f"need a unit of some length, found {self.metres_per_unit:g} metres")
 
     def as_metadata(self) -> dict[str, str]:
         """Returns what a model carries, for `parse_contract`."""
@@ -192,6 +196,7 @@ def make_contract(
         background=checkpoint.background,
         weights_sha256=checkpoint.weights_sha256(),
         min_psnr_db=required_psnr_db(layout.name, student.activation, activation),
+        metres_per_unit=checkpoint.metres_per_unit,
     )
 
 

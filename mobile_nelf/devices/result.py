@@ -48,7 +48,7 @@ _MEASURED_ALWAYS = (
 _MEASURED_BY_APPS = ("warm_load_ms", "memory", "thermal")
 
 #: Engines of a page.
-_IN_A_BROWSER = ("webgpu", "webgl2", "webgl2Half")
+_IN_A_BROWSER = ("webgpuF16", "webgpu", "webgl2", "webgl2Half")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics, nearest_to_axes
 from mobile_nelf.errors import SceneError
-from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.scenes.photo_files import MASKS, masks_of, what_lies_at
 from mobile_nelf.scenes.photos import Turn, same_aspect
 from mobile_nelf.scenes.plausibility import (
@@ -22,7 +22,7 @@ from mobile_nelf.scenes.plausibility import (
 )
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.view import View
-from mobile_nelf.scenes.world import common_up, faces_forward, world_similarity
+from mobile_nelf.scenes.world import Up, common_up, faces_forward, world_similarity
 
 __all__ = ["Frame", "normalised_scene", "scene_as_given"]
 
@@ -66,6 +66,8 @@ def normalised_scene(
     depths: tuple[float, float] | None = None,
     notices: Sequence[str] = (),
     own_axes: bool = False,
+    metres_per_unit: float | None = None,
+    up: FloatArray | None = None,
 ) -> Scene:
     """Makes a scene of frames in a world of any place, turn and scale.
 
@@ -80,6 +82,8 @@ def normalised_scene(
         depths: nearest and farthest depth where something is, in units of the file, if known.
         notices: what the reader has to say.
         own_axes: whether poses are in the file as they are here, see `pose_notices`.
+        metres_per_unit: of the file's world, if known.
+        up: [3] unit vector in the file's world; worked out from the cameras if None.
 
     Raises:
         SceneError: there is no training photo, a photo or pose is there twice, a photo cannot be
@@ -100,8 +104,12 @@ def normalised_scene(
             target = poses[:, :, 3].mean(0) + focus * ahead / np.linalg.norm(ahead)
         else:
             target = nearest_to_axes(poses)
-        up = common_up(np.stack([_shown_axes(frame) for frame in everything]))
-        similarity = world_similarity(poses, target, up.direction)
+        upright = (
+            common_up(np.stack([_shown_axes(frame) for frame in everything]))
+            if up is None
+            else Up(up, True)
+        )
+        similarity = world_similarity(poses, target, upright.direction)
     except ValueError as error:
         raise SceneError(f"{source}: {error}") from error
     moved = [
@@ -116,10 +124,11 @@ def normalised_scene(
         path,
         source,
         *split,
-        (*notices, *found, *(() if up.known else (UP_GUESSED,))),
+        (*notices, *found, *(() if upright.known else (UP_GUESSED,))),
         target=np.zeros(3),
         forward=forward,
         depths=(similarity.scale * depths[0], similarity.scale * depths[1]) if depths else None,
+        metres_per_unit=None if metres_per_unit is None else metres_per_unit / similarity.scale,
     )
 
 
@@ -173,6 +182,7 @@ def _scene(
     target: FloatArray | None = None,
     forward: bool = False,
     depths: tuple[float, float] | None = None,
+    metres_per_unit: float | None = None,
 ) -> Scene:
     frames = _masked(path, [*train, *test])
     train, test = frames[: len(train)], frames[len(train) :]
@@ -197,6 +207,7 @@ def _scene(
         forward=forward,
         depths=depths,
         notices=(*notices, *found, *resized),
+        metres_per_unit=metres_per_unit,
     )
 
 

@@ -48,6 +48,7 @@ class Scene:
             forward-facing one, what the cameras see from `near` to `far`.
         missing: frames that the camera file names but whose image does not exist.
         notices: what the reader did to the photos.
+        metres_per_unit: true length of a world unit; None if unknown.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Scene:
     box: Box
     missing: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    metres_per_unit: float | None = None
 
     def __repr__(self) -> str:
         """Returns name, views and extent."""
@@ -81,6 +83,7 @@ class Scene:
         forward: bool = False,
         depths: tuple[float, float] | None = None,
         notices: Sequence[str] = (),
+        metres_per_unit: float | None = None,
     ) -> Scene:
         """Works out orbit, extent and depth range from the training views.
 
@@ -94,6 +97,7 @@ class Scene:
             depths: nearest and farthest depth where something is, world units, if it is known and
                 the photos have no alpha that tells it.
             notices: what the reader did to the photos.
+            metres_per_unit: true length of a world unit; None if unknown.
 
         Raises:
             SceneError: the training cameras span no orbit, the depths make no sense, or a photo
@@ -138,6 +142,7 @@ class Scene:
             box,
             tuple(missing),
             tuple(notices),
+            metres_per_unit,
         )
 
     def check_images(self) -> None:

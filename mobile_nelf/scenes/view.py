@@ -10,8 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.cameras import Camera, FloatArray, Intrinsics
-from mobile_nelf.scenes.lens import DistortedLens
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.scenes.photos import decoded, decoded_mask, may_have_alpha
+from mobile_nelf.scenes.undistortion import undistorted
 
 __all__ = ["Box", "View"]
 
@@ -91,7 +92,7 @@ class View:
         """
         pixels = self.file_pixels()
         if self.lens is not None:
-            pixels = self.lens.undistorted(pixels)
+            pixels = undistorted(self.lens, pixels)
         own = self.camera.intrinsics
         whole = self.whole or own
         if self.stored is not None:

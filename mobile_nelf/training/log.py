@@ -17,7 +17,7 @@ from mobile_nelf.disk import cannot_write
 from mobile_nelf.parsing import parse_json
 from mobile_nelf.pictures import FloatImage, png_bytes, to_uint8
 
-__all__ = ["LOG_NAME", "RunLog"]
+__all__ = ["LOG_NAME", "RunLog", "read_log"]
 
 LOG_NAME = "log.jsonl"
 
@@ -96,6 +96,26 @@ class RunLog:
         """Lets TensorBoard write what it holds back."""
         if self._board is not None:
             self._board.close()
+
+
+def read_log(folder: Path) -> list[tuple[str, int, float]]:
+    """Returns stage, step and PSNR in dB of the lines so far that tell a training PSNR.
+
+    None without a log. Half a line at its end is left out.
+    """
+    try:
+        text = (folder / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = []
+    for line in text.splitlines():
+        try:
+            entry = parse_json(line)
+            if "psnr_db" in entry:
+                lines.append((str(entry["stage"]), int(entry["step"]), float(entry["psnr_db"])))
+        except (ValueError, KeyError, TypeError):
+            break
+    return lines
 
 
 def _lines_up_to(path: Path, stage: str, step: int) -> list[str]:

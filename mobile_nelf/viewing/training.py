@@ -19,7 +19,7 @@ from mobile_nelf.training.student.stage import FitProgress
 from mobile_nelf.training.teacher.fit import TeacherProgress
 from mobile_nelf.viewing.shown import NotReadyError, Shown, fitted_lens, paging_exporter
 
-__all__ = ["TrainingView"]
+__all__ = ["TITLES", "Curve", "TrainingView"]
 
 #: Stages for people; others keep their name.
 TITLES = {"teacher": "teacher", "train": "student", "photos": "student on the photos"}
@@ -42,7 +42,7 @@ class _Request:
 
 
 @dataclass(eq=False)
-class _Curve:
+class Curve:
     """PSNR in dB over the steps of a stage, at most `MAX_POINTS` means of equally many steps."""
 
     steps_a_point: int = 1
@@ -59,6 +59,10 @@ class _Curve:
             pairs = zip(self.points[::2], self.points[1::2], strict=False)
             self.points = [fmean(pair) for pair in pairs]
             self.steps_a_point *= 2
+
+    def values(self) -> list[float]:
+        """What a page shows: the means, then the last step."""
+        return [round(value, 3) for value in (*self.points, *self.open[-1:])]
 
 
 class TrainingView:
@@ -98,7 +102,7 @@ class TrainingView:
         self.shown = Shown(name, files, self._frame, self._status)
         self._requests: deque[_Request] = deque()
         self._stage, self._step, self._steps = "", 0, 0
-        self._curve = _Curve()
+        self._curve = Curve()
 
     def on_step(self, progress: TeacherProgress) -> None:
         """Takes a step of the teacher, in the training's thread."""
@@ -120,7 +124,7 @@ class TrainingView:
         render: Callable[[Camera], FloatImage] | None,
     ) -> None:
         if stage != self._stage:
-            self._curve = _Curve()
+            self._curve = Curve()
         self._stage, self._step, self._steps = stage, step, steps
         self._curve.add(psnr_db)
         # One a step, so that a training continues however many browsers ask.
@@ -147,10 +151,10 @@ class TrainingView:
 
     def _status(self) -> dict[str, Any]:
         """`Status` of web_viewer/src/training.js."""
-        curve = self._curve
         return {
             "stage": self._stage,
             "step": self._step,
             "steps": self._steps,
-            "psnr_db": [round(value, 3) for value in (*curve.points, *curve.open[-1:])],
+            "psnr_db": self._curve.values(),
+            "runs": True,
         }

@@ -7,13 +7,18 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from mobile_nelf.cameras import Intrinsics
+from mobile_nelf.capturing.model import read_reconstruction
+from mobile_nelf.scenes import read_scene
 from tests.helpers.cli import mnelf_process
-from tests.helpers.phone import photo, ring, save_turned
+from tests.helpers.phone import BOARD_SQUARE, photo, ring, save_turned
 
 PHOTO_COUNT = 14
 
@@ -42,6 +47,27 @@ def test_inputs_that_make_no_scene_end_with_2(mnelf, tmp_path):
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
+def test_the_board_is_written_and_nothing_else(mnelf, tmp_path):
+    result = mnelf("capture", "--print-board", "board.pdf")
+    assert result.exit_code == 0
+    assert (tmp_path / "board.pdf").read_bytes().startswith(b"%PDF")
+    assert "lay it flat under the object" in result.stdout
+    result = mnelf("capture", "--print-board", "board.pdf")
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
+    result = mnelf("capture", "photos", "--print-board", "other.pdf")
+    assert result.exit_code == 2
+    assert "capture photos with a second command" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["board.pdf"]
+
+
+def test_photos_and_a_place_for_the_scene_are_needed(mnelf, tmp_path):
+    assert "Missing argument 'PHOTOS_OR_VIDEO...'" in mnelf("capture", "-o", "x").stderr
+    result = mnelf("capture", "photos")
+    assert result.exit_code == 2
+    assert "Missing option '-o' / '--output'" in result.stderr
 
 
 def test_photos_that_share_nothing_fail_and_say_what_to_do(mnelf, tmp_path):
@@ -103,6 +129,11 @@ def test_one_thread_gives_the_same_scene_each_time(mnelf, photos, tmp_path):
     assert files[0] == files[1]
 
 
+def _mean_distance(places: list[np.ndarray]) -> float:
+    stacked = np.stack(places)
+    return float(np.linalg.norm(stacked[:, None] - stacked[None], axis=-1).mean())
+
+
 def _child_of(parent: int, seconds: float = 120.0) -> int:
     """Waits for structure from motion to be started by a process."""
     deadline = time.monotonic() + seconds
@@ -139,3 +170,32 @@ def _lives(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.slow
+def test_photos_of_the_board_give_a_scene_in_metres(mnelf, tmp_path):
+    (tmp_path / "photos").mkdir()
+    lens = Intrinsics.centred(480, 360, 432.0)
+    cameras = [replace(camera, intrinsics=lens) for camera in ring(PHOTO_COUNT)]
+    for number, camera in enumerate(cameras):
+        save_turned(photo(camera, board=True), tmp_path / "photos" / f"{number}.jpg")
+    result = mnelf("capture", "photos", "-o", "scene", "--threads", 1, "--square-mm", 25)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"true size +known by the board in \d+ photos", result.stdout)
+    metres = 0.025 / BOARD_SQUARE
+    frames = json.loads((tmp_path / "scene" / "transforms.json").read_text())["frames"]
+    for frame in frames:
+        place = np.array(frame["transform_matrix"])[:3, 3]
+        true = metres * cameras[int(Path(frame["source"]).stem)].position
+        # The board's middle is the origin, and its normal the z axis: 1 % of the distance.
+        assert place == pytest.approx(true, abs=0.01 * metres * 2.6)
+    scene = read_scene(tmp_path / "scene")
+    found = [view.camera.position for view in (*scene.train, *scene.test)]
+    apart = _mean_distance(found) * scene.metres_per_unit
+    true_apart = _mean_distance([camera.position for camera in cameras]) * metres
+    assert apart == pytest.approx(true_apart, rel=0.01)
+    report = json.loads((tmp_path / "scene" / "capture.json").read_text())
+    assert report["board"]["used"] is True
+    model = read_reconstruction(tmp_path / "scene" / "sparse" / "0")
+    places = [i.cam_from_world().inverse().translation for i in model.images.values()]
+    assert np.median(np.linalg.norm(places, axis=1)) == pytest.approx(metres * 2.6, rel=0.03)

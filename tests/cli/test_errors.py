@@ -211,6 +211,7 @@ def test_no_steps(mnelf, clean, scene):
 
 def test_a_student_where_a_teacher_is_needed(mnelf, clean, scene, student):
     refused(mnelf("distill", student, scene, "-o", "a", "--views", "1"), "is not a teacher")
+    refused(mnelf("export", student, "-o", "a.glb"), "is not a teacher")
     refused(mnelf("student", scene, "-o", "a.pt", "--teacher", student), "is not a teacher")
 
 

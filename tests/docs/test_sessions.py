@@ -88,6 +88,7 @@ def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
             assert agrees(step.shown, printed), (words(step.shown), words(printed), step.code)
 
 
+@pytest.mark.slow
 def test_records_have_the_words_of_a_short_run(small_workplace: Path) -> None:
     everything = [record for page in PAGES for record in records(page)]
     shown = [record for record in everything if record[0].startswith("mnelf train ")]

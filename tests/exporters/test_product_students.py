@@ -32,7 +32,17 @@ def student():
     return checkpoint
 
 
-@pytest.mark.parametrize("target", exporter_targets())
+#: Draws each reference frame twice in a real browser.
+LONG = ("web",)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(target, marks=[pytest.mark.slow] if target in LONG else [])
+        for target in exporter_targets()
+    ],
+)
 def test_a_bundle_of_it_proves_itself(target, student, tmp_path):
     bundle = create_bundle(student, target=target, output=tmp_path / "products")
     assert read_manifest(bundle.path).contract.student == student.student

@@ -12,8 +12,10 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from mobile_nelf.cameras import Camera, Intrinsics, look_at
+from mobile_nelf.capturing.board import COLUMNS, ROWS, board_picture
 
 __all__ = [
+    "BOARD_SQUARE",
     "FOCAL_35MM",
     "LENS",
     "LOWER",
@@ -32,6 +34,8 @@ FOCAL_35MM = LENS.fx * 43.27 / math.hypot(LENS.width, LENS.height)
 #: The box, in world units; the ground is z = 0.
 LOWER, UPPER = np.array([-0.5, -0.35, 0.0]), np.array([0.5, 0.35, 0.8])
 GROUND = 4.0
+#: Side of a square of the printed board, and how finely it is drawn.
+BOARD_SQUARE, BOARD_PIXELS = 0.3, 48
 #: Pixels of a texture a world unit.
 DENSITY = 160
 
@@ -88,8 +92,8 @@ def box_mask(camera: Camera) -> np.ndarray:
     return np.isfinite(_box(*_rays(camera, 1))[0])
 
 
-def photo(camera: Camera, *, oversample: int = 2) -> np.ndarray:
-    """What a camera sees, [H, W, 3] uint8."""
+def photo(camera: Camera, *, oversample: int = 2, board: bool = False) -> np.ndarray:
+    """What a camera sees, [H, W, 3] uint8; with the printed board under the box if asked for."""
     origin, rays = _rays(camera, oversample)
     depth, axis, side = _box(origin, rays)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -98,6 +102,14 @@ def photo(camera: Camera, *, oversample: int = 2) -> np.ndarray:
     picture = np.full((*depth.shape, 3), 205.0, np.float32)
     floor = (ground < depth) & (np.abs(points[..., :2]) < GROUND).all(-1)
     picture[floor] = _sampled(_texture(9), points[..., :2])[floor]
+    if board:
+        # Down the page is towards −y, as `board.corner_places` has it.
+        columns, rows = BOARD_SQUARE * COLUMNS / 2, BOARD_SQUARE * ROWS / 2
+        paper = floor & (np.abs(points[..., :2]) < (columns, rows)).all(-1)
+        places = (points[paper][:, :2] * (1, -1) + (columns, rows)) / BOARD_SQUARE * BOARD_PIXELS
+        printed = 20.0 + 0.85 * board_picture(BOARD_PIXELS)
+        column, row = places.astype(int).T
+        picture[paper] = printed[row, column][:, None]
     for face in range(3):
         others = [index for index in range(3) if index != face]
         for end in (False, True):

@@ -29,7 +29,7 @@ from tests.helpers.students import random_checkpoint
 
 FUNCTIONS = (
     *("read_scene", "train", "compress", "render", "evaluate", "bundle"),
-    *("verify", "check", "compare", "inspect", "load"),
+    *("verify", "check", "compare", "inspect", "load", "export_teacher"),
 )
 
 

@@ -223,5 +223,14 @@ def test_a_contract_with_impossible_values_is_refused(path: str, value: Any, mes
     assert str(caught.value).startswith(message)
 
 
+def test_what_is_not_known_is_not_written() -> None:
+    """Bundles of scenes without a true size are the same as before there were such."""
+    assert "metres_per_unit" not in to_dict(CONTRACT)
+    known = replace(CONTRACT, metres_per_unit=0.05)
+    assert from_dict(Contract, to_dict(known)) == known
+    with pytest.raises(ConfigError, match="need a unit of some length, found 0 metres"):
+        from_dict(Contract, {**to_dict(known), "metres_per_unit": 0.0})
+
+
 def test_upload_bytes_are_those_of_all_inputs() -> None:
     assert CONTRACT.upload_bytes == 4 * (36 * 63 + 36 * 84)

@@ -13,7 +13,7 @@ const SUSTAINED_MS = 60000;
 const LONGEST_MS = 60000;
 
 /** @type {Record<Engine["name"], string>} */
-const UNITS = { server: "", WebGPU: "webgpu", WebGL2: "webgl2", "WebGL2, half floats": "webgl2Half" };
+const UNITS = { server: "", "WebGPU, f16": "webgpuF16", WebGPU: "webgpu", WebGL2: "webgl2", "WebGL2, half floats": "webgl2Half" };
 
 /**
  * @param {import("./viewer.js").Viewer} viewer

@@ -63,7 +63,7 @@ async function main() {
 
   function openServer() {
     const canvas = newCanvas();
-    return { engine: createRemote(scene, canvas), canvas, passedOver: [] };
+    return { engine: createRemote(scene, canvas), name: "server", canvas, passedOver: [] };
   }
 
   async function open(/** @type {string[]} */ names) {

@@ -5,7 +5,7 @@ const MAX_LOSSES = 4;
 
 /**
  * @typedef {object} Hooks
- * @property {(names: string[]) => Promise<{ engine: Engine, canvas: HTMLCanvasElement, passedOver: string[] }>} open
+ * @property {(names: string[]) => Promise<import("./engines.js").Opened>} open
  * @property {(engine: Engine, canvas: HTMLCanvasElement) => void} onShown once an engine drew its first picture
  * @property {(error: unknown) => void} onFail when no engine is left after a loss
  */
@@ -21,7 +21,7 @@ export async function keepShown(viewer, names, hooks) {
   let losses = 0;
 
   async function openBest() {
-    const { engine, canvas, passedOver } = await hooks.open(left);
+    const { engine, name, canvas, passedOver } = await hooks.open(left);
     for (const reason of passedOver) console.info(`mnelf: ${reason}`);
     let lost = false;
     engine.onLost = (reason) => {
@@ -30,7 +30,8 @@ export async function keepShown(viewer, names, hooks) {
       console.warn(`mnelf: ${engine.name}: ${reason}`);
       engine.onLost = () => {};
       losses++;
-      if (losses > 1 && left.length > 1) left = left.slice(1);
+      const next = left.slice(left.indexOf(name) + 1);
+      if (losses > 1 && next.length) left = next;
       if (losses > MAX_LOSSES) hooks.onFail(new Error(reason));
       else openBest().catch(hooks.onFail);
     };

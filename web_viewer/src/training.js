@@ -18,6 +18,7 @@ const LEAST_SPAN = 3;
  * @property {number} step
  * @property {number} steps in all
  * @property {number[]} psnr_db means of equally many steps of the stage, then the last step
+ * @property {boolean} runs whether a process works on it
  */
 
 /**
@@ -37,7 +38,7 @@ export async function followTraining(viewer) {
     /** @type {Status} */
     const status = await response.json();
     if (!status.stage) continue;
-    const now = `${status.stage} ${status.step}`;
+    const now = `${status.stage} ${status.step} ${status.runs}`;
     if (now === seen) continue;
     seen = now;
     showStatus(status);
@@ -46,9 +47,9 @@ export async function followTraining(viewer) {
 }
 
 /** @param {Status} status */
-function showStatus({ stage, step, steps, psnr_db }) {
+function showStatus({ stage, step, steps, psnr_db, runs }) {
   const last = psnr_db[psnr_db.length - 1];
-  part("stage-of-training").textContent = `${stage}: step ${step.toLocaleString("en")} of ${steps.toLocaleString("en")}, ${last.toFixed(1)} dB`;
+  part("stage-of-training").textContent = `${stage}: step ${step.toLocaleString("en")} of ${steps.toLocaleString("en")}, ${last.toFixed(1)} dB${runs ? "" : "; no process trains it now"}`;
   const [low, high] = [Math.min(...psnr_db), Math.max(...psnr_db)];
   const span = Math.max(high - low, LEAST_SPAN);
   // As far across as the stage has come.

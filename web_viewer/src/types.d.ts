@@ -105,7 +105,7 @@ interface View {
 }
 
 interface Engine {
-  name: "WebGPU" | "WebGL2" | "WebGL2, half floats" | "server";
+  name: "WebGPU, f16" | "WebGPU" | "WebGL2" | "WebGL2, half floats" | "server";
   adapter: string;
   half: boolean;
   grid: [number, number];

@@ -16,12 +16,14 @@ export function serveFrames(scene, loadWeights) {
   /** @type {Engine | null} */
   let engine = null;
   const frames = {
-    /** @param {"webgpu" | "webgl2" | "half"} name @returns {Promise<string>} the adapter */
+    /** @param {"webgpu-f16" | "webgpu" | "webgl2" | "half"} name @returns {Promise<string>} the adapter */
     async open(name) {
       engine?.dispose();
       const weights = await loadWeights(scene, () => {});
       const canvas = document.createElement("canvas");
-      engine = name === "webgpu" ? await createWebGPU(scene, weights, null) : createWebGL2(scene, weights, canvas, name === "half");
+      engine = name.startsWith("webgpu")
+        ? await createWebGPU(scene, weights, null, name === "webgpu-f16")
+        : createWebGL2(scene, weights, canvas, name === "half");
       return engine.adapter;
     },
     /**

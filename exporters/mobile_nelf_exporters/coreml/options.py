@@ -36,8 +36,8 @@ class Options(SharedOptions):
         "Turn the object under the finger (orbit, default) or walk round it (world)."
     )
     size_cm: float | None = option(
-        "True height of the object in the room, in centimetres. Default: as the photos show it "
-        "from a metre.",
+        "True height of the object in the room, in centimetres. Default: its true size if the "
+        "photos showed the printed board, else as the photos show it from a metre.",
         metavar="CM",
     )
     ios: int | None = option("Lowest version of iOS and iPadOS.", metavar="VERSION")

@@ -68,14 +68,18 @@ class RoomSize:
 
         Args:
             contract: of its model.
-            size_cm: its height; as large as the photos show it from a metre if `None`.
+            size_cm: its height; if `None` its true size, or as large as the photos show it from a
+                metre where nobody knows that.
             span: see `deploy.room.object_span`; the whole ball that photos show if `None`.
         """
         radius = sum(contract.orbit.radius) / 2
         foot, head = span or (contract.ball_radius, contract.ball_radius)
-        if size_cm is None:
+        if size_cm is not None:
+            units = (foot + head) / size_cm
+        elif contract.metres_per_unit is not None:
+            units = 0.01 / contract.metres_per_unit
+        else:
             return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot)
-        units = (foot + head) / size_cm
         return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot)
 
 

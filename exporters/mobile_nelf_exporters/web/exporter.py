@@ -144,6 +144,19 @@ class WebExporter(Exporter[Options]):
                 contract.min_psnr_db,
             )
         ]
+        if page.program.precision == "fp16":
+            runtimes.append(
+                Runtime(
+                    "page on WebGPU with f16",
+                    PAGE,
+                    "emulated: results and short sums rounded to 16 bits; devices without f16, "
+                    "and those whose first frame is wrong, take 32 bits",
+                    layers_function(page, contract, f16=True),
+                    min(contract.min_psnr_db, EMULATED_MIN_PSNR_DB),
+                    emulates=True,
+                    frames=1 if gflop > HEAVY_GFLOP else None,
+                )
+            )
         # As root a browser runs without its sandbox, in which somebody else's script has to stay.
         if browser_path() is not None and (not foreign or can_contain()):
             session = PageSession(shipped, contract, gflop)

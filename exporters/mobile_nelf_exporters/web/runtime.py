@@ -33,6 +33,9 @@ __all__ = ["PageSession", "layers_function"]
 OPEN_SECONDS = 300.0
 SECONDS_A_GFLOP = 120.0
 
+#: Input channels whose products are summed in 16 bits there; see web_viewer/src/wgsl.js.
+HELD = 16
+
 #: Bytes of activations and floating-point operations of a frame, several times those of D60-SR3,
 #: beyond which a page of somebody else is not run.
 MAX_MEMORY = 4 << 30
@@ -97,8 +100,14 @@ def _close(browser: Browser, folder: tempfile.TemporaryDirectory[str]) -> None:
     folder.cleanup()
 
 
-def layers_function(page: Page, contract: Contract) -> FrameFunction:
+def layers_function(page: Page, contract: Contract, *, f16: bool = False) -> FrameFunction:
     """Returns a function that runs the layers and the weights of a page, without its script.
+
+    Args:
+        page: whose layers and weights.
+        contract: of the page.
+        f16: rounds results and short sums to 16 bits, where the page's WebGPU engine does when the
+            device multiplies in 16 bits.
 
     Raises:
         BundleError: they do not fit each other.
@@ -112,12 +121,15 @@ def layers_function(page: Page, contract: Contract) -> FrameFunction:
     layout, encoder = find_layout("factored"), FactoredEncoder()
     student = contract.student
 
+    def stored(result: Tensor) -> Tensor:
+        return result.half().float() if f16 else result
+
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         uploads = layout.host(camera, student.encoder).values()
         encoded = encoder(*(torch.from_numpy(array).float() for array in uploads))[0]
-        slots: dict[int, Tensor] = {program.input: _vectors(encoded.permute(1, 2, 0))}
+        slots: dict[int, Tensor] = {program.input: stored(_vectors(encoded.permute(1, 2, 0)))}
         for step, (weight, bias) in zip(program.steps, layers, strict=True):
-            sums = _run(step, slots[step.src], weight) + bias
+            sums = _run(step, slots[step.src], weight, f16) + bias
             for slot in step.muls:
                 sums = sums * slots[slot]
             for slot in step.inner:
@@ -125,7 +137,8 @@ def layers_function(page: Page, contract: Contract) -> FrameFunction:
             result = _ACTS[step.act](sums)
             for slot in step.adds:
                 result = result + slots[slot]
-            slots[step.dst] = result
+            # The picture itself is kept in 32 bits.
+            slots[step.dst] = result if step is program.steps[-1] else stored(result)
         image = slots[program.output].numpy()
         return np.ascontiguousarray(image[..., : student.out_channels])
 
@@ -154,7 +167,7 @@ def _vectors(image: Tensor) -> Tensor:
     return torch.nn.functional.pad(image, (0, -image.shape[2] % VECTOR))
 
 
-def _run(step: Step, source: Tensor, weight: Tensor) -> Tensor:
+def _run(step: Step, source: Tensor, weight: Tensor, f16: bool) -> Tensor:
     """The sums of a layer: [up·h, up·w, out] of [h, w, in]."""
     height, width, _ = source.shape
     up = step.up
@@ -163,7 +176,13 @@ def _run(step: Step, source: Tensor, weight: Tensor) -> Tensor:
     for parity, taps in enumerate(step.taps):
         total = torch.zeros(height, width, weight.shape[3])
         for (dx, dy), matrix in zip(taps, weight[parity], strict=True):
-            total += bordered[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] @ matrix
+            part = bordered[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+            if not f16:
+                total += part @ matrix
+                continue
+            for first in range(0, len(matrix), HELD):
+                few = slice(first, first + HELD)
+                total += (part[..., few] @ matrix[few]).half()
         result[parity // up :: up, parity % up :: up] = total
     return result
 

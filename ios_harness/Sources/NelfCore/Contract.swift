@@ -19,11 +19,14 @@ public struct Contract: Codable, Equatable, Sendable {
     public let orbit: OrbitLimits
     /// Of the ball around the orbit's target that every photo shows whole, world units.
     public let ballRadius: Double
+    /// True length of a world unit; nil if nobody knows.
+    public let metersPerUnit: Double?
 
     enum CodingKeys: String, CodingKey {
         case layout, inputs, output, student, intrinsics, orbit
         case outputForm = "output_form"
         case ballRadius = "ball_radius"
+        case metersPerUnit = "metres_per_unit"
     }
 
     /// Key of the contract, as JSON, among the metadata that a package's author defined.

@@ -50,8 +50,8 @@ public struct ObjectPlacement: Equatable, Sendable {
 
     /// - Parameters:
     ///   - room: How far the object reaches; as far as the ball that every photo shows whole if nil.
-    ///   - sizeCm: Height of the object, in centimetres; if nil that of `room`, and without one it is
-    ///     as large as the photos show it from a metre.
+    ///   - sizeCm: Height of the object, in centimetres; if nil that of `room`. Without one it has its
+    ///     true size where the contract tells it, and else the size that the photos show from a metre.
     public init(contract: Contract, room: RoomSettings? = nil, sizeCm: Double? = nil) {
         limits = contract.orbit
         intrinsics = contract.intrinsics
@@ -59,7 +59,8 @@ public struct ObjectPlacement: Equatable, Sendable {
         foot = room?.foot ?? contract.ballRadius
         let height = foot + (room?.head ?? contract.ballRadius)
         metersPerUnit =
-            (sizeCm ?? room?.sizeCm).map { $0 / 100 / height } ?? 1 / contract.orbit.radius.middle
+            (sizeCm ?? room?.sizeCm).map { $0 / 100 / height } ?? contract.metersPerUnit
+            ?? 1 / contract.orbit.radius.middle
     }
 
     /// Stands the object's foot on a point, the middle of the photos towards a viewer.

@@ -21,7 +21,8 @@ public struct NelfARView: View {
     /// - Parameters:
     ///   - model: What stands in the room.
     ///   - sizeCm: Height of the object in centimetres; if nil what `mnelf bundle --size-cm` was
-    ///     given, or as large as the photos show it from a metre.
+    ///     given, the true one where photos showed the printed board, or the size that they show from
+    ///     a metre.
     public init(model: NelfModel, sizeCm: Double? = nil) {
         _room = StateObject(wrappedValue: ObjectInRoom(model: model, sizeCm: sizeCm))
     }

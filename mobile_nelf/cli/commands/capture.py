@@ -24,11 +24,13 @@ __all__ = ["command", "print_findings"]
         "mnelf capture photos -o mug",
         "mnelf capture walk.mov -o mug --frames 150",
         "mnelf capture photos -o mug --turntable --background empty.jpg",
+        "mnelf capture polycam-raw -o mug --refine",
+        "mnelf capture --print-board board.pdf",
         "mnelf train mug -o mug.pt",
     ),
 )
-@click.argument("inputs", type=path_type, nargs=-1, required=True, metavar="PHOTOS_OR_VIDEO...")
-@click.option("-o", "--output", type=path_type, required=True, help="Folder of the scene to write.")
+@click.argument("inputs", type=path_type, nargs=-1, metavar="PHOTOS_OR_VIDEO...")
+@click.option("-o", "--output", type=path_type, help="Folder of the scene to write.")
 @click.option(
     "--size",
     type=int,
@@ -59,6 +61,27 @@ __all__ = ["command", "print_findings"]
     help="Photo of the turntable without the object, for better masks.",
 )
 @click.option(
+    "--refine",
+    is_flag=True,
+    help="Start from the poses that came with the photos: Polycam's raw data, Record3D (.r3d), or "
+    "transforms.json of any app.",
+)
+@click.option(
+    "--print-board",
+    type=path_type,
+    metavar="FILE.pdf",
+    help="Write the board to print and lay under the object, and do nothing else. Photos that show "
+    "it give the true size and which way is up.",
+)
+@click.option(
+    "--square-mm",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="MM",
+    help="Side of a square of the printed board, if the printer scaled it.",
+)
+@click.option(
     "--threads",
     type=int,
     help="Threads of structure from motion. Default: all processors. 1 gives the same scene each "
@@ -67,8 +90,16 @@ __all__ = ["command", "print_findings"]
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @force_option
 @common_options
+@click.pass_context
 def command(
-    inputs: tuple[Path, ...], output: Path, force: bool, as_json: bool, **chosen: Any
+    ctx: click.Context,
+    /,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    print_board: Path | None,
+    force: bool,
+    as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Make a scene of photos or a video, and check it.
 
@@ -77,6 +108,14 @@ def command(
     than 80 % of the photos have a pose; the scene is written then too. An interrupted run
     resumes when the command is repeated.
     """
+    if print_board is not None:
+        _print_board(ctx, print_board, inputs, output, force, as_json)
+        return
+    for name, value in (("inputs", inputs), ("output", output)):
+        if not value:
+            parameters = {parameter.name: parameter for parameter in ctx.command.params}
+            raise click.MissingParameter(ctx=ctx, param=parameters[name])
+    assert output is not None
     from mobile_nelf.capturing.run import capture
 
     given = ", ".join(map(str, inputs))
@@ -94,6 +133,33 @@ def command(
         raise click.exceptions.Exit(1)
 
 
+def _print_board(
+    ctx: click.Context,
+    path: Path,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    if inputs or output is not None:
+        raise click.UsageError(
+            "--print-board writes the board and nothing else; capture photos with a second command",
+            ctx,
+        )
+    from mobile_nelf.capturing.board import print_board
+
+    written = print_board(path, force=force)
+    if as_json:
+        print_json({"path": str(written)})
+    else:
+        print_fields(
+            {
+                "board": str(written),
+                "next": "print it on A4 or Letter at 100 %, and lay it flat under the object",
+            }
+        )
+
+
 def print_captured(captured: Captured) -> None:
     """Prints what a capture found."""
     tries = [f"{attempt.what}: {attempt.registered} photos" for attempt in captured.tries]
@@ -105,6 +171,7 @@ def print_captured(captured: Captured) -> None:
             "tries": "; ".join(tries) if len(tries) > 1 else "",
             "image": f"{width}×{height}",
             "points": f"{captured.points:,}, {captured.reprojection:.2f} pixels off on average",
+            "true size": _size_text(captured),
             "time": f"{captured.seconds:.0f} s",
             "look at": str(captured.path / "capture.html"),
             "next": command_line("train {} -o {}", captured.path, f"{captured.path.name}.pt")
@@ -113,6 +180,14 @@ def print_captured(captured: Captured) -> None:
         }
     )
     print_findings(captured)
+
+
+def _size_text(captured: Captured) -> str:
+    board = captured.board
+    if board is not None and board.fits:
+        return f"known by the board in {board.photos} photos"
+    known = captured.scene.metres_per_unit is not None
+    return "known by the poses that came with the photos" if known else ""
 
 
 def print_findings(captured: Captured) -> None:

@@ -96,6 +96,7 @@ def _print_checkpoint(path: Path, summary: CheckpointSummary) -> None:
             "image": f"{_lens_text(summary.intrinsics)}, "
             f"{'RGB and alpha' if student.out_channels == 4 else 'RGB'}",
             "orbit": orbit_text(summary.orbit),
+            "true size": _scale_text(summary.metres_per_unit),
             "background": ", ".join(f"{value:g}" for value in summary.background),
             "weights": f"sha256 {summary.weights_sha256}",
             "metrics": ", ".join(f"{k} {v:.4g}" for k, v in summary.metrics.items()) or "none",
@@ -116,6 +117,7 @@ def _print_scene(path: Path, summary: SceneSummary) -> None:
             "box": " to ".join(_point_text(p) for p in (summary.box.lower, summary.box.upper)),
             "depths": f"{summary.near:.4g} to {summary.far:.4g}",
             "orbit": orbit_text(summary.orbit),
+            "true size": _scale_text(summary.metres_per_unit),
             "missing": f"{shown} and {more} more" if more > 0 else shown,
         }
     )
@@ -123,6 +125,10 @@ def _print_scene(path: Path, summary: SceneSummary) -> None:
         print_note("note", notice)
     for warning in summary.warnings:
         print_note("warning", warning)
+
+
+def _scale_text(metres_per_unit: float | None) -> str:
+    return "" if metres_per_unit is None else f"a unit is {100 * metres_per_unit:.4g} cm"
 
 
 def _lens_text(lens: Intrinsics) -> str:

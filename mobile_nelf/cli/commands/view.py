@@ -29,11 +29,14 @@ __all__ = ["command"]
         "mnelf view mic.pt --host 0.0.0.0",
         "mnelf view mic.pt --host 0.0.0.0 --https",
         "mnelf view teacher.pt --scene examples/mic",
+        "mnelf view mic.pt.run --scene examples/mic",
         "mnelf view mic-web",
     ),
 )
 @click.argument("shown", type=path_type)
-@click.option("--scene", type=path_type, help="Scene whose cameras a teacher is seen from.")
+@click.option(
+    "--scene", type=path_type, help="Scene whose cameras a teacher or a training is seen from."
+)
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -62,10 +65,11 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Show a checkpoint, a teacher or a bundle in the browser.
+    """Show a checkpoint, a teacher, a bundle or a training in the browser.
 
     A student is computed in the page; a teacher is rendered here, picture by picture. Of a bundle
-    its page is shown, or its report where the target has none. Ctrl-C ends it.
+    its page is shown, or its report where the target has none. A training of another process is
+    named by its folder, MODEL.pt.run; what it saved last is shown, and its PSNR. Ctrl-C ends it.
     """
     from mobile_nelf.viewing import Server, shown_path
     from mobile_nelf.viewing.qr import qr_text

@@ -9,7 +9,7 @@ from typing import Any
 
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.errors import SceneError
-from mobile_nelf.scenes.lens import BROWN_R8, DistortedLens
+from mobile_nelf.lenses import BROWN_R8, DistortedLens
 from mobile_nelf.scenes.photos import same_aspect
 
 __all__ = ["lens_of", "lens_size"]

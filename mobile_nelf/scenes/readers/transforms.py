@@ -5,10 +5,14 @@ Its frames and lenses are those of Blender scenes too, see `json_frames`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from mobile_nelf.cameras import FloatArray
 from mobile_nelf.errors import SceneError, require
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
 from mobile_nelf.scenes.photo_files import located, name_keys
@@ -18,11 +22,14 @@ from mobile_nelf.scenes.readers.json_lens import lens_of, lens_size
 from mobile_nelf.scenes.scene import Scene
 from mobile_nelf.scenes.world import checked_pose
 
-__all__ = ["CAMERAS", "JsonFrames", "json_frames", "read_transforms"]
+__all__ = ["CAMERAS", "METRES", "UP", "JsonFrames", "json_frames", "known_world", "read_transforms"]
 
 CAMERAS = "transforms.json"
 #: Beside it, cameras to test with; the first one that is there counts.
 OTHER_SPLITS = ("transforms_test.json", "transforms_val.json")
+#: At the top, what captures add where they know it: the true length of a unit of the poses, and
+#: which way is up.
+METRES, UP = "metres_per_unit", "up"
 #: Keys that list the frames of a split; the first of the last two that is there is for testing.
 TRAIN, TESTS = "train_filenames", ("test_filenames", "val_filenames")
 
@@ -49,7 +56,8 @@ def read_transforms(path: Path, file: Path | None = None) -> Scene:
     beside the file. Without such a split, every eighth frame by name is for testing.
 
     Lens values stand in a frame or, for all frames, at the top. Distortion is undone when a photo
-    is read. Frames whose photo is missing are listed in `Scene.missing`.
+    is read. Frames whose photo is missing are listed in `Scene.missing`. `metres_per_unit` and `up`
+    at the top tell the true size and the upright axis, [3] in the world of the poses.
 
     Args:
         path: the folder.
@@ -72,9 +80,26 @@ def read_transforms(path: Path, file: Path | None = None) -> Scene:
             said = [*other.notices, f"the test split is that of {beside.name}"]
             photos = {frame.photo for frame in test}
             train = [frame for frame in frames if frame.photo is None or frame.photo not in photos]
+    metres, up = known_world(file, read.top)
     return normalised_scene(
-        path, file, train, test=test, notices=(*read.notices, *said), own_axes=True
+        path,
+        file,
+        train,
+        test=test,
+        notices=(*read.notices, *said),
+        own_axes=True,
+        metres_per_unit=metres,
+        up=up,
     )
+
+
+def known_world(file: Path, top: Mapping[str, Any]) -> tuple[float | None, FloatArray | None]:
+    """Returns the true length of a unit and the upright axis [3], None where the file has none.
+
+    Raises:
+        SceneError: they are none.
+    """
+    return _metres(file, top.get(METRES)), _up(file, top.get(UP))
 
 
 def json_frames(file: Path) -> JsonFrames:
@@ -135,6 +160,26 @@ def _frame(file: Path, values: dict[str, Any], photo: Path | None, mask: Path | 
         return Frame(name, None, pose, None)
     turn = turn_of(photo_header(photo), lens_size(values), shown=True)
     return Frame(name, photo, pose, lens_of(values, turn.size, where), turn, mask)
+
+
+def _metres(file: Path, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and 0.0 < value < math.inf:
+        return float(value)
+    raise SceneError(f"{file}: {METRES} is {value!r}, expected a length in metres")
+
+
+def _up(file: Path, value: Any) -> FloatArray | None:
+    if value is None:
+        return None
+    numbers = isinstance(value, list) and all(isinstance(v, (int, float)) for v in value)
+    if numbers and len(value) == 3:
+        up = np.array(value, np.float64)
+        length = float(np.linalg.norm(up))
+        if 0.0 < length < math.inf:
+            return up / length
+    raise SceneError(f"{file}: {UP} is {value!r}, expected a direction of three numbers")
 
 
 def _split(

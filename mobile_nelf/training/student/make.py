@@ -172,6 +172,7 @@ def train_student(
                     intrinsics=scene.train[0].camera.intrinsics,
                     orbit=scene.orbit,
                     weights=results[-1].weights,
+                    metres_per_unit=scene.metres_per_unit,
                 )
         if not ranks.main or checkpoint is None:
             return None

@@ -19,8 +19,8 @@ from mobile_nelf.cameras import Camera
 from mobile_nelf.compute import is_apple_gpu, random_numbers, reduced_precision
 from mobile_nelf.errors import OutputError
 from mobile_nelf.pictures import FloatImage
-from mobile_nelf.plain import to_dict
-from mobile_nelf.runs import load_state, save_state, taking_up
+from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.runs import load_state, read_state, save_state, taking_up
 from mobile_nelf.scenes import Scene
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
@@ -39,7 +39,7 @@ from mobile_nelf.training.length import StageLength, StepPlan
 from mobile_nelf.training.log import RunLog
 from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
 
-__all__ = ["TeacherProgress", "train_teacher"]
+__all__ = ["TeacherProgress", "saved_teacher", "train_teacher"]
 
 #: Name of the stage in the log.
 STAGE = "teacher"
@@ -99,16 +99,9 @@ def train_teacher(
     """
     if not state_path.parent.is_dir():
         raise OutputError(f"{state_path.parent}: no such folder, expected one for the run's state")
-    space = scene_space(scene)
-    with seeded(config.seed):
-        field = build_field(config, space, device)
+    teacher = _fresh(scene, config, device)
+    space, field, grid = teacher.space, teacher.field, teacher.grid
     photos = PhotoPixels(scene, device)
-    grid = OccupancyGrid(seen_cells(scene, space, device))
-    if isinstance(field, DenseGridField) and device.type != "cuda":  # which reads whole volumes
-        corners = cell_corners(grid.visible.nonzero()[:, 0])
-        if len(corners):
-            field.keep_rows(corners / CELLS, (corners + 1.0) / CELLS)
-    teacher = NgpTeacher(config, space, field, grid)
     optimizer = torch.optim.Adam(
         field.parameters(),
         lr=config.learning_rate,
@@ -123,12 +116,8 @@ def train_teacher(
     state = load_state(state_path, run, names)
     if state is not None:
         with taking_up(state_path):
-            field.load_state_dict(state["field"])
+            _take_up(teacher, state, device)
             optimizer.load_state_dict(state["optimizer"])
-            density, mask = state["density"].to(device), state["mask"].to(device)
-            if (density.shape, mask.shape) != (grid.density.shape, grid.mask.shape):
-                raise ValueError(f"an occupancy of {list(density.shape)} cells")
-            grid.density, grid.mask = density, mask
             first, seconds, rays = int(state["step"]), float(state["seconds"]), int(state["rays"])
             length.load(state["plan"])
             if not (0 <= first <= length.steps and 0 < rays <= config.samples):
@@ -184,6 +173,47 @@ def train_teacher(
         field.all_rows()
     teacher.config = replace(config, steps=length.steps)
     return teacher.rounded()
+
+
+def saved_teacher(scene: Scene, state_path: Path, device: torch.device) -> tuple[NgpTeacher, int]:
+    """Returns the teacher of a state as it is, to look at, and how many steps there are to be.
+
+    Raises:
+        InputError: it is not the state of a teacher, or that of another scene.
+        MissingExtraError: the back-end is not installed.
+    """
+    state = read_state(state_path, ("field", "density", "mask", "step", "seconds", "plan"))
+    with taking_up(state_path):
+        config = from_dict(TeacherConfig, state["run"]["teacher"], "teacher")
+        teacher = _fresh(scene, config, device)
+        _take_up(teacher, state, device)
+        length = StageLength(config.steps, config.minutes)
+        length.load(state["plan"])
+        steps = length.expected(int(state["step"]), float(state["seconds"]))
+    return teacher, steps
+
+
+def _fresh(scene: Scene, config: TeacherConfig, device: torch.device) -> NgpTeacher:
+    """The teacher before its first step."""
+    space = scene_space(scene)
+    with seeded(config.seed):
+        field = build_field(config, space, device)
+    grid = OccupancyGrid(seen_cells(scene, space, device))
+    if isinstance(field, DenseGridField) and device.type != "cuda":  # which reads whole volumes
+        corners = cell_corners(grid.visible.nonzero()[:, 0])
+        if len(corners):
+            field.keep_rows(corners / CELLS, (corners + 1.0) / CELLS)
+    return NgpTeacher(config, space, field, grid)
+
+
+def _take_up(teacher: NgpTeacher, state: dict[str, Any], device: torch.device) -> None:
+    """Gives a teacher the numbers of a state."""
+    grid = teacher.grid
+    teacher.field.load_state_dict(state["field"])
+    density, mask = state["density"].to(device), state["mask"].to(device)
+    if (density.shape, mask.shape) != (grid.density.shape, grid.mask.shape):
+        raise ValueError(f"an occupancy of {list(density.shape)} cells")
+    grid.density, grid.mask = density, mask
 
 
 def _loss(

@@ -177,6 +177,7 @@ def opinionated(monkeypatch):
     return install
 
 
+@pytest.mark.slow
 def test_opinions_come_last_and_on_few_frames(checkpoint, tmp_path, opinionated):
     opinionated(0.0)
     bundle = create_bundle(checkpoint, target="coreml", output=tmp_path / "thing")

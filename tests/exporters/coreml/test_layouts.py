@@ -51,6 +51,7 @@ def test_every_layout_is_compared_and_verified_again(bundle):
     assert verify_bundle(bundle.path).passed
 
 
+@pytest.mark.slow
 def test_packages_say_their_layout_and_the_readme_lists_it(bundle, packages):
     found = {
         name: package_contract(package, bundle.manifest.contract)

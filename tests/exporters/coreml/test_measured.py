@@ -27,6 +27,7 @@ def bundle(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_a_device_file_belongs_to_its_packages(bundle, tmp_path):
     manifest = bundle.manifest
     models = manifest.inspection.measurable

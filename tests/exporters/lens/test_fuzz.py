@@ -166,6 +166,7 @@ def test_every_mutation_is_reported_with_its_file(project_files, other_models, m
         assert named == changed.keys(), (kinds, complaints)
 
 
+@pytest.mark.slow
 @needs_node
 def test_signed_mutations_are_reported_or_change_no_picture(project_files, other_models, mutated):
     made = list(mutations(project_files, other_models, range(SIGNED_MUTATIONS)))

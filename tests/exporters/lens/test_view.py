@@ -17,10 +17,13 @@ from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.view import (
     PHONE_FOV_DEG,
     SCREEN_ASPECT,
+    WORLD_DISTANCE_CM,
+    RoomSize,
     orbit_size,
     smaller_checkpoint,
     world_checkpoint,
 )
+from tests.helpers.lens.contracts import lens_contract
 from tests.helpers.students import random_checkpoint
 
 SMALL_MODEL = "lens_project/Assets/small.onnx"
@@ -49,6 +52,21 @@ def test_the_output_has_the_aspect_of_a_phone(columns, rows, squeezed):
     aspect = (width / lens.fx) / (height / lens.fy)
     # Two pixels are the smallest step.
     assert aspect == pytest.approx(SCREEN_ASPECT, abs=2 / min(height, width))
+
+
+def test_the_true_size_is_the_default_where_it_is_known():
+    contract = lens_contract("rays")
+    radius = sum(contract.orbit.radius) / 2
+    usual = RoomSize.of(contract)
+    assert usual.units_per_cm == pytest.approx(radius / WORLD_DISTANCE_CM)
+    known = replace(contract, metres_per_unit=0.2)
+    true = RoomSize.of(known)
+    assert true.units_per_cm == pytest.approx(1 / 20)
+    assert true.distance_cm == pytest.approx(20 * radius)
+    chosen = RoomSize.of(known, 30.0, (0.5, 1.0))
+    assert chosen.units_per_cm == pytest.approx(1.5 / 30)
+    # Photos of a small thing are taken from nearer than anybody wants it to begin.
+    assert RoomSize.of(replace(contract, metres_per_unit=0.02)).distance_cm == 40.0
 
 
 def test_in_the_room_rays_are_as_far_apart_as_in_training():

@@ -46,7 +46,7 @@ def test_pictures_of_the_server_follow_the_view(browser):
 
 
 def test_a_training_is_followed_until_it_ends(browser):
-    told = {"stage": "", "step": 0, "steps": 2000, "psnr_db": []}
+    told = {"stage": "", "step": 0, "steps": 2000, "psnr_db": [], "runs": True}
 
     def frame(pose, width, height):
         if not told["stage"]:

@@ -112,7 +112,10 @@ def test_heavy_frames_are_warned_of(exported, monkeypatch):
 def test_a_bundle_without_a_browser_says_what_was_not_measured(tmp_path, without_browser):
     path = tmp_path / "thing"
     manifest = create_bundle(random_checkpoint(sr_widths=(8,)), target="web", output=path).manifest
-    assert [leg.name for leg in manifest.parity][1:] == ["student → layers and weights of the page"]
+    assert [leg.name for leg in manifest.parity][1:] == [
+        "student → layers and weights of the page",
+        "student → page on WebGPU with f16",
+    ]
     assert "Chromium is not installed" in " ".join(manifest.not_measured)
     assert verify_bundle(path).passed
 
@@ -120,15 +123,15 @@ def test_a_bundle_without_a_browser_says_what_was_not_measured(tmp_path, without
 def test_a_strange_script_is_marked_and_needs_the_browsers_sandbox(exported, monkeypatch):
     monkeypatch.setattr(exporter, "browser_path", lambda: "/bin/true")
     own = WebExporter().runtimes(exported.files, exported.contract)
-    assert [runtime.runs_scripts for runtime in own] == [False] * 4
+    assert [runtime.runs_scripts for runtime in own] == [False] * 5
     monkeypatch.setattr(exporter, "can_contain", lambda: True)
     for name in (PAGE, ELEMENT):
         strange = exported.files[name].replace(b'"use strict";', b'"use strict";;')
         files = {**exported.files, name: strange}
         marked = WebExporter().runtimes(files, exported.contract)
-        assert [runtime.runs_scripts for runtime in marked] == [False, True, True, True]
+        assert [runtime.runs_scripts for runtime in marked] == [False, False, True, True, True]
     monkeypatch.setattr(exporter, "can_contain", lambda: False)
-    assert len(WebExporter().runtimes(files, exported.contract)) == 1
+    assert len(WebExporter().runtimes(files, exported.contract)) == 2
 
 
 @pytest.mark.parametrize(

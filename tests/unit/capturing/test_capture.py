@@ -13,7 +13,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from mobile_nelf.capturing import child
+from mobile_nelf.capturing import child, run
 from mobile_nelf.capturing.beside import captured_beside, needs_capture, scene_folder
 from mobile_nelf.capturing.checks import find, reasons
 from mobile_nelf.capturing.intake import Intake
@@ -24,7 +24,13 @@ from mobile_nelf.capturing.run import INTAKE, PHOTOS, TRIES, capture
 from mobile_nelf.capturing.scene_files import write_scene
 from mobile_nelf.capturing.silhouettes import agreement, silhouette
 from mobile_nelf.capturing.structure import Matched, Structure
-from mobile_nelf.errors import CaptureError, InputError, MissingExtraError, OutputError
+from mobile_nelf.errors import (
+    CaptureError,
+    InputError,
+    MissingExtraError,
+    OutputError,
+    SceneError,
+)
 from mobile_nelf.plain import from_dict
 from mobile_nelf.progress import silent
 from mobile_nelf.runs import run_folder
@@ -60,9 +66,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def captured(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """A capture that was interrupted once, when poses were about to be found."""
+    """A capture that was interrupted when poses were about to be found, and then made no scene."""
     output = tmp_path_factory.mktemp("captured") / "scene"
-    stages: list[list[str]] = [[], []]
+    stages: list[list[str]] = [[], [], []]
     kept: dict[str, object] = {}
 
     def interrupting(stage: str, done: int, total: int) -> None:
@@ -74,8 +80,20 @@ def captured(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNa
         capture(photos, output, threads=1, on_progress=interrupting)
     left = sorted(path.name for path in output.parent.iterdir())
 
+    def refused(folder: Path) -> None:
+        raise SceneError(f"{folder}: the training cameras span no orbit")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "read_scene", refused)
+        with pytest.raises(CaptureError) as no_scene:
+            capture(
+                photos, output, threads=1, on_progress=lambda stage, *_: stages[1].append(stage)
+            )
+    report = json.loads((output / "capture.json").read_text())
+    page = (output / "capture.html").read_text()
+
     def keeping(stage: str, done: int, total: int) -> None:
-        stages[1].append(stage)
+        stages[2].append(stage)
         if stage == "images" and not kept:
             work = run_folder(output)
             intake = from_dict(Intake, json.loads((work / INTAKE).read_text())["intake"])
@@ -90,8 +108,11 @@ def captured(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNa
                 colmap=shutil.copytree(first / "model", output.parent.parent / "model-copy"),
             )
 
-    result = capture(photos, output, threads=1, on_progress=keeping)
-    return SimpleNamespace(result=result, path=output, left=left, stages=stages, **kept)
+    result = capture(photos, output, threads=1, on_progress=keeping, force=True)
+    without = SimpleNamespace(message=str(no_scene.value), report=report, page=page)
+    return SimpleNamespace(
+        result=result, path=output, left=left, stages=stages, without=without, **kept
+    )
 
 
 def test_poses_are_those_of_the_cameras(captured):
@@ -157,6 +178,7 @@ def test_an_interrupted_capture_leaves_its_work_alone_and_resumes(captured):
     # Photos were read, features and matches found: they are in the work folder already.
     assert "photos" not in captured.stages[1]
     assert "poses" in captured.stages[1]
+    assert "poses" not in captured.stages[2]
     assert sorted(path.name for path in captured.path.parent.iterdir()) == ["scene"]
 
 
@@ -169,6 +191,17 @@ def test_the_report_says_what_was_found(captured):
     assert "few photos" in checks
     assert not {"registered", "focal length", "jump", "exposure", "reprojection"} & {*checks}
     assert len(report["photos"]) == PHOTO_COUNT
+
+
+def test_poses_that_make_no_scene_leave_a_report(captured):
+    without = captured.without
+    told = "the poses that were found make no scene: the training cameras span no orbit"
+    assert told in without.message
+    assert "look at" in without.message
+    assert without.report["passed"] is False
+    assert without.report["findings"][0]["text"] == told
+    assert without.page.count("<figure") == PHOTO_COUNT
+    assert told in without.page
 
 
 @pytest.fixture
@@ -257,6 +290,13 @@ def test_a_pose_far_from_its_neighbours_is_named(captured, found):
 def test_bad_points_are_named(captured, found):
     bad = replace(captured.model, reprojection=2.4, track_length=2.1)
     assert {"reprojection", "tracks"} <= found.checks(model=bad).keys()
+
+
+def test_a_lens_that_was_simplified_is_named(captured, found):
+    simplified = replace(found.structure, simplified=(captured.intake.photos[2].name,))
+    finding = found.checks(structure=simplified)["distortion"]
+    assert captured.intake.photos[2].source in finding.text
+    assert finding.level == "warning"
 
 
 def test_gaps_and_a_single_height_are_named(captured, found):

@@ -22,8 +22,8 @@ from mobile_nelf.capturing.model import Model, PosedPhoto
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.silhouettes import agreement, contradicting, silhouette
 from mobile_nelf.errors import InputError, SceneError
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.progress import silent
-from mobile_nelf.scenes.lens import DistortedLens
 from tests.helpers.phone import LENS, LOWER, UPPER, box_mask, photo, ring
 
 COUNT = 12

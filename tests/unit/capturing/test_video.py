@@ -140,6 +140,10 @@ def test_what_other_apps_share_is_known(tmp_path):
     (tmp_path / "mug.spz").touch()
     with pytest.raises(InputError, match=r"splats or a mesh and no photos.*take a video"):
         given_files([tmp_path / "mug.spz"])
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "scan.ply").write_bytes(b"ply")
+    with pytest.raises(InputError, match=r"scan\.ply: holds splats or a mesh and no photos"):
+        given_files([tmp_path / "shared"])
 
 
 def test_blur_is_judged_by_neighbours():

@@ -32,6 +32,13 @@ def parts(checkpoint):
     return {name: value for name, value in vars(checkpoint).items() if name != "weights"}
 
 
+def test_the_true_size_survives_and_is_not_written_if_unknown(tmp_path, checkpoint):
+    save_checkpoint(checkpoint, tmp_path / "a.pt")
+    assert "metres_per_unit" not in torch.load(tmp_path / "a.pt", weights_only=True)
+    save_checkpoint(replace(checkpoint, metres_per_unit=0.04), tmp_path / "b.pt")
+    assert load_checkpoint(tmp_path / "b.pt").metres_per_unit == 0.04
+
+
 @pytest.mark.parametrize(
     "student",
     [
@@ -242,6 +249,7 @@ def laughs():
         (lambda c: c["provenance"].update(scene="\x1b[2J"), "holds '\\x1b[2J'"),
         (lambda c: c["provenance"].update(scene="x" * 10**6), "made to exhaust memory"),
         (lambda c: c["provenance"].update({1: "x"}), "provenance: key: expected str, found 1"),
+        (lambda c: c.update(metres_per_unit=-1.0), "a unit of its world is -1 metres long"),
         (lambda c: c["metrics"].update(psnr=torch.ones(3)), "holds a value of type tensor"),
     ],
 )

@@ -83,6 +83,7 @@ def test_a_block_that_no_pixel_opens_is_rounded_as_it_stands():
     assert mean_error(rounded, checkpoint, calibration_rays(checkpoint, 2)) < 1e-8
 
 
+@pytest.mark.slow
 def test_mixed_bits_lose_less_than_the_same_bits_everywhere(mic):
     checkpoint, statistics = mic
     counts = large_layers(checkpoint)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mobile_nelf.cameras import OrbitLimits, look_at
+from mobile_nelf.errors import SceneError
 from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.scenes.world import common_up
 from tests.helpers.scenes import Elsewhere, write_transforms
@@ -95,3 +96,29 @@ def test_no_up_at_all() -> None:
     opposite = [np.eye(3), np.diag([1.0, -1.0, -1.0])]
     with pytest.raises(ValueError, match="no common up direction"):
         common_up(np.stack(opposite))
+
+
+def test_a_file_that_knows_its_up_and_its_size_is_believed(tmp_path: Path) -> None:
+    """As captures of the printed board write it: cameras that all lean tell another up."""
+    elsewhere = Elsewhere.random(3)
+    poses = [elsewhere.pose(rolled(pose, 20.0)) for pose in arc_from_above(120)]
+    up = 3.0 * elsewhere.rotation[:, 2]
+    write_transforms(tmp_path, poses, up=up.tolist(), metres_per_unit=0.25)
+    scene = read_scene(tmp_path)
+    np.testing.assert_allclose(scene.orbit.elevation, (20, 70), atol=1e-6)
+    assert scene.metres_per_unit == pytest.approx(0.25 * elsewhere.scale)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"metres_per_unit": 0}, "metres_per_unit is 0, expected a length in metres"),
+        ({"metres_per_unit": "1 m"}, "metres_per_unit is '1 m', expected a length"),
+        ({"up": [0, 0, 0]}, r"up is \[0, 0, 0\], expected a direction of three numbers"),
+        ({"up": "z"}, "up is 'z', expected a direction"),
+    ],
+)
+def test_sizes_and_ups_that_are_none_are_refused(tmp_path: Path, values, message) -> None:
+    write_transforms(tmp_path, arc_from_above(120), **values)
+    with pytest.raises(SceneError, match=message):
+        read_scene(tmp_path)

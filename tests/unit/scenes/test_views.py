@@ -11,10 +11,10 @@ from PIL import Image
 
 from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits
 from mobile_nelf.errors import SceneError
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.rays import ray_grid
 from mobile_nelf.scenes import View, read_scene
 from mobile_nelf.scenes.hull import visual_hull
-from mobile_nelf.scenes.lens import DistortedLens
 from tests.helpers.scenes import (
     arc,
     edit,

@@ -76,15 +76,22 @@ final class ObjectPlacementTests: XCTestCase {
         XCTAssertEqual(placement.position.y, 2.25, accuracy: 1e-9)
     }
 
-    func testSizesGoFromTheAppToThePackageToTheDistanceOfThePhotos() throws {
-        let contract = try contract()
-        func scale(_ given: Double?, _ asked: Double?) -> Double {
+    /// What the app says, what the package says, the printed board, the distance of the photos.
+    func testTheSizeIsThatOfWhoeverKnowsBest() throws {
+        let known = try contract()
+        XCTAssertNil(known.metersPerUnit)
+        func scale(_ contract: Contract, _ given: Double?, _ asked: Double?) -> Double {
             let room = RoomSettings(foot: 0.5, head: 0.3, sizeCm: given)
             return ObjectPlacement(contract: contract, room: room, sizeCm: asked).metersPerUnit
         }
-        XCTAssertEqual(scale(16, 40), 0.5, accuracy: 1e-9)
-        XCTAssertEqual(scale(16, nil), 0.2, accuracy: 1e-9)
-        XCTAssertEqual(scale(nil, nil) * contract.orbit.radius.middle, 1, accuracy: 1e-9)
+        XCTAssertEqual(scale(known, nil, nil) * known.orbit.radius.middle, 1, accuracy: 1e-9)
+        var values = try XCTUnwrap(
+            JSONSerialization.jsonObject(with: JSONEncoder().encode(known)) as? [String: Any])
+        values["metres_per_unit"] = 0.05
+        let told = try Contract(json: JSONSerialization.data(withJSONObject: values))
+        XCTAssertEqual(scale(told, nil, nil), 0.05)
+        XCTAssertEqual(scale(told, 16, nil), 0.2, accuracy: 1e-9)
+        XCTAssertEqual(scale(told, 16, 40), 0.5, accuracy: 1e-9)
     }
 
     func testCloserThanThePhotosThePictureIsEnlarged() throws {

@@ -8,8 +8,8 @@ import numpy as np
 
 from mobile_nelf.cameras import FloatArray, Intrinsics
 from mobile_nelf.errors import SceneError
+from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.scenes.assembly import Frame, normalised_scene
-from mobile_nelf.scenes.lens import DistortedLens
 from mobile_nelf.scenes.photo_files import WHOLE, located, photo_folders, photos_in, what_lies_at
 from mobile_nelf.scenes.photos import photo_header, same_aspect, turn_of
 from mobile_nelf.scenes.readers.colmap.binary import binary_image_count, read_binary_model

@@ -160,7 +160,7 @@ def test_models_do_not_run_for_ever():
         "const kept = []; for (;;) { kept.push({ a: kept.length }); }",
         "let text = 'x'; for (;;) { text += text; print(text); }",
         "const kept = []; for (let i = 0; ; i++) { kept.push('x'.repeat(1e6) + i); }",
-        "for (;;) { print('x'.repeat(1000)); }",
+        pytest.param("for (;;) { print('x'.repeat(1000)); }", marks=pytest.mark.slow),
     ],
 )
 def test_memory_is_bounded(main, monkeypatch):

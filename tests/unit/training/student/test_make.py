@@ -59,6 +59,7 @@ def test_a_run_leaves_a_checkpoint_that_says_where_it_came_from(
     scene: Scene, tmp_path: Path
 ) -> None:
     output = tmp_path / "ball.pt"
+    scene = replace(scene, metres_per_unit=0.05)
     heard: list[FitProgress] = []
     told: list[tuple[str, int, int]] = []
     trained = train_student(
@@ -78,6 +79,7 @@ def test_a_run_leaves_a_checkpoint_that_says_where_it_came_from(
     assert saved.student == STUDENT
     assert saved.intrinsics == scene.train[0].camera.intrinsics
     assert saved.orbit == scene.orbit
+    assert saved.metres_per_unit == 0.05
     assert saved.background == (1.0, 1.0, 1.0)
     assert saved.provenance == {
         "source": "mnelf train",

@@ -1,4 +1,4 @@
-"""Photos of lenses with distortion, resampled to a pinhole."""
+"""Lenses with distortion, and the pinhole whose picture lies inside of theirs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from mobile_nelf.cameras import FloatArray, Intrinsics
 from mobile_nelf.errors import SceneError
@@ -26,6 +22,8 @@ BROWN_R8 = "BROWN_R8"
 #: The pinhole is zoomed in until it shows nothing outside of the photo, by at most so much.
 ZOOM_STEP = 1.005
 LARGEST_ZOOM = 2.0
+#: Rounds in which a ray comes as near to its pixel as numbers allow, for the lenses of phones.
+UNDO_ROUNDS = 20
 #: Rays by which a lens is tested: steps outwards in tangents of the angle, and directions.
 FOLD_STEPS = np.linspace(0.0, 4.0, 801)
 FOLD_DIRECTIONS = 64
@@ -70,6 +68,14 @@ class DistortedLens:
         """Returns where [N, 2] points at depth 1 appear, right and down of the optical axis."""
         return self._projection()[1](rays)
 
+    def rays(self, pixels: FloatArray) -> FloatArray:
+        """Returns the points at depth 1, [N, 2], that appear at pixels; undoes `pixels`."""
+        (fx, fy, cx, cy), project = self._projection()
+        rays = (pixels - [cx, cy]) / [fx, fy]
+        for _ in range(UNDO_ROUNDS):
+            rays = rays - (project(rays) - pixels) / [fx, fy]
+        return np.asarray(rays, np.float64)
+
     def places(self, pinhole: Intrinsics) -> FloatArray:
         """Returns where in the photo each pixel of a pinhole's picture lies.
 
@@ -82,18 +88,6 @@ class DistortedLens:
         columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
         pixels = np.stack([columns.ravel(), rows.ravel()], 1)
         return self.pixels(_rays(pinhole, pixels)).reshape(pinhole.height, pinhole.width, 2)
-
-    def undistorted(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Returns what the pinhole would have seen of a photo [height, width, 4] of this lens."""
-        colour = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
-        # What is transparent has no colour to mix in.
-        colour[:, :3] *= colour[:, 3:] / 255.0
-        mixed = F.grid_sample(colour, _places(self), "bicubic", "border", align_corners=False)[0]
-        # Alpha is divided by before it is clamped: both overshoot alike at the rim of an object.
-        alpha = mixed[3:]
-        straight = torch.cat([mixed[:3] * (255.0 / alpha.clamp_min(0.5)), alpha])
-        rounded = straight.round().clamp(0.0, 255.0).to(torch.uint8)
-        return np.ascontiguousarray(rounded.permute(1, 2, 0).numpy())
 
     def _projection(self) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
         """Returns fx, fy, cx, cy, and what takes points [N, 2] at depth 1 to pixels."""
@@ -184,14 +178,6 @@ def _refuse_fold(
             f"photo, {reach[step, way] / corner:.0%} of the way from the principal point to the "
             "farthest corner; calibrate it again, with a model that fits, or undistort the photos"
         )
-
-
-#: Photos of a scene mostly share a lens, and looking up its places takes as long as sampling.
-@lru_cache(maxsize=1)
-def _places(lens: DistortedLens) -> Tensor:
-    """Where in the photo each pixel of the pinhole picture lies, [1, H, W, 2] in −1 to 1."""
-    scaled = 2.0 * lens.places(lens.pinhole()) / (lens.width, lens.height) - 1.0
-    return torch.from_numpy(scaled).float()[None]
 
 
 def _rays(pinhole: Intrinsics, pixels: FloatArray) -> FloatArray:

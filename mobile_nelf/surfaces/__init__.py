@@ -1,0 +1,1 @@
+"""What other programs open of a teacher: its surface as a mesh, as points, as splats."""
