@@ -38,7 +38,7 @@ COMMANDS = {
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
     "view": "Show a checkpoint, a teacher, a bundle or a training in the browser.",
     "bench": "Import device benchmark results into their bundle.",
-    "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
+    "compare": "Compare size, speed, memory and quality of bundles, checkpoints and splats.",
     "inspect": "Show what a checkpoint or a scene contains.",
     "doctor": "Show what this machine supports, and what to install for the rest.",
 }
