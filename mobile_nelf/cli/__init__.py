@@ -37,6 +37,7 @@ COMMANDS = {
     "eval": "Evaluate a checkpoint, a teacher or splats on the test views of a scene.",
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
     "view": "Show a checkpoint, a teacher, a bundle or a training in the browser.",
+    "lens": "Open a lens in Lens Studio, and report what it made of it.",
     "bench": "Import device benchmark results into their bundle.",
     "compare": "Compare size, speed, memory and quality of bundles, checkpoints and splats.",
     "inspect": "Show what a checkpoint or a scene contains.",
