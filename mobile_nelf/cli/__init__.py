@@ -36,7 +36,7 @@ COMMANDS = {
     "compress": "Make a trained student smaller or faster.",
     "eval": "Evaluate a checkpoint or a teacher on the test views of a scene.",
     "render": "Render a still, an orbit as GIF or MP4, or a folder of frames.",
-    "view": "Show a checkpoint, a teacher or a bundle in the browser.",
+    "view": "Show a checkpoint, a teacher, a bundle or a training in the browser.",
     "bench": "Import device benchmark results into their bundle.",
     "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
     "inspect": "Show what a checkpoint or a scene contains.",
