@@ -52,7 +52,7 @@ Architecture = Literal["mobiler2l", "r2l"]
 Activation = Literal["gelu", "relu"]
 
 #: What is made of the surface of a teacher for other programs.
-SurfaceKind = Literal["mesh", "points"]
+SurfaceKind = Literal["mesh", "points", "splat"]
 
 #: What a teacher's field runs on.
 TeacherBackend = Literal["torch", "tinycudann"]
