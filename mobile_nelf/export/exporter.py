@@ -115,6 +115,13 @@ class Exporter(ABC, Generic[OptionsT]):
         """
         return ""
 
+    def advice(self) -> tuple[str, str]:
+        """Returns heading and paragraph of when another technique serves better; empty for none.
+
+        The report of a bundle shows them.
+        """
+        return "", ""
+
     def page(self, checkpoint: Checkpoint, name: str) -> dict[str, bytes]:
         """Returns a page that shows a student, by address; `index.html` is what is opened.
 

@@ -60,6 +60,7 @@ from mobile_nelf_exporters.snapml.check import (
 )
 from mobile_nelf_exporters.snapml.inspection import inspect_onnx, inspection_of, model_record
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES, BACKENDS
+from mobile_nelf_exporters.templates import template_environment
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -141,6 +142,11 @@ class LensStudioExporter(Exporter[Options]):
         if package.is_dir():
             return f"copy {package} into the folder Assets of your lens"
         return f"open {bundle / PROJECT / name}{PROJECT_SUFFIX} in Lens Studio"
+
+    def advice(self) -> tuple[str, str]:
+        """See `Exporter.advice`; the paragraph is the README's."""
+        template = template_environment().get_template("lens_parts/splat.md.j2")
+        return "Or a Gaussian splat?", " ".join(template.render().replace("`", "").split())
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`; the layers are those of the first model.
