@@ -21,7 +21,7 @@ from mobile_nelf.capturing.structure import ENOUGH_SHARE, Structure
 from mobile_nelf.outputs import names_text
 from mobile_nelf.scenes import Scene
 
-__all__ = ["find", "no_scene", "reasons"]
+__all__ = ["find", "no_scene", "nothing_fits", "reasons"]
 
 #: Share of the photos with a pose below which there is a warning.
 GOOD_SHARE = 0.95
@@ -91,6 +91,21 @@ def find(
     ]
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def nothing_fits(intake: Intake, structure: Structure) -> Finding:
+    """Returns what is said where no three photos have a pose."""
+    matched = structure.matched.values()
+    features = sorted(photo.features for photo in matched)
+    few = f"; the median photo has {features[len(features) // 2]} features" if features else ""
+    return Finding(
+        "registered",
+        "error",
+        f"no three of the {len(intake.photos)} photos fit together; "
+        f"{sum(photo.partners > 0 for photo in matched)} of them share details with another{few}",
+        "take more photos, each 10° to 15° from the last one, of something with texture, and put a "
+        "newspaper under a plain object",
+    )
 
 
 def no_scene(why: str) -> Finding:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mobile_nelf.atomic import replace_file, written_beside
 from mobile_nelf.capturing.board import SQUARE_MM
-from mobile_nelf.capturing.checks import find, no_scene
+from mobile_nelf.capturing.checks import find, no_scene, nothing_fits
 from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.given import (
     GivenPoses,
@@ -49,6 +51,8 @@ __all__ = ["Captured", "capture", "files_stamp"]
 #: In the folder of a run.
 PHOTOS, INTAKE, TRIES = "photos", "photos.json", "tries"
 MASKS, FEATURE_MASKS = "masks", "feature_masks"
+#: A reconstruction of no photo.
+NOTHING = Model({}, np.zeros((0, 3)), 0.0, 0.0)
 #: Of the children; named here so that a missing one is told before any work.
 PACKAGES = ("cv2", "imageio_ffmpeg", "pi_heif", "pycolmap")
 
@@ -128,8 +132,8 @@ def capture(
 
     Raises:
         InputError: fewer than three photos can be read.
-        CaptureError: no three photos fit together, their poses make no scene (the report is
-            written then), or structure from motion ended by itself.
+        CaptureError: no three photos fit together (`OUTPUT.run` has the report then), their poses
+            make no scene (`OUTPUT` has it), or structure from motion ended by itself.
         OutputError: `output` exists or cannot be written.
         MissingExtraError: the optional packages of the extra `capture` are not installed.
     """
@@ -198,6 +202,13 @@ def _captured(
         stationary=options.turntable,
         poses=None if given is None else photo_poses(intake, given),
     )
+    if not structure.registered:
+        finding = nothing_fits(intake, structure)
+        content = report_content(intake, structure, NOTHING, [finding], options, stamp)
+        write_page(content, None, photos, masks if masked else None, work)
+        raise CaptureError(
+            f"{finding.text}; {finding.advice}; what each photo lacks is in {work / PAGE}"
+        )
     model = read_model(structure.model)
     board = find_board(intake, photos, model, options.square_mm, on_progress)
     world = None if given is None else world_of(intake, model, given)

@@ -13,7 +13,6 @@ from mobile_nelf.capturing.child import JOB, Job, JobGroup, Rows, run
 from mobile_nelf.capturing.intake import Intake, Photo
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.sfm import MODEL, RESULT
-from mobile_nelf.errors import CaptureError
 from mobile_nelf.parsing import read_json
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress
@@ -83,7 +82,7 @@ class Structure:
 
     Attributes:
         model: folder of the refined COLMAP model.
-        registered: names of its photos.
+        registered: names of its photos; none if no try placed three.
         others: names of the photos of each further model.
         matched: by the name of the photo.
         tries: in their order.
@@ -134,7 +133,7 @@ def find_structure(
         poses: that came with the photos, by name; the first try adjusts them.
 
     Raises:
-        CaptureError: no try places three photos, or a child process ended by itself.
+        CaptureError: a child process ended by itself.
     """
     tries: list[Try] = []
     best: tuple[_Result, Job] | None = None
@@ -161,7 +160,7 @@ def find_structure(
         if best is not None and len(best[0].models[0]) >= ENOUGH_SHARE * len(intake.photos):
             break
     if best is None:
-        raise CaptureError(_nothing(intake, result))
+        return Structure(folder, (), (), result.photos, tuple(tries), result.pairs)
     found, job = best
     return Structure(
         Path(job.folder) / MODEL,
@@ -259,15 +258,3 @@ def _cached(job: Job, on_progress: Progress) -> _Result:
     if not (folder / RESULT).exists():
         run(folder, on_progress)
     return from_dict(_Result, read_json(folder / RESULT))
-
-
-def _nothing(intake: Intake, result: _Result) -> str:
-    count = len(intake.photos)
-    matched = sum(photo.partners > 0 for photo in result.photos.values())
-    features = sorted(photo.features for photo in result.photos.values())
-    few = f"; the median photo has {features[len(features) // 2]} features" if features else ""
-    return (
-        f"no three of the {count} photos fit together; {matched} of them share details with "
-        f"another{few}; take more photos, each 10° to 15° from the last one, of something with "
-        "texture, and put a newspaper under a plain object"
-    )

@@ -81,6 +81,10 @@ def test_photos_that_share_nothing_fail_and_say_what_to_do(mnelf, tmp_path):
     assert "no three of the 3 photos fit together" in result.stderr
     assert "put a newspaper under a plain object" in result.stderr
     assert not (tmp_path / "scene").exists()
+    page = (tmp_path / "scene.run" / "capture.html").read_text()
+    assert "scene.run" in result.stderr
+    assert "0 of 3" in page
+    assert page.count("has only 0 features") == 3
 
 
 @pytest.mark.slow

@@ -51,11 +51,18 @@ class RoomSize:
         units_per_cm: of the photos' world.
         distance_cm: from the phone to the orbit's target.
         foot: how far below the target the object ends, world units.
+        height: from there to its upper end, world units.
     """
 
     units_per_cm: float
     distance_cm: float
     foot: float
+    height: float
+
+    @property
+    def size_cm(self) -> float:
+        """Height of the object in the room."""
+        return self.height / self.units_per_cm
 
     @classmethod
     def of(
@@ -74,13 +81,14 @@ class RoomSize:
         """
         radius = sum(contract.orbit.radius) / 2
         foot, head = span or (contract.ball_radius, contract.ball_radius)
+        height = foot + head
         if size_cm is not None:
-            units = (foot + head) / size_cm
+            units = height / size_cm
         elif contract.metres_per_unit is not None:
             units = 0.01 / contract.metres_per_unit
         else:
-            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot)
-        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot)
+            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot, height)
+        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot, height)
 
 
 def room_size(

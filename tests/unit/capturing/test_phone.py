@@ -110,3 +110,37 @@ def test_zoom_a_second_object_and_wrong_masks_are_named(tmp_path):
     assert "3.jpg" in found["silhouettes"]["text"]
     assert "9.jpg" in found["silhouettes"]["text"]
     assert found["silhouettes"]["level"] == "error"
+
+
+def test_a_turntable_before_a_still_picture_has_right_cameras_and_masks(tmp_path):
+    (tmp_path / "photos").mkdir()
+    cameras = ring(24, radius=2.3)
+    still = photo(ring(5)[2]).astype(float)[::-1]
+    rng = np.random.default_rng(3)
+    for number, camera in enumerate(cameras):
+        turning = np.where(box_mask(camera)[..., None], photo(camera), still)
+        noisy = (turning + rng.normal(0, 2, turning.shape)).clip(0, 255).astype(np.uint8)
+        save_turned(noisy, tmp_path / "photos" / f"{number}.jpg")
+    save_turned((0.9 * still).astype(np.uint8), tmp_path / "photos" / "empty.jpg")
+    captured = capture(
+        tmp_path / "photos",
+        tmp_path / "scene",
+        threads=1,
+        turntable=True,
+        background=tmp_path / "photos" / "empty.jpg",
+    )
+    frames = json.loads((tmp_path / "scene" / "transforms.json").read_text())["frames"]
+    assert captured.given == len(cameras)
+    assert len(frames) >= 0.75 * len(cameras)
+    poses = [np.array(frame["transform_matrix"]) for frame in frames]
+    numbers = [int(Path(frame["source"]).stem) for frame in frames]
+    right, _, _ = right_poses(poses, [cameras[number].cam_to_world for number in numbers])
+    assert right.all()
+    overlaps = []
+    for frame, number in zip(frames, numbers, strict=True):
+        name = Path(frame["file_path"]).stem
+        found = np.asarray(Image.open(tmp_path / "scene" / "source_masks" / f"{name}.png")) > 127
+        true = box_mask(cameras[number])
+        overlaps.append((found & true).sum() / (found | true).sum())
+    assert np.mean(overlaps) > 0.9
+    assert not {"fold", "silhouettes", "turntable"} & _findings(tmp_path / "scene").keys()

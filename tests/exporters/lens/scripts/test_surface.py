@@ -66,7 +66,7 @@ def lens() -> Lens:
 def test_without_a_material_the_lens_says_how_to_make_one(lens):
     with LensSession(lens.files, screen=SCREEN) as session:
         session.start()
-        assert "No material. In the Asset Browser choose + and Unlit" in session.status
+        assert "No material. In the Asset Browser choose + and the material Image" in session.status
         assert session.cost.runs == 0
         np.testing.assert_array_equal(session.screen(), 128)
 
