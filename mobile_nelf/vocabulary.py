@@ -139,4 +139,4 @@ SPEED_TARGET = "onnx"
 FindingLevel = Literal["error", "warning", "note"]
 
 #: What a row of a comparison stands for.
-RowKind = Literal["checkpoint", "bundle", "paper"]
+RowKind = Literal["checkpoint", "bundle", "splat", "paper"]

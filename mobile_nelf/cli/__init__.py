@@ -39,7 +39,7 @@ COMMANDS = {
     "view": "Show a checkpoint, a teacher, a bundle or a training in the browser.",
     "lens": "Open a lens in Lens Studio, and report what it made of it.",
     "bench": "Import device benchmark results into their bundle.",
-    "compare": "Compare size, speed, memory and quality of bundles and checkpoints.",
+    "compare": "Compare size, speed, memory and quality of bundles, checkpoints and splats.",
     "inspect": "Show what a checkpoint or a scene contains.",
     "doctor": "Show what this machine supports, and what to install for the rest.",
 }
