@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from mobile_nelf.deploy.room import object_span
 from mobile_nelf.errors import InputError
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
@@ -14,7 +15,7 @@ from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.room import room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.view import RoomSize, object_span
+from mobile_nelf_exporters.lens.view import RoomSize
 from tests.helpers.lens.lenses import GRID, Lens, make_lens
 from tests.helpers.lens.sessions import FRAME, settle
 from tests.helpers.node import needs_node
