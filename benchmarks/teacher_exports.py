@@ -1,7 +1,8 @@
 """What the exports of a teacher cost, and how near they come to it.
 
-Meshes of several sizes and points: bytes, CPU seconds, and the distance from where the teacher's
-rays end on the test views to the mesh, in pixels of the photos.
+Meshes of several sizes: bytes, CPU seconds, and the distance from where the teacher's rays end on
+the test views to the mesh, in pixels of the photos. Points, and splats in both formats with their
+quality on the test views.
 
     python benchmarks/teacher_exports.py mic-teacher.pt examples/mic
 """
@@ -22,7 +23,8 @@ import torch
 import mobile_nelf as mn
 from mobile_nelf.cameras import FloatArray
 from mobile_nelf.rays import ray_grid
-from mobile_nelf.surfaces.export import Y_UP, ExportedSurface
+from mobile_nelf.surfaces.export import ExportedSurface
+from mobile_nelf.surfaces.frames import Y_UP
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
 
 #: Rays that lose less light than this pass by the rim of something.
@@ -30,6 +32,7 @@ OPAQUE = 0.95
 #: Points on a mesh, as near to each other as a tenth of a pixel of the example.
 SPREAD = 1_000_000
 MESHES = (2_000, 5_000, 20_000)
+SPLATS = (("splat.ply", 40_000), ("splat.spz", 40_000), ("splat.spz", 10_000))
 
 
 def ends(trained: TrainedTeacher, scene: mn.Scene) -> tuple[FloatArray, FloatArray]:
@@ -73,11 +76,24 @@ def measure(teacher: Path, scene: mn.Scene, folder: Path) -> list[dict[str, Any]
         median, most = np.quantile(away, (0.5, 0.9)).tolist()
         rows.append(row(done, seconds) | {"median_pixels": median, "nine_of_ten_pixels": most})
     done, seconds = timed(lambda: mn.export_teacher(trained, folder / "points.ply"))
-    return [*rows, row(done, seconds)]
+    rows.append(row(done, seconds))
+    for name, count in SPLATS:
+        done, seconds = timed(
+            lambda: mn.export_teacher(trained, folder / name, count=count, force=True)  # noqa: B023
+        )
+        mean = mn.evaluate(done.path, scene).subsets["all"].mean
+        rows.append(row(done, seconds) | {"psnr_db": mean.psnr_db, "ssim": mean.ssim})
+    return rows
 
 
 def row(done: ExportedSurface, seconds: float) -> dict[str, Any]:
-    return {"kind": done.kind, "count": done.count, "bytes": done.bytes, "cpu_seconds": seconds}
+    return {
+        "file": done.path.name,
+        "kind": done.kind,
+        "count": done.count,
+        "bytes": done.bytes,
+        "cpu_seconds": seconds,
+    }
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -92,19 +108,22 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         print(json.dumps({"rows": rows}))
         return
-    print("| file | bytes | CPU s | distance of half the rays, of nine of ten (pixels) |")
-    print("|---|---|---|---|")
+    print("| file | holds | bytes | CPU s | nearness (pixels), or quality |")
+    print("|---|---|---|---|---|")
     for found in rows:
-        away = (
-            f"{found['median_pixels']:.2f}, {found['nine_of_ten_pixels']:.2f}"
-            if "median_pixels" in found
-            else "-"
-        )
-        noun = "triangles" if found["kind"] == "mesh" else found["kind"]
+        noun = {"mesh": "triangles", "points": "points", "splat": "splats"}[found["kind"]]
         print(
-            f"| {found['count']:,} {noun} | {found['bytes']:,} | {found['cpu_seconds']:.0f} "
-            f"| {away} |"
+            f"| {found['file']} | {found['count']:,} {noun} | {found['bytes']:,} "
+            f"| {found['cpu_seconds']:.0f} | {judged(found)} |"
         )
+
+
+def judged(found: dict[str, Any]) -> str:
+    if found["kind"] == "mesh":
+        return f"{found['median_pixels']:.2f}, {found['nine_of_ten_pixels']:.2f}"
+    if found["kind"] == "splat":
+        return f"{found['psnr_db']:.2f} dB, SSIM {found['ssim']:.4f}"
+    return ""
 
 
 if __name__ == "__main__":

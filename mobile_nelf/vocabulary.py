@@ -52,7 +52,7 @@ Architecture = Literal["mobiler2l", "r2l"]
 Activation = Literal["gelu", "relu"]
 
 #: What is made of the surface of a teacher for other programs.
-SurfaceKind = Literal["mesh", "points"]
+SurfaceKind = Literal["mesh", "points", "splat"]
 
 #: What a teacher's field runs on.
 TeacherBackend = Literal["torch", "tinycudann"]
@@ -139,4 +139,4 @@ SPEED_TARGET = "onnx"
 FindingLevel = Literal["error", "warning", "note"]
 
 #: What a row of a comparison stands for.
-RowKind = Literal["checkpoint", "bundle", "paper"]
+RowKind = Literal["checkpoint", "bundle", "splat", "paper"]

@@ -8,7 +8,7 @@
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
-//@input Asset.Material material {"hint":"Any material with a base texture, such as Unlit or Image"}
+//@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
@@ -16,6 +16,7 @@
 "use strict";
 
 const CONTRACT = require("./NelfContract");
+const lenses = require("./NelfLens");
 const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
@@ -34,9 +35,6 @@ const NEARER = 0.5;
 const FURTHER = 2;
 const FURTHER_WITHOUT_SURFACE = 1.5;
 const AHEAD = 10; // of the camera, where the surface is when it does not stand in a room
-// Shares of half the screen's height below which an object far away fades, and is gone.
-const FAINT = 0.06;
-const GONE = 0.03;
 
 const owner = script.getSceneObject();
 const camera = owner.getComponent("Component.Camera");
@@ -55,6 +53,7 @@ const room = inRoom ? rooms.createRoom(owner, CONTRACT.degreesAScreen) : null;
 const hand = room ? room.hand : orbit; // what fingers move
 const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
+const lens = lenses.createLens(); // of the camera
 const status = statuses.createStatus(script.statusCamera || camera, CONTRACT.background);
 const model = models.createModel(owner, CONTRACT, script,
     { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
@@ -216,9 +215,10 @@ function placeInRoom(surface, position) {
         return false;
     }
     surfaces.place(surface, world.centre, world.facing, world.width, world.height);
-    const share = CONTRACT.ballRadius / (world.distance * Math.tan(camera.fov / 2));
-    surfaces.fade(surface, math.clamp((share - GONE) / (FAINT - GONE), 0, 1));
-    if (share <= GONE || !camera.isSphereVisible(
+    lenses.measure(lens, camera, position);
+    const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
+    surfaces.fadeAway(surface, share);
+    if (surfaces.isGone(share) || !camera.isSphereVisible(
         surface.position, Math.max(world.width, world.height) / 2)) {
         return false;
     }
@@ -230,9 +230,9 @@ function placeInRoom(surface, position) {
 
 /** @param {vec3} position @param {quat} rotation */
 function lookInRoom(position, rotation) {
-    const aspect = aspectOfScreen();
-    if (!isFinite(aspect) || !worlds.look(
-        world, rays, CONTRACT, model.spec, position, rotation, camera.fov, aspect)) {
+    lenses.measure(lens, camera, position);
+    if (!isFinite(lens.aspect) || !worlds.look(
+        world, rays, CONTRACT, model.spec, position, rotation, lens.fov, lens.aspect)) {
         return false;
     }
     rayMaps.setMap(rays, CONTRACT, world.distance, world.lens);
@@ -264,7 +264,7 @@ function onStart() {
         return;
     }
     if (cutOut && !surface) {
-        onFailed("No material. In the Asset Browser choose + and Unlit, then drag the new material "
+        onFailed("No material. In the Asset Browser choose + and the material Image, then drag it "
             + "onto the field Material of NelfController, which is on 'Nelf Camera'.");
         return;
     }

@@ -24,7 +24,7 @@ function createModel(owner, contract, assets, callbacks) {
         /** @type {OutputPlaceholder | null} */ output: null,
         /** @type {Texture | null} */ texture: null, // what it drew
         loading: false,
-        alone: false, // the other model does not work
+        alone: false, // the other model does not work, or is not wanted
         pace: paces.createPace()
     };
 }
@@ -119,7 +119,7 @@ function load(model, index) {
         const problem = problemOf(component, spec);
         if (problem) {
             giveUp(model, component, "This model does not belong to this project: " + problem
-                + ". Put the .onnx file of the same bundle into its field of NelfController.");
+                + ". Put the .onnx file of the same bundle into its field in the Inspector.");
             return;
         }
         use(model, component, spec);

@@ -1,6 +1,11 @@
 // The picture on a surface of its own: a square that the host scales, turns and places. The network
 // draws it at the spacing of rays that it was trained with, however large it is on the screen.
 "use strict";
+const clamp = require("./NelfMath").clamp;
+
+// Shares of half the screen's height below which an object far away fades, and is gone.
+const FAINT = 0.06;
+const GONE = 0.03;
 
 /** @param {SceneObject} parent whose layers it takes @param {Material} material any with a base
  * texture; a copy of it is used @param {boolean} clear whether the picture has an alpha */
@@ -14,6 +19,8 @@ function createSurface(parent, material, clear) {
     const pass = visual.mainPass;
     // The picture's colours are multiplied by its alpha already: One, OneMinusSrcAlpha.
     pass.blendMode = clear ? BlendMode.PremultipliedAlpha : BlendMode.Disabled;
+    // What is nearer hides it; the material Image comes without.
+    pass.depthTest = true;
     pass.depthWrite = false;
     pass.twoSided = true;
     return {
@@ -73,6 +80,16 @@ function fade(surface, share) {
     }
 }
 
+/** Fades what is small. @param {Surface} surface @param {number} share of half the screen's height */
+function fadeAway(surface, share) {
+    fade(surface, clamp((share - GONE) / (FAINT - GONE), 0, 1));
+}
+
+/** @param {number} share of half the screen's height */
+function isGone(share) {
+    return share <= GONE;
+}
+
 /** @param {Surface} surface @param {Float64Array} centre @param {Float64Array} axes its right, top and
  * front as rows @param {number} width @param {number} height */
 function place(surface, centre, axes, width, height) {
@@ -121,8 +138,9 @@ function rotationOf(out, a) {
 
 module.exports = {
     createSurface: createSurface,
-    fade: fade,
+    fadeAway: fadeAway,
     hide: hide,
+    isGone: isGone,
     place: place,
     rotationOf: rotationOf,
     show: show

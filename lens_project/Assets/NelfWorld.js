@@ -22,6 +22,7 @@ function createWorld(contract) {
         axes: math.flat(contract.orbitAxes),
         foot: new Float64Array(3), // below the target, where the object stands in the room, cm
         place: new Float64Array(3), // of the target in the room, cm
+        up: new Float64Array([0, 1, 0]), // of the object in the room
         toWorld: new Float64Array(9), // rows: room axes x, y, z in the world of the photos
         phone: new Float64Array(9), // frame of the phone in the room
         seen: new Float64Array(9), // frame of a camera where the phone is, looking at the target
@@ -99,6 +100,31 @@ function stand(world, spot, position) {
     if (x * x + z * z > 1e-6) {
         face(world, x, z);
     }
+}
+
+/** Puts the object's foot where something else is, upright along its y and the middle of the photos along
+ * its z. @param {World} world @param {vec3} position cm @param {quat} rotation
+ * @param {number} size times its own */
+function attach(world, position, rotation, size) {
+    const own = world.phone, frame = world.local, to = world.toWorld, up = world.up;
+    axesOf(own, rotation);
+    world.unitsPerCm = world.room.unitsPerCm / size;
+    const rise = world.room.foot / world.unitsPerCm;
+    up[0] = own[3];
+    up[1] = own[4];
+    up[2] = own[5];
+    world.foot[0] = position.x;
+    world.foot[1] = position.y;
+    world.foot[2] = position.z;
+    math.combine(world.place, 0, world.foot, 0, 1, up, 0, rise);
+    math.lookAtFrame(frame, world.axes, world.middle, 0);
+    for (let axis = 0; axis < 3; axis++) {
+        for (let k = 0; k < 3; k++) {
+            to[3 * axis + k] = own[axis] * frame[k] + own[3 + axis] * frame[3 + k]
+                + own[6 + axis] * frame[6 + k];
+        }
+    }
+    world.placed = true;
 }
 
 /** Writes a vector of the room into the world of the photos. @param {World} world @param {Float64Array}
@@ -224,6 +250,7 @@ function between(placement, aside, ahead, size, focal, centre, count) {
 
 module.exports = {
     anchor: anchor,
+    attach: attach,
     createWorld: createWorld,
     look: look,
     pose: pose,

@@ -182,7 +182,7 @@ def _prove(
         not_measured=exported.not_measured,
     )
     # The page shows the manifest, so the manifest can only list it afterwards.
-    files[REPORT_NAME] = render_report(manifest, *shown)
+    files[REPORT_NAME] = render_report(manifest, *shown, advice=exporter.advice())
     listed = {**manifest.files, REPORT_NAME: FileRecord.of(files[REPORT_NAME])}
     manifest = replace(manifest, files=listed)
     return manifest, {**files, MANIFEST_NAME: manifest.to_bytes()}

@@ -13,6 +13,7 @@ from mobile_nelf.atomic import clear_leftovers
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
 from mobile_nelf.bundles.measured import stored_names, stored_problems
 from mobile_nelf.bundles.origin import was_made_here
+from mobile_nelf.bundles.reports import report_names, reports_of
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
@@ -169,7 +170,10 @@ def verify_bundle(
     problems += [leg.summary for leg in legs if not leg.passed]
     # Measurements come after the manifest was written; they are checked instead of listed.
     problems += stored_problems(path, manifest)
-    unlisted = set(contents.unlisted) - set(stored_names(path))
+    reports, wrong = reports_of(path, manifest, files)
+    problems += wrong
+    remarks = [f"{name}: {report.summary}" for name, report in reports.items()]
+    unlisted = set(contents.unlisted) - set(stored_names(path)) - set(report_names(path))
     return Verification(
         path,
         manifest,
@@ -177,7 +181,7 @@ def verify_bundle(
         tuple(legs),
         not_repeated,
         tuple(sorted(unlisted)),
-        contents.remarks,
+        (*contents.remarks, *remarks),
     )
 
 

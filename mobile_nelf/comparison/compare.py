@@ -1,4 +1,4 @@
-"""Rows from checkpoints and bundles."""
+"""Rows from checkpoints, bundles and splats."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from mobile_nelf.checkpoints import CameraOptions, open_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
+from mobile_nelf.evaluation import evaluate
 from mobile_nelf.export.parity import ParityLeg
 from mobile_nelf.paths import AnyPath, as_path
+from mobile_nelf.progress import Progress, silent
+from mobile_nelf.scenes import Scene, read_scene
+from mobile_nelf.surfaces.splat_files import SPLAT_SUFFIXES, read_splats
 from mobile_nelf.text import command_line
 from mobile_nelf.vocabulary import Activation
 
 __all__ = ["compare"]
 
 #: What a checkpoint keeps of its evaluation (`evaluation.Evaluation.as_metrics`).
-PSNR_METRIC = "test_psnr_db"
+PSNR_METRIC, SSIM_METRIC = "test_psnr_db", "test_ssim"
+
+#: Of a row of splats.
+UNTRAINED = "splats; those of `mnelf export` are placed in closed form, not trained"
 
 #: Bytes of a weight as a phone stores it.
 HALF_BYTES = 2
@@ -27,31 +34,41 @@ HALF_BYTES = 2
 
 def compare(
     *paths: AnyPath,
+    scene: Scene | AnyPath | None = None,
     all_runs: bool = False,
     camera: CameraOptions | None = None,
     trained_activation: Activation | None = None,
+    on_progress: Progress = silent,
 ) -> Comparison:
-    """Returns rows for checkpoints and bundles, in the order given.
+    """Returns rows for checkpoints, bundles and files of splats, in the order given.
 
     A bundle has a row for each model in it, with the fastest run whose picture is right.
 
     Args:
-        *paths: folders are bundles, files are checkpoints.
+        *paths: folders are bundles, files are checkpoints or splats (`.ply`, `.spz`).
+        scene: whose test views checkpoints and splats are measured on, now; without one, what a
+            checkpoint says of itself is taken, and of splats nothing is known.
         all_runs: a row for each run, also failed ones.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
         trained_activation: non-linearity of the official checkpoints among them, see
             `load_checkpoint`.
+        on_progress: called with a stage's name, steps done and steps in all.
 
     Raises:
-        InputError: a path is neither checkpoint nor bundle.
+        InputError: a path is none of these.
+        SceneError: the scene cannot be read, or is not that of a checkpoint.
         BundleError: a manifest or a measurement in a bundle was edited or damaged.
     """
     rows: list[Row] = []
+    posed = scene if scene is None or isinstance(scene, Scene) else read_scene(scene)
     for path in map(as_path, paths):
         if path.is_dir():
             rows += _bundle_rows(path, all_runs)
+        elif path.suffix.lower() in SPLAT_SUFFIXES:
+            rows.append(_splat_row(path, posed, on_progress))
         else:
-            rows.append(_checkpoint_row(path, _load(path, camera, trained_activation)))
+            checkpoint = _load(path, camera, trained_activation)
+            rows.append(_checkpoint_row(path, checkpoint, posed, on_progress))
     return Comparison(rows)
 
 
@@ -70,7 +87,12 @@ def _load(
     return opened.checkpoint(camera=camera, trained_activation=trained_activation)
 
 
-def _checkpoint_row(path: Path, checkpoint: Checkpoint) -> Row:
+def _checkpoint_row(
+    path: Path, checkpoint: Checkpoint, scene: Scene | None, on_progress: Progress
+) -> Row:
+    metrics = checkpoint.metrics
+    if scene is not None:
+        metrics = evaluate(checkpoint, scene, on_progress).as_metrics()
     parameters = sum(value.numel() for value in checkpoint.network().parameters())
     return Row(
         name=str(path),
@@ -81,9 +103,30 @@ def _checkpoint_row(path: Path, checkpoint: Checkpoint) -> Row:
         weights="",
         size_bytes=HALF_BYTES * parameters,
         size_of="parameters, two bytes each",
-        psnr_db=checkpoint.metrics.get(PSNR_METRIC),
+        psnr_db=metrics.get(PSNR_METRIC),
         parity_db=None,
         figures=None,
+        ssim=metrics.get(SSIM_METRIC),
+    )
+
+
+def _splat_row(path: Path, scene: Scene | None, on_progress: Progress) -> Row:
+    count = len(read_splats(path).centres)
+    metrics = {} if scene is None else evaluate(path, scene, on_progress).as_metrics()
+    return Row(
+        name=str(path),
+        kind="splat",
+        model="",
+        network="",
+        target="",
+        weights="",
+        size_bytes=path.stat().st_size,
+        size_of="file",
+        psnr_db=metrics.get(PSNR_METRIC),
+        parity_db=None,
+        figures=None,
+        note=f"{count:,} {UNTRAINED}",
+        ssim=metrics.get(SSIM_METRIC),
     )
 
 
@@ -129,6 +172,7 @@ def _artefact_row(path: Path, manifest: Manifest) -> Row:
         size_bytes=size,
         size_of=size_of if records else "",
         psnr_db=manifest.metrics.get(PSNR_METRIC),
+        ssim=manifest.metrics.get(SSIM_METRIC),
         parity_db=_parity_db(manifest.parity),
         figures=None,
     )
@@ -150,6 +194,7 @@ def _model_row(
         if record.bytes_on_device is None
         else "model after import, predicted",
         psnr_db=manifest.metrics.get(PSNR_METRIC),
+        ssim=manifest.metrics.get(SSIM_METRIC),
         parity_db=_parity_db(leg for leg in manifest.parity if leg.artefact == model),
         figures=figures,
         further_runs=further,

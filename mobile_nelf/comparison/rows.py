@@ -62,12 +62,14 @@ class Row:
         weights: how they are stored; empty if unknown.
         size_bytes: of the model; None if not reported.
         size_of: what that is the size of.
-        psnr_db: of the student on its test views, before any export; None if not measured.
+        psnr_db: of the student on its test views, before any export, or of splats; None if not
+            measured.
         parity_db: of the artefact against the student, worst reference frame of all ways in which
             it was executed here; 999 if identical, None where there is no artefact.
         figures: of a device; None if not measured.
         further_runs: of the same model, that this row leaves out.
-        note: where the row comes from, if it is none of the user's.
+        note: where the row comes from, if it is none of the user's, or what it is.
+        ssim: structural similarity of the same pictures.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Row:
     figures: DeviceFigures | None
     further_runs: int = 0
     note: str = ""
+    ssim: float | None = None
 
 
 class Comparison(tuple[Row, ...]):
@@ -92,7 +95,8 @@ class Comparison(tuple[Row, ...]):
 
     def __repr__(self) -> str:
         """Returns a table; what was not measured is left empty."""
-        columns = ("model", "target", "weights", "MB", "PSNR dB", "parity dB", "p50 ms", "FPS")
+        quality = ("PSNR dB", "SSIM", "parity dB")
+        columns = ("model", "target", "weights", "MB", *quality, "p50 ms", "FPS")
         rows = [
             (
                 f"{row.name} {row.model}".rstrip(),
@@ -100,13 +104,14 @@ class Comparison(tuple[Row, ...]):
                 row.weights,
                 _number(row.size_bytes and row.size_bytes / 1e6, 2),
                 _number(row.psnr_db, 2),
+                _number(row.ssim, 3),
                 _number(row.parity_db, 1),
                 _number(row.figures.p50_ms if row.figures else None, 2),
                 _number(row.figures.fps if row.figures else None, 1),
             )
             for row in self
         ]
-        return text_table(columns, rows, right=5)
+        return text_table(columns, rows, right=6)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -11,7 +11,7 @@ lifts the first figure by some decibels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from mobile_nelf.evaluation.scores import (
     Steadiness,
     score_subsets,
 )
+from mobile_nelf.evaluation.splats import FrameFunction, splat_frames
 from mobile_nelf.evaluation.worst import SeenView, worst_views_picture
 from mobile_nelf.extras import import_extra
 from mobile_nelf.metrics import SSIM_WINDOW, flip, psnr_db, ssim
@@ -42,6 +43,7 @@ from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import render_frame, student_frame_function
 from mobile_nelf.scenes import Scene, View, read_scene
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.surfaces.splat_files import SPLAT_SUFFIXES
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher, teacher_in
 from mobile_nelf.teachers.teacher import Teacher
 from mobile_nelf.vocabulary import Activation, DeviceName
@@ -63,10 +65,6 @@ TURN_FRAMES = 60
 #: Equal pictures have no PSNR; this stands for it, since JSON has no infinity. A photo of 8 bits
 #: is known to 59 dB.
 HIGHEST_DB = 100.0
-
-#: Takes the camera of a photo, on the photo's pixel grid, and returns its picture on white,
-#: [height, width, 3].
-FrameFunction = Callable[[Camera], FloatImage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +108,8 @@ def evaluate(
     Each view is rendered through its own lens, which a student takes as it takes any.
 
     Args:
-        model: a trained student or teacher, or the file of one.
+        model: a trained student or teacher, the file of one, or a file of splats (`.ply`, `.spz`),
+            which are drawn on the CPU.
         scene: the scene that it was trained on; cropped to a size that the student renders.
         on_progress: called with a stage's name, views done and views in all.
         camera: lens of an official checkpoint, see `load_checkpoint`.
@@ -139,14 +138,19 @@ def evaluate(
     if teacher is not None and not isinstance(teacher, TrainedTeacher):
         teacher = load_teacher(as_path(teacher), compute_device(device))
     posed = scene if isinstance(scene, Scene) else read_scene(scene)
-    if not isinstance(model, (Checkpoint, TrainedTeacher)):
+    if isinstance(model, (Checkpoint, TrainedTeacher)):
+        judged = _judged(model, posed)
+    elif as_path(model).suffix.lower() in SPLAT_SUFFIXES:
+        judged = _Judged(splat_frames(as_path(model), posed), posed)
+    else:
         opened = open_checkpoint(model)
         if opened.kind == "teacher":
             opened.refuse_lens(camera, trained_activation)
-            model = teacher_in(opened.content, opened.path, compute_device(device))
+            teaching = teacher_in(opened.content, opened.path, compute_device(device))
+            judged = _judged(teaching, posed)
         else:
-            model = opened.checkpoint(camera=camera, trained_activation=trained_activation)
-    judged = _judged(model, posed)
+            student = opened.checkpoint(camera=camera, trained_activation=trained_activation)
+            judged = _judged(student, posed)
     result = evaluate_frames(judged.frame, judged.scene, on_progress)
     if teacher is not None:
         by_teacher = _teacher_frames(teacher.teacher)

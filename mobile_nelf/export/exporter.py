@@ -21,6 +21,7 @@ from mobile_nelf.export.live import LiveView
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.export.tables import Table
 from mobile_nelf.export.targets import exporter_point, exporter_targets
+from mobile_nelf.export.tool import ToolReport
 from mobile_nelf.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ class Exporter(ABC, Generic[OptionsT]):
             name: of the project.
         """
         return ""
+
+    def advice(self) -> tuple[str, str]:
+        """Returns heading and paragraph of when another technique serves better; empty for none.
+
+        The report of a bundle shows them.
+        """
+        return "", ""
 
     def page(self, checkpoint: Checkpoint, name: str) -> dict[str, bytes]:
         """Returns a page that shows a student, by address; `index.html` is what is opened.
@@ -220,6 +228,35 @@ class Exporter(ABC, Generic[OptionsT]):
             f"{folder}: is a directory, expected a checkpoint; target {self.target} has no "
             "projects to check"
         )
+
+    def open_in_tool(
+        self, files: Mapping[str, bytes], name: str, folder: Path, program: Path | None
+    ) -> dict[str, Any]:
+        """Opens a project in the target's own tool and returns what that told, as plain data.
+
+        Args:
+            files: of the bundle.
+            name: of the project.
+            folder: empty, where the project is put.
+            program: the tool; where it is usually installed if `None`.
+
+        Raises:
+            InputError: the target has no such tool, or it is not installed.
+            BundleError: the tool said nothing of the project.
+        """
+        raise InputError(f"target {self.target} has no tool that opens projects")
+
+    def read_tool_report(self, told: dict[str, Any], files: Mapping[str, bytes]) -> ToolReport:
+        """Returns what `open_in_tool` once told of a bundle.
+
+        Args:
+            told: what it returned.
+            files: of the bundle.
+
+        Raises:
+            InputError: it is something else.
+        """
+        raise InputError(f"target {self.target} has no tool that opens projects")
 
     def measured_tables(
         self, inspection: Inspection, measurement: Measurement

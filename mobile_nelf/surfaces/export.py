@@ -15,28 +15,32 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.outputs import check_output
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.surfaces.frames import Y_UP
 from mobile_nelf.surfaces.glb import write_glb
 from mobile_nelf.surfaces.ply import write_ply
 from mobile_nelf.surfaces.sampling import even_points
 from mobile_nelf.surfaces.skin import look_at_surface
+from mobile_nelf.surfaces.splat_files import write_splats
+from mobile_nelf.surfaces.splats import surface_splats
 from mobile_nelf.surfaces.surface import Surface, find_surface, simplified
 from mobile_nelf.teachers.files import TrainedTeacher, load_teacher
 from mobile_nelf.vocabulary import DeviceName, SurfaceKind
 
 __all__ = ["COUNTS", "MAX_COUNT", "ExportedSurface", "export_teacher", "surface_kind"]
 
-#: Triangles or points, unless told.
-COUNTS: dict[SurfaceKind, int] = {"mesh": 20_000, "points": 100_000}
+#: Triangles, points or splats, unless told.
+COUNTS: dict[SurfaceKind, int] = {"mesh": 20_000, "points": 100_000, "splat": 40_000}
 #: What the samples of the density can tell apart, and more.
 MAX_COUNT = 2_000_000
 #: As of a lens in the room.
 MAX_SIZE_CM = 10_000.0
 
 #: Endings of files, and what each can hold.
-SUFFIXES: dict[str, tuple[SurfaceKind, ...]] = {".glb": ("mesh",), ".ply": ("points",)}
-
-#: From the world of a scene, z up, to that of the files, y up: x, z, −y.
-Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+SUFFIXES: dict[str, tuple[SurfaceKind, ...]] = {
+    ".glb": ("mesh",),
+    ".ply": ("points", "splat"),
+    ".spz": ("splat",),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class ExportedSurface:
     Attributes:
         path: of it.
         kind: what it holds.
-        count: triangles or points.
+        count: triangles, points or splats.
         bytes: its length.
         size: width, height and depth of the object, in the unit of the file.
         in_metres: whether that unit is the metre; the unit of the scene's world otherwise.
@@ -105,16 +109,18 @@ def export_teacher(
     device: DeviceName = "auto",
     on_progress: Progress = silent,
 ) -> ExportedSurface:
-    """Writes the surface of a teacher as a mesh or as points.
+    """Writes the surface of a teacher as a mesh, as points or as splats.
 
-    Files are y up; colours are those of the photos, with their light, as a mean over directions.
+    Files are y up, those of splats as their formats want it; colours are those of the photos, with
+    their light, as a mean over directions. Splats are placed in closed form and not trained.
 
     Args:
         teacher: a trained teacher, or its file.
-        output: `.glb` for a mesh, `.ply` for points.
+        output: `.glb` for a mesh, `.ply` for points or splats, `.spz` for splats.
         kind: what to write, where the name of the file does not tell.
-        count: triangles to simplify to, or points at most; `COUNTS` if None.
-        size_cm: height of the object in centimetres; lengths are then metres. World units if None.
+        count: triangles to simplify to, or points or splats at most; `COUNTS` if None.
+        size_cm: height of the object in centimetres; lengths are then metres. None for the true
+            size where the scene told it, and for world units elsewhere.
         force: replace an existing file.
         device: where a teacher of a file computes.
         on_progress: called with a stage's name, steps done and steps in all.
@@ -142,8 +148,9 @@ def export_teacher(
         teacher = load_teacher(teacher, compute_device(device))
     surface = find_surface(teacher.teacher, on_progress)
     extent = np.ptp(surface.vertices @ Y_UP.T, 0)
-    scale = 1.0 if size_cm is None else size_cm / 100.0 / float(extent[1])
-    job = _Job(path, teacher, surface, count, scale, size_cm is not None, on_progress)
+    metres = teacher.metres_per_unit if size_cm is None else size_cm / 100.0 / float(extent[1])
+    scale, in_metres = metres or 1.0, metres is not None
+    job = _Job(path, teacher, surface, count, scale, in_metres, on_progress)
     written = _WRITERS[kind](job)
     return ExportedSurface(
         path=path,
@@ -151,7 +158,7 @@ def export_teacher(
         count=written,
         bytes=path.stat().st_size,
         size=(float(extent[0]) * scale, float(extent[1]) * scale, float(extent[2]) * scale),
-        in_metres=size_cm is not None,
+        in_metres=in_metres,
         dropped=surface.dropped,
     )
 
@@ -210,4 +217,17 @@ def _write_points(job: _Job) -> int:
     return len(points)
 
 
-_WRITERS: dict[SurfaceKind, Callable[[_Job], int]] = {"mesh": _write_mesh, "points": _write_points}
+def _write_splats(job: _Job) -> int:
+    points, normals, area = even_points(job.surface, job.count)
+    skin = look_at_surface(job.teacher.teacher, points, normals, job.on_progress)
+    splats = surface_splats(points, normals, skin, area)
+    with written_beside(job.path) as partial:
+        write_splats(partial, splats, job.scale, f"lengths in {job.unit}")
+    return len(points)
+
+
+_WRITERS: dict[SurfaceKind, Callable[[_Job], int]] = {
+    "mesh": _write_mesh,
+    "points": _write_points,
+    "splat": _write_splats,
+}

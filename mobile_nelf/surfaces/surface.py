@@ -27,10 +27,11 @@ IntArray = npt.NDArray[np.int64]
 RESOLUTION = 256
 #: The surface is where half of the light is lost on the way from outside.
 LEVEL = float(np.log(2.0))
-#: In samples; without it, a sharp density makes stairs and a noisy one dents. What is thin stays.
+#: In samples; without it, a sharp density makes stairs and a noisy one dents. What is two samples
+#: thin stays, which is all that teachers tell apart.
 SMOOTHING = 0.7
-#: Nothing that is behind this much is told apart from what is deeper.
-DEEPEST = 4.0 * LEVEL
+#: What is deeper counts as this: twice the level, so that smoothing moves no sharp border.
+DEEPEST = 2.0 * LEVEL
 #: A part with less than this share of the whole area floats beside the object by mistake.
 SMALLEST_PART = 0.01
 #: Cells whose densities are asked for together.

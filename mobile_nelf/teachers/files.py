@@ -2,6 +2,8 @@
 
 {"format": "mobile-nelf-teacher", "version": 1, "config": {...}, "space": {"kind": ..., ...},
  "metrics": {...}, "provenance": {...}, "occupied": packed bits, "field": {name: tensor}}
+
+and "metres_per_unit" where the true size is known.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from mobile_nelf.checkpoints.native import TEACHER_FORMAT
 from mobile_nelf.checkpoints.safe import read_file
 from mobile_nelf.errors import CheckpointError, ConfigError
 from mobile_nelf.paths import AnyPath, as_path
-from mobile_nelf.plain import from_dict, to_dict
+from mobile_nelf.plain import from_dict, if_known, to_dict
 from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import grid_shapes
@@ -45,11 +47,13 @@ class TrainedTeacher:
         teacher: renders.
         metrics: measured quality by name, such as `test_psnr_db`.
         provenance: where it came from: scene, steps, version.
+        metres_per_unit: true length of a world unit; None if the scene did not tell.
     """
 
     teacher: NgpTeacher
     metrics: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
+    metres_per_unit: float | None = None
 
     def __repr__(self) -> str:
         """Returns back-end and quality, without the weights."""
@@ -89,6 +93,8 @@ def save_teacher(trained: TrainedTeacher, path: AnyPath) -> None:
             name: value.detach().cpu().half() for name, value in teacher.field.state_dict().items()
         },
     }
+    if trained.metres_per_unit is not None:
+        content["metres_per_unit"] = trained.metres_per_unit
     buffer = io.BytesIO()  # torch.save would put the file's name inside
     torch.save(content, buffer)
     with written_beside(path) as partial:
@@ -133,12 +139,17 @@ def teacher_in(content: Any, path: Path, device: torch.device) -> TrainedTeacher
         config = from_dict(TeacherConfig, content.get("config"), "config")
         space = _space(content.get("space"))
         facts = {name: content.get(name) for name in ("metrics", "provenance")}
+        facts |= {name: content[name] for name in ("metres_per_unit",) if name in content}
         known = from_dict(_Known, facts, "header")
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     # A message cannot show what is endless: integers of 5000 digits, lists in lists.
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its config cannot be used ({error})") from error
+    if known.metres_per_unit is not None and not known.metres_per_unit > 0.0:
+        raise CheckpointError(
+            f"{path}: a unit of its world is {known.metres_per_unit:g} metres long"
+        )
     weights = content.get("field")
     occupied = content.get("occupied")
     if not isinstance(weights, dict) or not isinstance(occupied, Tensor) or not _is_bits(occupied):
@@ -157,13 +168,14 @@ def teacher_in(content: Any, path: Path, device: torch.device) -> TrainedTeacher
     bits = np.unpackbits(occupied.numpy()).astype(bool)
     grid = OccupancyGrid(torch.from_numpy(bits).to(device))
     teacher = NgpTeacher(config, space, grid_field, grid)
-    return TrainedTeacher(teacher, known.metrics, known.provenance)
+    return TrainedTeacher(teacher, known.metrics, known.provenance, known.metres_per_unit)
 
 
 @dataclass(frozen=True)
 class _Known:
     metrics: dict[str, float]
     provenance: dict[str, str]
+    metres_per_unit: float | None = if_known()
 
 
 def _space(content: Any) -> Space:

@@ -7,11 +7,14 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.bundles.manifest import read_manifest
+from mobile_nelf.surfaces.splat_files import write_splats
+from mobile_nelf.surfaces.splats import Splats
 from tests.helpers.cli import fits, read_json
 from tests.helpers.devices import one_run, packaged_bundle, synthetic_result
 from tests.helpers.students import random_checkpoint
@@ -210,7 +213,7 @@ def test_markdown_is_one_table_and_its_notes(mnelf, measure, here):
     assert lines[1].startswith("| --- | --- | ---: |")
     assert len(lines) == 2 + 3 + 4
     assert r"a\|b\_\*c\*" in lines[2]
-    assert re.search(r"kB \| not measured \| [\d.]+ \|( not measured \|){3}$", lines[2])
+    assert re.search(r"kB \|( not measured \|){2} [\d.]+ \|( not measured \|){3}$", lines[2])
     assert "| 57.5 | 10 | 59.7 | 71 MB |" in lines[3]
     assert all(line.startswith("- ") for line in notes.splitlines())
     assert "Synthetic1,1" in notes
@@ -235,7 +238,7 @@ def test_mistakes_of_a_first_try(mnelf, here, scene):
     (here / "result.json").write_text("{}")
     (here / "empty").mkdir()
     for arguments, words, code in (
-        ((), "Missing argument 'BUNDLE_OR_CHECKPOINT...'", 2),
+        ((), "Missing argument 'BUNDLE_CHECKPOINT_OR_SPLATS...'", 2),
         (("nothing",), "nothing: no such file, expected a checkpoint", 2),
         (("result.json",), "mnelf bench import result.json", 2),
         (("lens/lens_project/Assets/model.onnx",), "model.onnx: ", 2),
@@ -253,3 +256,25 @@ def test_mistakes_of_a_first_try(mnelf, here, scene):
         assert result.stdout == ""
         assert result.stderr.count("\n") == 1
         assert words in result.stderr
+
+
+def test_splats_stand_beside_a_student_on_the_same_views(mnelf, here, student, scene):
+    splats = Splats(
+        np.random.default_rng(0).uniform(-0.5, 0.5, (30, 3)),
+        np.full((30, 3), 0.1),
+        np.tile([1.0, 0.0, 0.0, 0.0], (30, 1)),
+        np.full(30, 0.9, np.float32),
+        np.full((30, 3), 0.3, np.float32),
+    )
+    write_splats(here / "splat.spz", splats, 1.0, "")
+    trained, drawn = rows(mnelf, student, "splat.spz", "--scene", scene, "--no-paper")
+    for row, path in ((trained, student), (drawn, "splat.spz")):
+        alone = read_json(mnelf("eval", path, scene, "--json"))["subsets"]["all"]["mean"]
+        assert (row["psnr_db"], row["ssim"]) == (alone["psnr_db"], alone["ssim"])
+    assert drawn["kind"] == "splat"
+    assert drawn["size_bytes"] == (here / "splat.spz").stat().st_size
+    text = " ".join(fits(mnelf("compare", "splat.spz", "--scene", scene, "--no-paper")).split())
+    assert "splats; those of `mnelf export` are placed in closed form, not trained" in text
+    assert "checkpoints and splats were measured on it now" in text
+    (drawn,) = rows(mnelf, "splat.spz", "--no-paper")
+    assert drawn["psnr_db"] is None

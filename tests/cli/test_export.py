@@ -23,7 +23,7 @@ def test_a_mesh(mnelf, teacher, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert re.search(r"a.glb, (500|49\d) triangles", result.stdout)
     assert "× 0.2 ×" in result.stdout
-    assert "metres, width × height × depth, y up" in result.stdout
+    assert "metres, width × height × depth" in result.stdout
     trimesh.load(tmp_path / "a.glb")
 
 
@@ -41,3 +41,16 @@ def test_an_ending_that_is_not_known(mnelf, teacher):
     assert result.exit_code == 2
     assert "expected .glb" in result.stderr
     assert result.stderr.rstrip().endswith("(--output)")
+
+
+def test_splats_are_said_to_be_untrained(mnelf, teacher):
+    result = mnelf("export", teacher, "--to", "splat.spz", "--count", "200")
+    assert result.exit_code == 0, result.stderr
+    assert "placed in closed form, not trained" in result.stdout
+
+
+def test_a_ply_without_a_word_in_its_name(mnelf, teacher):
+    result = mnelf("export", teacher, "--to", "a.ply")
+    assert result.exit_code == 2
+    assert "holds points or splat; put one of these words into its name" in result.stderr
+    assert mnelf("export", teacher, "--to", "a.ply", "--kind", "splat").exit_code == 0

@@ -21,6 +21,7 @@ from mobile_nelf.cli._printing import JSON_SCHEMA, plain, print_json
 from mobile_nelf.deploy.layouts import LAYOUTS
 from mobile_nelf.students import ARCHITECTURES
 from mobile_nelf.training.presets import PRESETS
+from mobile_nelf_exporters.lens.paths import LensForm
 from mobile_nelf_exporters.lens.versions import StudioName
 
 #: How long a person who types `mnelf --help` waits at most, in seconds of one core.
@@ -112,7 +113,7 @@ def test_version(mnelf):
 
 def test_choices_agree_with_the_library():
     words = [get_args(getattr(vocabulary, name)) for name in vocabulary.__all__]
-    words.append(get_args(StudioName))  # a target's own
+    words += [get_args(StudioName), get_args(LensForm)]  # a target's own
     choices = {
         param.name: param.type.choices
         for name in COMMANDS

@@ -123,7 +123,7 @@ def test_check_of_an_onnx_file_is_its_own(mnelf):
         (
             ("check", "thing.pt", "--target", "lens", "--precision", "double"),
             "target lens has no option precision; it has layout, activation, experience, size_cm, "
-            "lens_studio, lens_name",
+            "lens_studio, form, lens_name",
         ),
         (("check", "good.onnx", "--target", "toy", "--layout", "rays"), "is checked as it is"),
         (("check", ".", "--target", "toy"), "target toy has no projects to check"),

@@ -20,8 +20,14 @@ TARGET_WORDS = re.compile(
 )
 
 #: Modules that may name targets: the list of words, and what each optional dependency is for. The
-#: sets of optional dependencies are called like the targets that need them.
-NAMED_ELSEWHERE = {"mobile_nelf.vocabulary", "mobile_nelf.doctor"}
+#: sets of optional dependencies are called like the targets that need them. One command is called
+#: like what it opens, whatever the target.
+NAMED_ELSEWHERE = {
+    "mobile_nelf.vocabulary",
+    "mobile_nelf.doctor",
+    "mobile_nelf.cli",
+    "mobile_nelf.cli.commands.lens",
+}
 
 #: Modules that can run what a file says.
 UNPICKLERS = {"pickle", "pickletools", "marshal", "shelve", "dill", "joblib"}

@@ -14,16 +14,15 @@ from mobile_nelf.deploy.contract import Contract, parse_contract
 from mobile_nelf.deploy.eight_bits import INT8
 from mobile_nelf.errors import BundleError
 from mobile_nelf.students import build_student
-from mobile_nelf.vocabulary import ActivationForm, Experience, LayoutName, WeightForm
+from mobile_nelf.vocabulary import ActivationForm, LayoutName, WeightForm
 from mobile_nelf_exporters.coreml.facts import OperationFacts, ProgramFacts
 from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
-from mobile_nelf_exporters.coreml.package.format import EXPERIENCE_KEY, IOS_VERSIONS, WEIGHTS_KEY
+from mobile_nelf_exporters.coreml.package.format import IOS_VERSIONS, WEIGHTS_KEY
 from mobile_nelf_exporters.coreml.package.package import Feature, Package
 from mobile_nelf_exporters.coreml.package.program import Constant, Operation
 
 __all__ = [
     "ACTIVATION_OPERATORS",
-    "app_experience",
     "check_package",
     "ios_version",
     "program_facts",
@@ -57,11 +56,6 @@ def ios_version(package: Package) -> int:
     """Returns the lowest version of iOS and iPadOS that reads a package that was checked."""
     found = {versions.specification: ios for ios, versions in IOS_VERSIONS.items()}
     return found[package.specification_version]
-
-
-def app_experience(package: Package) -> Experience:
-    """Returns what people do with the app around a package."""
-    return "world" if package.metadata.get(EXPERIENCE_KEY) == "world" else "orbit"
 
 
 def weight_form(package: Package) -> WeightForm:

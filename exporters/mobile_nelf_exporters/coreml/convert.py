@@ -30,10 +30,9 @@ from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.extras import import_extra
 from mobile_nelf.students import StudentConfig, architecture
-from mobile_nelf.vocabulary import Experience, LayoutName, WeightForm
+from mobile_nelf.vocabulary import LayoutName, WeightForm
 from mobile_nelf_exporters.coreml.package.format import (
     DATA,
-    EXPERIENCE_KEY,
     MANIFEST,
     MANIFEST_VERSION,
     MODEL,
@@ -42,6 +41,7 @@ from mobile_nelf_exporters.coreml.package.format import (
     WEIGHTS_FOLDER,
     WEIGHTS_KEY,
 )
+from mobile_nelf_exporters.coreml.setting import Setting
 
 __all__ = ["FP32_ENCODERS", "convert", "package_files", "quiet_coremltools"]
 
@@ -205,7 +205,7 @@ def package_files(
     name: str,
     contract: Contract,
     weights: WeightForm,
-    experience: Experience = "orbit",
+    setting: Setting | None = None,
 ) -> dict[str, bytes]:
     """Returns a package as file contents by POSIX path, all below `name`.
 
@@ -217,7 +217,7 @@ def package_files(
         name: of the package, as `Mic.mlpackage`.
         contract: of the model.
         weights: how it stores its weights.
-        experience: what people do with the app around it.
+        setting: what people do with it; they turn it under the finger if None.
 
     Raises:
         MissingExtraError: coremltools is not installed.
@@ -251,7 +251,7 @@ def package_files(
             "mobile_nelf.torch_version": str(torch.__version__),
             "mobile_nelf.coremltools_version": str(ct.__version__),
             WEIGHTS_KEY: weights,
-            EXPERIENCE_KEY: experience,
+            **(setting or Setting()).as_metadata(),
             "mobile_nelf.deployed_weights_sha256": hashlib.sha256(blobs).hexdigest(),
         }
     )

@@ -38,7 +38,6 @@ from mobile_nelf_exporters.coreml.app import (
 )
 from mobile_nelf_exporters.coreml.checks import (
     ACTIVATION_OPERATORS,
-    app_experience,
     check_package,
     ios_version,
     program_facts,
@@ -70,10 +69,11 @@ from mobile_nelf_exporters.coreml.refusals import (
 )
 from mobile_nelf_exporters.coreml.runtimes import (
     demanded_psnr_db,
-    mac_runtime,
+    mac_runtimes,
     package_runtimes,
     second_opinion,
 )
+from mobile_nelf_exporters.coreml.setting import Setting, app_experience
 from mobile_nelf_exporters.coreml.stored import stored_as
 
 __all__ = ["CoremlExporter"]
@@ -85,8 +85,9 @@ NOT_MEASURED = (
     "latency, FPS, memory and heat on a device",
     "where a device runs each operation; the placement is by rules only",
     "the arithmetic of the device's own kernels, GELU's table among it, and rounding to 8 bits",
-    "that Core ML compiles the package",
 )
+#: A Mac compiles and runs every package before it is written.
+NOT_COMPILED = "that Core ML compiles the package"
 
 
 class CoremlExporter(Exporter[Options]):
@@ -119,7 +120,7 @@ class CoremlExporter(Exporter[Options]):
                 f"{', '.join(ACTIVATION_OPERATORS)}"
             )
         output_form = options.output_form or "tensor"
-        experience = options.experience or "orbit"
+        setting = Setting.of(checkpoint, options.experience, options.size_cm)
         if output_form == "image" and checkpoint.student.out_channels != 3:
             raise DeployError(
                 "a picture of Core ML is RGB, and this student renders RGB and alpha; leave out "
@@ -148,12 +149,16 @@ class CoremlExporter(Exporter[Options]):
                 converted[id(rounded)] = convert(form, contract, ios)
             package = f"{name}{f'-{stored}' if index else ''}{SUFFIX}"
             model = stored_as(stored, converted[id(rounded)], rounded, contract)
-            files |= package_files(model, package, contract, stored, experience)
+            files |= package_files(model, package, contract, stored, setting)
             if index == 0 and options.every_layout:
-                files |= other_layouts(rounded, contract, name, ios, stored, experience)
+                files |= other_layouts(rounded, contract, name, ios, stored, setting)
         packages = _read_packages(files)
-        files["README.md"] = bundle_readme(name, contract, ios, packages, experience)
-        not_measured = (*NOT_MEASURED, UNPROVED) if INT8 in weights else NOT_MEASURED
+        files["README.md"] = bundle_readme(name, contract, ios, packages, setting.experience)
+        not_measured = (
+            *NOT_MEASURED,
+            *(() if is_mac() else (NOT_COMPILED,)),
+            *((UNPROVED,) if INT8 in weights else ()),
+        )
         return Exported(contract, files, reason, not_measured, opinions=opinions)
 
     def companions(
@@ -178,7 +183,7 @@ class CoremlExporter(Exporter[Options]):
             files,
             name,
             ios_version(packages[0]),
-            app_experience(packages[0]),
+            app_experience(packages[0].metadata),
         )
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
@@ -264,7 +269,8 @@ class CoremlExporter(Exporter[Options]):
             layout = "" if own == contract else own.layout
             runtimes += package_runtimes(package, own, layout=layout, table=index == 0)
             if is_mac():
-                runtimes.append(mac_runtime(package, files, own))
+                tools = import_extra("coremltools", "coreml")
+                runtimes += mac_runtimes(package, files, own, tools)
         return tuple(runtimes)
 
 

@@ -9,10 +9,11 @@ from mobile_nelf.deploy.contract import Contract, parse_contract
 from mobile_nelf.deploy.form import deploy_form
 from mobile_nelf.deploy.layouts import LAYOUTS, find_layout
 from mobile_nelf.deploy.tolerances import required_psnr_db
-from mobile_nelf.vocabulary import Experience, LayoutName, WeightForm
+from mobile_nelf.vocabulary import LayoutName, WeightForm
 from mobile_nelf_exporters.coreml.convert import FP32_ENCODERS, convert, package_files
 from mobile_nelf_exporters.coreml.package.format import SUFFIX
 from mobile_nelf_exporters.coreml.package.package import Package
+from mobile_nelf_exporters.coreml.setting import Setting
 from mobile_nelf_exporters.coreml.stored import stored_as
 
 __all__ = ["in_layout", "other_layouts", "package_contract"]
@@ -53,7 +54,7 @@ def other_layouts(
     name: str,
     ios: int,
     weights: WeightForm,
-    experience: Experience,
+    setting: Setting,
 ) -> dict[str, bytes]:
     """Returns packages of the same network in the layouts that are not the contract's.
 
@@ -63,7 +64,7 @@ def other_layouts(
         name: of the bundle; that of a layout is added to it.
         ios: lowest version of iOS and iPadOS.
         weights: how they are stored.
-        experience: what people do with the app around them.
+        setting: what people do with them.
     """
     files: dict[str, bytes] = {}
     for layout in LAYOUTS:
@@ -72,5 +73,5 @@ def other_layouts(
             form = deploy_form(checkpoint, layout, contract.activation, expand=False)
             model = stored_as(weights, convert(form, own, ios), checkpoint, own)
             package = f"{name}-{layout.name}{SUFFIX}"
-            files |= package_files(model, package, own, weights, experience)
+            files |= package_files(model, package, own, weights, setting)
     return files

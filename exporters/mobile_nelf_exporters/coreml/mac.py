@@ -93,10 +93,13 @@ class Placed:
 class MacRuntime(Protocol):
     """What a benchmark needs of Core ML and of the Mac."""
 
-    def load(self, package: Path, units: ComputeUnits) -> LoadedModel:
-        """Compiles and loads a package."""
+    def compile(self, package: Path, compiled: Path) -> None:
+        """Compiles a package into a folder `*.mlmodelc` that is not there yet."""
 
-    def placement(self, model: LoadedModel, units: ComputeUnits) -> Placed:
+    def load(self, compiled: Path, units: ComputeUnits) -> LoadedModel:
+        """Loads a compiled model."""
+
+    def placement(self, compiled: Path, units: ComputeUnits) -> Placed:
         """Asks where its operations run."""
 
     def thermal(self) -> ThermalState:
@@ -114,18 +117,21 @@ class CoremltoolsRuntime:
         """Takes the module, since importing it is the caller's matter."""
         self.tools = tools
 
-    def load(self, package: Path, units: ComputeUnits) -> LoadedModel:
+    def compile(self, package: Path, compiled: Path) -> None:
+        """See `MacRuntime.compile`."""
+        self.tools.models.utils.compile_model(str(package), str(compiled))
+
+    def load(self, compiled: Path, units: ComputeUnits) -> LoadedModel:
         """See `MacRuntime.load`."""
-        model: LoadedModel = self.tools.models.MLModel(
-            str(package), compute_units=getattr(self.tools.ComputeUnit, UNITS[units])
+        model: LoadedModel = self.tools.models.CompiledMLModel(
+            str(compiled), compute_units=getattr(self.tools.ComputeUnit, UNITS[units])
         )
         return model
 
-    def placement(self, model: Any, units: ComputeUnits) -> Placed:
+    def placement(self, compiled: Path, units: ComputeUnits) -> Placed:
         """See `MacRuntime.placement`."""
         plan = self.tools.models.compute_plan.MLComputePlan.load_from_path(
-            model.get_compiled_model_path(),
-            compute_units=getattr(self.tools.ComputeUnit, UNITS[units]),
+            str(compiled), compute_units=getattr(self.tools.ComputeUnit, UNITS[units])
         )
         counts: dict[str, dict[Processor, int]] = {}
         cost: dict[Processor, float] = {}

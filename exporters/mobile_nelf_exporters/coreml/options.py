@@ -19,6 +19,7 @@ class Options(SharedOptions):
         output_form: tensor or picture; chosen by the exporter if `None`.
         io: type of inputs and outputs; chosen by the exporter if `None`.
         experience: what the sample app does; chosen by the exporter if `None`.
+        size_cm: height of the object in the room.
         ios: lowest version of iOS and iPadOS; chosen by the exporter if `None`.
         every_layout: write a package for each input layout.
         second_opinion: run the same graph in Apple's Core AI runtime as well.
@@ -33,6 +34,11 @@ class Options(SharedOptions):
     )
     experience: Experience | None = option(
         "Turn the object under the finger (orbit, default) or walk round it (world)."
+    )
+    size_cm: float | None = option(
+        "True height of the object in the room, in centimetres. Default: its true size if the "
+        "photos showed the printed board, else as the photos show it from a metre.",
+        metavar="CM",
     )
     ios: int | None = option("Lowest version of iOS and iPadOS.", metavar="VERSION")
     every_layout: bool = option(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +21,15 @@ from mobile_nelf.deploy.tolerances import (
     required_psnr_db,
 )
 from mobile_nelf.export.runtime import FrameFunction, Runtime
-from mobile_nelf.extras import import_extra
 from mobile_nelf.fence.model import FencedModel, run_seconds
+from mobile_nelf.vocabulary import ComputeUnits
 from mobile_nelf_exporters.coreml.checks import program_facts, weight_form
 from mobile_nelf_exporters.coreml.coreai import coreai_frame_function
 from mobile_nelf_exporters.coreml.facts import program_cost
 from mobile_nelf_exporters.coreml.interpreter.interpreter import operation_counts
 from mobile_nelf_exporters.coreml.interpreter.ops import GELU_KNOTS
 from mobile_nelf_exporters.coreml.mac import (
+    UNITS,
     CoremltoolsRuntime,
     LoadedModel,
     prediction_inputs,
@@ -38,7 +41,7 @@ from mobile_nelf_exporters.coreml.package.package import Package
 __all__ = [
     "demanded_psnr_db",
     "frame_function",
-    "mac_runtime",
+    "mac_runtimes",
     "package_runtimes",
     "second_opinion",
 ]
@@ -107,27 +110,43 @@ def _table_runtime(package: Package, contract: Contract, model: FencedModel) -> 
     )
 
 
-def mac_runtime(package: Package, files: dict[str, bytes], contract: Contract) -> Runtime:
-    """Returns Core ML itself; the package lies in a folder that goes with the function."""
+def mac_runtimes(
+    package: Package, files: dict[str, bytes], contract: Contract, tools: Any
+) -> list[Runtime]:
+    """Returns Core ML itself with each choice of processors.
+
+    Args:
+        package: what to run.
+        files: of the bundle; the package lies in a folder that goes with the functions.
+        contract: of the package.
+        tools: the module coremltools.
+    """
     folder = unpacked({path: files[path] for path in files if path.startswith(f"{package.name}/")})
-    runtime = CoremltoolsRuntime(import_extra("coremltools", "coreml"))
-    loaded: list[LoadedModel] = []
+    runtime = CoremltoolsRuntime(tools)
+    compiled = Path(folder.name, "compiled.mlmodelc")
     layout = find_layout(contract.layout)
 
-    def frame(camera: Camera) -> npt.NDArray[np.float32]:
-        if not loaded:
-            loaded.append(runtime.load(Path(folder.name, package.name), "all"))
-        uploads = layout.host(camera, contract.student.encoder)
-        return picture_of(loaded[0].predict(prediction_inputs(contract, uploads)), contract)
+    @cache
+    def loaded(units: ComputeUnits) -> LoadedModel:
+        if not compiled.exists():
+            runtime.compile(Path(folder.name, package.name), compiled)
+        return runtime.load(compiled, units)
 
-    return Runtime(
-        name=f"Core ML of this Mac, {package.name}",
-        artefact=package.name,
-        assumes="on whatever processors Core ML chose",
-        frame=frame,
-        min_psnr_db=demanded_psnr_db(package, contract, emulated=True),
-        emulates=True,
-    )
+    def frame(units: ComputeUnits, camera: Camera) -> npt.NDArray[np.float32]:
+        inputs = prediction_inputs(contract, layout.host(camera, contract.student.encoder))
+        return picture_of(loaded(units).predict(inputs), contract)
+
+    return [
+        Runtime(
+            name=f"Core ML of this Mac, {package.name} on {units}",
+            artefact=package.name,
+            assumes="",
+            frame=partial(frame, units),
+            min_psnr_db=demanded_psnr_db(package, contract, emulated=True),
+            emulates=True,
+        )
+        for units in UNITS
+    ]
 
 
 def second_opinion(form: DeployForm, contract: Contract) -> Runtime:

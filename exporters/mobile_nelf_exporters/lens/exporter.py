@@ -5,39 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import nn
 
+from mobile_nelf.assets import asset_dir
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, shown_ball_radius
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
-from mobile_nelf.errors import BundleError, DeployError, InputError
+from mobile_nelf.errors import DeployError, InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
-from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
+from mobile_nelf.export.tool import ToolReport
 from mobile_nelf.students import StudentConfig
-from mobile_nelf.vocabulary import GELU_SNAP, ActivationForm, Experience
+from mobile_nelf.vocabulary import ActivationForm, Experience
+from mobile_nelf_exporters.lens.confirmed import read_report
 from mobile_nelf_exporters.lens.icon import ICON_PATH, lens_icon
-from mobile_nelf_exporters.lens.lint.check import (
-    check_lens_folder,
-    lint_lens_project,
-    refuse_old_project,
-)
-from mobile_nelf_exporters.lens.opened import is_studio_file, is_updated, studio_edits
+from mobile_nelf_exporters.lens.lint.check import check_lens_folder, refuse_old_project
+from mobile_nelf_exporters.lens.opened import is_studio_file, studio_edits
+from mobile_nelf_exporters.lens.opening import OPENING_SCRIPT, opened_project
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import (
-    MODEL_PATH,
     PROJECT,
-    SMALL_MODEL_PATH,
-    project_files,
+    assets_folder,
+    model_path,
+    small_model_path,
 )
-from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
-from mobile_nelf_exporters.lens.player.film import film_lens
 from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
+from mobile_nelf_exporters.lens.runtimes import (
+    LENS_RUNTIME,
+    SMALL_REFERENCE,
+    lens_runtimes,
+    model_bytes,
+)
 from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO
 from mobile_nelf_exporters.lens.view import (
@@ -49,12 +52,7 @@ from mobile_nelf_exporters.lens.view import (
 from mobile_nelf_exporters.names import LENS_NAME_RULE, check_name, is_lens_name, lens_name_of
 from mobile_nelf_exporters.onnx.build import build_onnx
 from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
-from mobile_nelf_exporters.onnx.runtime import (
-    frame_function,
-    parse_model,
-    read_contract,
-    with_fp16_weights,
-)
+from mobile_nelf_exporters.onnx.runtime import parse_model
 from mobile_nelf_exporters.snapml.check import (
     SNAPML_BUDGET_BYTES,
     SnapmlReport,
@@ -62,20 +60,13 @@ from mobile_nelf_exporters.snapml.check import (
 )
 from mobile_nelf_exporters.snapml.inspection import inspect_onnx, inspection_of, model_record
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES, BACKENDS
+from mobile_nelf_exporters.templates import template_environment
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 __all__ = ["LensStudioExporter"]
 
-#: Reference frames of the smaller picture.
-SMALL_REFERENCE = f"{REFERENCE}/small"
-
-#: The lens against the student. Its uploads are those that the ONNX leg has; what is left is the
-#: texture's range of [0, 255] and, in the room, 8 bits of the camera's image.
-LENS_MIN_PSNR_DB = 50.0
-
-LENS_RUNTIME = "the lens in Node.js"
 NOT_MEASURED = (
     "FPS, latency and memory on a phone",
     "that Lens Studio opens the project and imports the model",
@@ -99,7 +90,10 @@ class LensStudioExporter(Exporter[Options]):
         """
         check_name(name, "lens project")
         lens_name = _lens_name(name, options)
-        experience = options.experience or "orbit"
+        form = options.form or "project"
+        if form == "package":
+            _check_package(checkpoint, options)
+        experience = options.experience or ("world" if form == "package" else "orbit")
         # With alpha the picture is on a surface; without, it fills the screen.
         cut_out = experience == "world" and checkpoint.student.out_channels == 4
         fills = experience == "world" and not cut_out
@@ -116,10 +110,10 @@ class LensStudioExporter(Exporter[Options]):
                 f"{', '.join(allowed.name for allowed in allowed)}",
                 arguments=["layout"],
             )
-        form = options.activation or default_activation(checkpoint, "gelusnap")
+        activation = options.activation or default_activation(checkpoint, "gelusnap")
         ball_radius = shown_ball_radius(checkpoint)
-        models = [_build(deployed, layout, form, experience, ball_radius)]
-        small = _build(smaller_checkpoint(deployed), layout, form, experience, ball_radius)
+        models = [_build(deployed, layout, activation, experience, ball_radius)]
+        small = _build(smaller_checkpoint(deployed), layout, activation, experience, ball_radius)
         sizes = [check_snapml(model).import_bytes for model in (models[0][0], small[0])]
         if sum(sizes) <= SNAPML_BUDGET_BYTES:
             models.append(small)
@@ -128,11 +122,13 @@ class LensStudioExporter(Exporter[Options]):
             (contract, model.SerializeToString(deterministic=True)) for model, contract in models
         ]
         room = room_size(checkpoint, contract, experience, options.size_cm)
-        given = (name, experience, lens_name, room, options.lens_studio or DEFAULT_STUDIO)
+        studio = options.lens_studio or DEFAULT_STUDIO
+        given = (name, experience, lens_name, room, studio, form)
         files = {
             **render_lens_project(contents, *given),
             "README.md": render_lens_readme(contents, *given),
             ICON_PATH: lens_icon(checkpoint),
+            OPENING_SCRIPT: (asset_dir(PROJECT) / "studio" / OPENING_SCRIPT).read_bytes(),
         }
         references = {SMALL_REFERENCE: small[1]} if small in models else {}
         not_measured: tuple[str, ...] = NOT_MEASURED
@@ -142,23 +138,32 @@ class LensStudioExporter(Exporter[Options]):
 
     def next_step(self, bundle: Path, name: str) -> str:
         """See `Exporter.next_step`."""
+        package = bundle / assets_folder(name, "package")
+        if package.is_dir():
+            return f"copy {package} into the folder Assets of your lens"
         return f"open {bundle / PROJECT / name}{PROJECT_SUFFIX} in Lens Studio"
+
+    def advice(self) -> tuple[str, str]:
+        """See `Exporter.advice`; the paragraph is the README's."""
+        template = template_environment().get_template("lens_parts/splat.md.j2")
+        return "Or a Gaussian splat?", " ".join(template.render().replace("`", "").split())
 
     def inspect(self, files: dict[str, bytes]) -> Inspection:
         """See `Exporter.inspect`; the layers are those of the first model.
 
         The other one differs in sizes alone, and shares the budget.
         """
-        _model_bytes(files)
-        contents = {path: files[path] for path in (MODEL_PATH, SMALL_MODEL_PATH) if path in files}
+        model_bytes(files)
+        first = model_path(files)
+        contents = {path: files[path] for path in (first, small_model_path(files)) if path in files}
         reports = {
             path: check_snapml(parse_model(content, path)) for path, content in contents.items()
         }
         together = sum(report.import_bytes for report in reports.values())
         return inspection_of(
-            replace(reports[MODEL_PATH], import_bytes=together),
+            replace(reports[first], import_bytes=together),
             {path: model_record(report, contents[path]) for path, report in reports.items()},
-            MODEL_PATH,
+            first,
         )
 
     def check_onnx(self, model: ModelProto, path: Path) -> Inspection:
@@ -185,6 +190,16 @@ class LensStudioExporter(Exporter[Options]):
         """See `Exporter.is_tool_file`."""
         return is_studio_file(path)
 
+    def open_in_tool(
+        self, files: Mapping[str, bytes], name: str, folder: Path, program: Path | None
+    ) -> dict[str, Any]:
+        """See `Exporter.open_in_tool`; the tool is Lens Studio."""
+        return opened_project(files, name, folder, program)
+
+    def read_tool_report(self, told: dict[str, Any], files: Mapping[str, bytes]) -> ToolReport:
+        """See `Exporter.read_tool_report`."""
+        return read_report(told, files)
+
     def check_project(self, folder: Path) -> ProjectCheck:
         """See `Exporter.check_project`."""
         return check_lens_folder(folder)
@@ -194,79 +209,7 @@ class LensStudioExporter(Exporter[Options]):
 
         Lens Studio stores conv weights as fp16 on import, which the last runtime emulates.
         """
-        model = parse_model(_model_bytes(files), MODEL_PATH)
-        if read_contract(model, MODEL_PATH) != contract:
-            raise BundleError(f"{MODEL_PATH}: carries another contract than the manifest")
-        # A project of ours has none, so that even a warning means that something changed. What a
-        # newer Lens Studio writes is known well enough for errors only.
-        findings = [
-            found
-            for found in lint_lens_project(files, folder=PROJECT)
-            if found.severity == "error" or not is_updated(files)
-        ]
-        if findings:
-            raise BundleError("; ".join(f"{found.path}: {found.problem}" for found in findings))
-        by_hand = "a material is on the controller's field" if contract.is_cut_out else ""
-        snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
-        assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
-        window = trained_window(contract)
-        runtimes = []
-        if node_path() is not None:
-            project = project_files(files)
-            runtimes.append(
-                Runtime(
-                    LENS_RUNTIME,
-                    PROJECT,
-                    "; ".join(
-                        filter(
-                            None,
-                            ("simulated; assumptions are listed in README.md", by_hand, assumes),
-                        )
-                    ),
-                    lens_frame_function(project, contract),
-                    LENS_MIN_PSNR_DB,
-                    window=window,
-                    runs_scripts=True,
-                    film=lambda frames, screen: film_lens(project, contract, frames, screen),
-                )
-            )
-        runtimes.append(
-            Runtime(
-                "ONNX Runtime",
-                MODEL_PATH,
-                assumes,
-                frame_function(model, contract, MODEL_PATH),
-                contract.min_psnr_db,
-            )
-        )
-        if SMALL_MODEL_PATH in files:
-            small = parse_model(files[SMALL_MODEL_PATH], SMALL_MODEL_PATH)
-            small_contract = read_contract(small, SMALL_MODEL_PATH)
-            if small_contract.weights_sha256 != contract.weights_sha256:
-                raise BundleError(
-                    f"{SMALL_MODEL_PATH}: was made of other weights than {MODEL_PATH}; bundle "
-                    "it again"
-                )
-            runtimes.append(
-                Runtime(
-                    "ONNX Runtime, smaller picture",
-                    SMALL_MODEL_PATH,
-                    assumes,
-                    frame_function(small, small_contract, SMALL_MODEL_PATH),
-                    contract.min_psnr_db,
-                    reference=SMALL_REFERENCE,
-                )
-            )
-        runtimes.append(
-            Runtime(
-                "ONNX Runtime, conv weights as fp16",
-                MODEL_PATH,
-                "emulates how Lens Studio stores weights on import",
-                frame_function(with_fp16_weights(model), contract, MODEL_PATH),
-                min_psnr_db=None,
-            )
-        )
-        return tuple(runtimes)
+        return lens_runtimes(files, contract)
 
 
 def _lens_name(name: str, options: Options) -> str:
@@ -278,6 +221,22 @@ def _lens_name(name: str, options: Options) -> str:
             arguments=["lens_name"],
         )
     return options.lens_name
+
+
+def _check_package(checkpoint: Checkpoint, options: Options) -> None:
+    """Refuses what an object in somebody's lens cannot be."""
+    if options.experience == "orbit":
+        raise InputError(
+            "experience orbit fills the screen and is a project of its own; an object of form "
+            "package stands in the lens that it is put into, where fingers can turn it",
+            arguments=["experience"],
+        )
+    if checkpoint.student.out_channels != 4:
+        raise DeployError(
+            "form package requires a student with alpha, which is cut out, and this one has none; "
+            "train one with `mnelf train … --alpha`, or export form project",
+            arguments=["form"],
+        )
 
 
 def _build(
@@ -330,9 +289,3 @@ def _check_encoder(student: StudentConfig, layout: Layout) -> SnapmlReport:
     return check_snapml(
         lower_to_onnx(encoder, layout.inputs(student), "encoded", "relu"), output_scaled=False
     )
-
-
-def _model_bytes(files: dict[str, bytes]) -> bytes:
-    if MODEL_PATH not in files:
-        raise BundleError(f"{MODEL_PATH}: is missing; bundle it again")
-    return files[MODEL_PATH]

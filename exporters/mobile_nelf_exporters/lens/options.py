@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mobile_nelf.export.options import SharedOptions, option
 from mobile_nelf.vocabulary import Experience
+from mobile_nelf_exporters.lens.paths import LensForm
 from mobile_nelf_exporters.lens.versions import StudioName
 
 __all__ = ["Options"]
@@ -19,6 +20,7 @@ class Options(SharedOptions):
         experience: chosen by the exporter if `None`.
         size_cm: height of the object in the room.
         lens_studio: version whose projects are written; the oldest if `None`.
+        form: of what is made; a project if `None`.
         lens_name: up to 18 letters, digits and spaces; made from the project's name if `None`.
     """
 
@@ -33,6 +35,10 @@ class Options(SharedOptions):
     lens_studio: StudioName | None = option(
         "Lens Studio for which the project is written; later ones update it. Default: 5.15, for "
         "Spectacles of 2024 as well."
+    )
+    form: LensForm | None = option(
+        "A project (default), or a package for lenses that exist: an object that other scripts can "
+        "place, and that takes nothing over."
     )
     lens_name: str | None = option(
         "Name that people see in Snapchat. Default: made from the project name.", metavar="NAME"

@@ -1,7 +1,8 @@
 """The Lens Studio project of a bundle: static files, rendered templates and the model.
 
 `lens_project/` is copied as it is: most scripts. `templates/lens_project/` is mirrored onto the
-output path, file names included; names, shapes and constants in it come from the contracts.
+output path, file names included; names, shapes and constants in it come from the contracts. A
+package has scripts of its own and `templates/lens_package/` on top, whose scene shows it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mobile_nelf._version import __version__
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.rays import sample_depths
 from mobile_nelf.vocabulary import Experience
-from mobile_nelf_exporters.lens.constants import LENS_STUDIO
-from mobile_nelf_exporters.lens.paths import MODEL_PATH, PROJECT, SMALL_MODEL_PATH
+from mobile_nelf_exporters.lens.constants import CONSTANTS_NAME, LENS_STUDIO
+from mobile_nelf_exporters.lens.paths import (
+    MODEL,
+    PROJECT,
+    SMALL_MODEL,
+    LensForm,
+    assets_folder,
+)
 from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.studio.scripts import ScriptInput, script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL
@@ -35,11 +43,21 @@ LAYERS_ID = "267ee9a7-aff2-4f9d-9a49-f71214747d03"
 #: All other ids are uuid5 of project and role in this namespace: the same input, the same bytes.
 ID_NAMESPACE = uuid.UUID("adf052ba-5270-43e3-be33-f82abff7d745")
 
-#: Its `//@input` lines are the one declaration of what the scene sets.
-CONTROLLER_PATH = f"{PROJECT}/Assets/NelfController.js"
+#: The component of each form. Its `//@input` lines are the one declaration of what scenes set.
+COMPONENTS: dict[LensForm, str] = {"project": "NelfController.js", "package": "NelfObject.js"}
+#: Scripts for which a package has no use.
+PROJECT_ONLY = frozenset({"NelfController.js", "NelfRoom.js", "NelfStatus.js"})
 #: Scripts that fill the model's inputs, one for each layout; below `lens_project/`.
 UPLOADS = "uploads"
+#: Scripts that only a package has; below `lens_project/`.
+PACKAGE_SCRIPTS = "package"
+TEMPLATES: dict[LensForm, tuple[str, ...]] = {
+    "project": (PROJECT,),
+    "package": (PROJECT, "lens_package"),
+}
 TEMPLATE_SUFFIX = ".j2"
+#: Guesses that only a package depends on.
+PACKAGE_GUESSES = ("package", "prefab")
 
 
 def render_lens_project(
@@ -49,6 +67,7 @@ def render_lens_project(
     lens_name: str | None = None,
     room: RoomSize | None = None,
     lens_studio: StudioName = DEFAULT_STUDIO,
+    form: LensForm = "project",
 ) -> dict[str, bytes]:
     """Returns a Lens Studio project as file contents by relative POSIX path.
 
@@ -60,6 +79,7 @@ def render_lens_project(
         lens_name: that people see in Snapchat; made from `name` if `None`.
         room: size of the object in the room; as far away as photographed if `None`.
         lens_studio: version whose files are written.
+        form: whether scripts and models are a package, which the project's scene shows.
 
     Returns:
         Files below `lens_project/`, in order of their paths; the same input gives the same bytes.
@@ -71,8 +91,17 @@ def render_lens_project(
     check_name(name, "lens project")
     environment = template_environment()
     contract = models[0][0]
-    files = _static_files(contract)
-    inputs = script_inputs(files[CONTROLLER_PATH])
+    room = room or RoomSize.of(contract)
+    folder = assets_folder(name, form)
+    component = f"{folder}/{COMPONENTS[form]}"
+    files = _static_files(contract, form, folder)
+    inputs = script_inputs(files[component])
+    # A package can lie in the project of the same name.
+    owner = folder.rpartition("/")[2] if form == "package" else name
+
+    def uuid_of(role: str) -> str:
+        return str(uuid.uuid5(ID_NAMESPACE, f"{owner}/{role}"))
+
     context = {
         "name": name,
         "lens_name": lens_name or lens_name_of(name),
@@ -80,15 +109,22 @@ def render_lens_project(
         "models": models,
         "scene_id": SCENE_ID,
         "layers_id": LAYERS_ID,
-        "uuid": lambda role: str(uuid.uuid5(ID_NAMESPACE, f"{name}/{role}")),
+        "uuid": uuid_of,
         "contract": contract,
         "inputs": inputs,
         "start_value": _start_value,
         "phone_fov_deg": PHONE_FOV_DEG,
         "studio": STUDIOS[lens_studio],
-        "controller": _controller_constants(
-            [contract for contract, _ in models], experience, room or RoomSize.of(contract)
-        )
+        "component_script": component.removeprefix(f"{PROJECT}/"),
+        "room": room,
+        "size_cm": room.size_cm,
+        "package_inputs": {
+            "model": uuid_of("model"),
+            "smallModel": uuid_of("small" if len(models) > 1 else "model"),
+            "sizeCm": f"{room.size_cm:.6f}",
+        },
+        "version": __version__,
+        "controller": _controller_constants([own for own, _ in models], experience, room)
         | {LENS_STUDIO: lens_studio},
     }
 
@@ -97,19 +133,23 @@ def render_lens_project(
         return text.encode()
 
     templates = asset_dir("templates")
-    for path in _files_below(templates / PROJECT):
-        source = path.relative_to(templates).as_posix()
-        target = environment.from_string(source.removesuffix(TEMPLATE_SUFFIX)).render(context)
-        files[target] = render(source)
-    for script in [path for path in files if path.endswith(".js")]:
-        own = inputs if script == CONTROLLER_PATH else {}
+    for tree in TEMPLATES[form]:
+        for path in _files_below(templates / tree):
+            source = path.relative_to(templates).as_posix()
+            place = source.removeprefix(f"{tree}/").removesuffix(TEMPLATE_SUFFIX)
+            target = environment.from_string(place).render(context)
+            files[f"{PROJECT}/{target}"] = render(source)
+    files[f"{folder}/{CONSTANTS_NAME}"] = render("lens_parts/contract.js.j2")
+    for script in [path for path in files if path.endswith((".js", ".ts"))]:
+        own = inputs if script == component else {}
         role = script.removeprefix(f"{PROJECT}/")
-        files[f"{script}.meta"] = render("lens_parts/script.meta.j2", script=role, inputs=own)
-    for target, role, (model_contract, content) in zip(
-        (MODEL_PATH, SMALL_MODEL_PATH), ("model", "small"), models, strict=False
+        meta = "ts.meta.j2" if script.endswith(".ts") else "script.meta.j2"
+        files[f"{script}.meta"] = render(f"lens_parts/{meta}", script=role, inputs=own)
+    for file, role, (model_contract, content) in zip(
+        (MODEL, SMALL_MODEL), ("model", "small"), models, strict=False
     ):
-        files[target] = content
-        files[f"{target}.meta"] = render(
+        files[f"{folder}/{file}"] = content
+        files[f"{folder}/{file}.meta"] = render(
             "lens_parts/model.meta.j2", contract=model_contract, role=role
         )
     return dict(sorted(files.items()))
@@ -122,38 +162,51 @@ def render_lens_readme(
     lens_name: str | None = None,
     room: RoomSize | None = None,
     lens_studio: StudioName = DEFAULT_STUDIO,
+    form: LensForm = "project",
 ) -> bytes:
     """Returns the README of the bundle around a project (see `render_lens_project`)."""
+    room = room or RoomSize.of(models[0][0])
+    left_out = () if form == "package" else PACKAGE_GUESSES
     return render_readme(
-        "README.lens.md.j2",
+        "README.lens.md.j2" if form == "project" else "README.lens_package.md.j2",
         name,
         models[0][0],
         experience=experience,
         lens_name=lens_name or lens_name_of(name),
-        room=room or RoomSize.of(models[0][0]),
+        room=room,
+        size_cm=room.size_cm,
         lens_studio=lens_studio,
         small=models[1][0] if len(models) > 1 else None,
-        guesses=guesses(),
+        guesses=[text for key, text in guesses().items() if key not in left_out],
     )
 
 
-def _start_value(declared: ScriptInput, asset: str = NIL) -> str:
-    """An input in YAML: the script's default, or a reference to an asset."""
-    if declared.is_scalar:
-        return declared.default
-    return f"!<reference.{declared.type}> {asset}"
+def _start_value(declared: ScriptInput, chosen: str | None = None) -> str:
+    """An input in YAML: what was chosen, or the script's default; a reference by its id."""
+    if not declared.is_scalar:
+        return f"!<reference.{declared.type}> {chosen or NIL}"
+    value = declared.default if chosen is None else chosen
+    if declared.type != "float":
+        return value
+    # Lens Studio tags those that would read as whole numbers.
+    number = float(value)
+    return f"{'!<float> ' if number.is_integer() else ''}{number:.6f}"
 
 
-def _static_files(contract: Contract) -> dict[str, bytes]:
+def _static_files(contract: Contract, form: LensForm, folder: str) -> dict[str, bytes]:
     """What is copied as it is; of the scripts that fill inputs, the one for the layout."""
     static = asset_dir(PROJECT)
-    files = {}
+    files = {f"{folder}/NelfUploads.js": (static / UPLOADS / f"{contract.layout}.js").read_bytes()}
     for path in _files_below(static):
-        relative = path.relative_to(static).as_posix()
-        if not relative.startswith(f"{UPLOADS}/"):
-            files[f"{PROJECT}/{relative}"] = path.read_bytes()
-    uploads = static / UPLOADS / f"{contract.layout}.js"
-    files[f"{PROJECT}/Assets/NelfUploads.js"] = uploads.read_bytes()
+        place, _, inside = path.relative_to(static).as_posix().rpartition("/")
+        if place == "Assets":
+            wanted = form == "project" or inside not in PROJECT_ONLY
+        else:
+            wanted = place == PACKAGE_SCRIPTS and form == "package"
+        if wanted:
+            files[f"{folder}/{inside}"] = path.read_bytes()
+        elif not place:
+            files[f"{PROJECT}/{inside}"] = path.read_bytes()
     return files
 
 
@@ -188,6 +241,7 @@ def _controller_constants(
             "unitsPerCm": room.units_per_cm,
             "distanceCm": room.distance_cm,
             "foot": room.foot,
+            "height": room.height,
         },
     }
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.contract import Contract, shown_ball_radius
-from mobile_nelf.errors import InputError
-from mobile_nelf.rendering import student_frame_function
+from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.room import check_size_cm, object_span
 from mobile_nelf.vocabulary import Experience
 
 __all__ = [
@@ -19,7 +16,6 @@ __all__ = [
     "PHONE_FOV_DEG",
     "WORLD_DISTANCE_CM",
     "RoomSize",
-    "object_span",
     "orbit_size",
     "room_size",
     "smaller_checkpoint",
@@ -46,12 +42,6 @@ SMALLER = 0.7
 #: Nobody wants an object at arm's length or in the next room; true sizes may ask for either.
 NEAREST_CM, FURTHEST_CM = 40.0, 300.0
 
-#: A house is larger, but not in a living room.
-MAX_SIZE_CM = 1000.0
-
-#: Pixels whose alpha, or distance from the background, is larger are of the object.
-OBJECT_LEVEL = 0.1
-
 
 @dataclass(frozen=True)
 class RoomSize:
@@ -61,11 +51,18 @@ class RoomSize:
         units_per_cm: of the photos' world.
         distance_cm: from the phone to the orbit's target.
         foot: how far below the target the object ends, world units.
+        height: from there to its upper end, world units.
     """
 
     units_per_cm: float
     distance_cm: float
     foot: float
+    height: float
+
+    @property
+    def size_cm(self) -> float:
+        """Height of the object in the room."""
+        return self.height / self.units_per_cm
 
     @classmethod
     def of(
@@ -80,49 +77,18 @@ class RoomSize:
             contract: of its model.
             size_cm: its height; if `None` its true size, or as large as the photos show it from a
                 metre where nobody knows that.
-            span: see `object_span`; the whole ball that photos show if `None`.
+            span: see `deploy.room.object_span`; the whole ball that photos show if `None`.
         """
         radius = sum(contract.orbit.radius) / 2
         foot, head = span or (contract.ball_radius, contract.ball_radius)
+        height = foot + head
         if size_cm is not None:
-            units = (foot + head) / size_cm
+            units = height / size_cm
         elif contract.metres_per_unit is not None:
             units = 0.01 / contract.metres_per_unit
         else:
-            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot)
-        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot)
-
-
-def object_span(checkpoint: Checkpoint, poses: int = 4) -> tuple[float, float]:
-    """Returns how far below and above the orbit's target the object reaches, in world units.
-
-    Measured in the student's own pictures from as level as photos were taken; what the object is
-    deep along the line of sight is not known and left out. Of a student that shows nothing there,
-    it is the whole ball.
-    """
-    orbit, lens = checkpoint.orbit, checkpoint.intrinsics
-    frame = student_frame_function(checkpoint)
-    elevation = min(max(0.0, orbit.elevation[0]), orbit.elevation[1])
-    distance = sum(orbit.radius) / 2
-    first, last = orbit.azimuth
-    foot, head = -math.inf, -math.inf
-    for index in range(poses):
-        azimuth = first + (last - first) * (index + 0.5) / poses
-        picture = frame(checkpoint.ray_camera(orbit.pose(azimuth, elevation, distance)))
-        if picture.shape[2] == 4:
-            seen = picture[..., 3] > OBJECT_LEVEL
-        else:
-            seen = np.abs(picture - np.array(checkpoint.background)).max(axis=2) > OBJECT_LEVEL
-        rows = np.flatnonzero(seen.any(axis=1))
-        if rows.size:
-            upright = distance / lens.fy / math.cos(math.radians(elevation))
-            foot = max(foot, (rows[-1] + 1 - lens.cy) * upright)
-            head = max(head, (lens.cy - rows[0]) * upright)
-    # Nothing was trained beyond the ball.
-    ball = shown_ball_radius(checkpoint)
-    if not foot + head > 0:
-        return ball, ball
-    return min(foot, ball), min(head, ball)
+            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot, height)
+        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot, height)
 
 
 def room_size(
@@ -133,18 +99,9 @@ def room_size(
     Raises:
         InputError: the size is none, or the lens is elsewhere.
     """
+    check_size_cm(size_cm, experience)
     if experience != "world":
-        if size_cm is not None:
-            raise InputError(
-                "size_cm is for experience world; an object under the finger fills the screen",
-                arguments=["size_cm"],
-            )
         return None
-    if size_cm is not None and not 0.0 < size_cm <= MAX_SIZE_CM:
-        raise InputError(
-            f"size_cm is {size_cm:g}, expected up to {MAX_SIZE_CM:g} centimetres",
-            arguments=["size_cm"],
-        )
     return RoomSize.of(contract, size_cm, object_span(checkpoint))
 
 

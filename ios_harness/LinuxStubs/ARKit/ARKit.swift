@@ -17,6 +17,8 @@ open class ARConfiguration {
 }
 
 public final class ARWorldTrackingConfiguration: ARConfiguration {
+    public class var isSupported: Bool { true }
+
     public struct PlaneDetection: OptionSet, Sendable {
         public let rawValue: UInt
 
@@ -30,7 +32,13 @@ public final class ARWorldTrackingConfiguration: ARConfiguration {
     public var planeDetection: PlaneDetection = []
 }
 
+public protocol ARSessionDelegate: NSObjectProtocol {
+    func session(_ session: ARSession, didFailWithError error: any Error)
+}
+
 public final class ARSession {
+    public weak var delegate: (any ARSessionDelegate)?
+
     public init() {}
 
     public func run(_ configuration: ARConfiguration) {}

@@ -11,6 +11,9 @@ public let kCVReturnSuccess: CVReturn = 0
 public let kCVPixelFormatType_32BGRA: OSType = 0x4247_5241
 public let kCVPixelFormatType_OneComponent16Half: OSType = 0x4c30_3068
 
+public let kCVPixelBufferWidthKey = "Width"
+public let kCVPixelBufferHeightKey = "Height"
+public let kCVPixelBufferPixelFormatTypeKey = "PixelFormatType"
 public let kCVPixelBufferIOSurfacePropertiesKey = "IOSurfaceProperties"
 public let kCVPixelBufferMetalCompatibilityKey = "MetalCompatibility"
 
@@ -30,25 +33,77 @@ public final class CVPixelBuffer {
     let format: OSType
     public let bytesPerRow: Int
     public let memory: UnsafeMutableRawPointer
+    private let pool: CVPixelBufferPool?
 
     /// Only of the stub: rows are longer than their pixels, as those of real buffers may be.
-    public init(width: Int, height: Int, format: OSType) {
+    public convenience init(width: Int, height: Int, format: OSType) {
+        self.init(width: width, height: height, format: format, pool: nil)
+    }
+
+    /// Takes memory from a pool, and gives it back.
+    init(width: Int, height: Int, format: OSType, pool: CVPixelBufferPool?) {
         self.width = width
         self.height = height
         self.format = format
+        self.pool = pool
         let pixel = format == kCVPixelFormatType_OneComponent16Half ? 2 : 4
         // Rows begin at multiples of 64 bytes, and here never right after one another.
         bytesPerRow = (pixel * width / 64 + 1) * 64
+        if let used = pool?.free.popLast() {
+            memory = used
+            return
+        }
         // Whole pages, as shared memory is handed out.
         let page = 16_384
         let size = (bytesPerRow * height + page - 1) / page * page
         memory = .allocate(byteCount: size, alignment: page)
         memory.initializeMemory(as: UInt8.self, repeating: 0xee, count: size)
+        pool?.made += 1
     }
 
     deinit {
-        memory.deallocate()
+        if let pool {
+            pool.free.append(memory)
+        } else {
+            memory.deallocate()
+        }
     }
+}
+
+/// Buffers of one size, of which the memory is used again when nobody holds them any more.
+public final class CVPixelBufferPool {
+    let attributes: [String: Any]
+    var free: [UnsafeMutableRawPointer] = []
+    /// Only of the stub: how often memory was allocated.
+    public internal(set) var made = 0
+
+    init(_ attributes: [String: Any]) {
+        self.attributes = attributes
+    }
+
+    deinit {
+        for memory in free { memory.deallocate() }
+    }
+}
+
+public func CVPixelBufferPoolCreate(
+    _ allocator: AnyObject?, _ poolAttributes: CFDictionary?, _ attributes: CFDictionary?,
+    _ out: UnsafeMutablePointer<CVPixelBufferPool?>
+) -> CVReturn {
+    out.pointee = CVPixelBufferPool(attributes ?? [:])
+    return kCVReturnSuccess
+}
+
+public func CVPixelBufferPoolCreatePixelBuffer(
+    _ allocator: AnyObject?, _ pool: CVPixelBufferPool,
+    _ out: UnsafeMutablePointer<CVPixelBuffer?>
+) -> CVReturn {
+    guard let width = pool.attributes[kCVPixelBufferWidthKey] as? Int,
+        let height = pool.attributes[kCVPixelBufferHeightKey] as? Int,
+        let format = pool.attributes[kCVPixelBufferPixelFormatTypeKey] as? OSType
+    else { return -6682 }
+    out.pointee = CVPixelBuffer(width: width, height: height, format: format, pool: pool)
+    return kCVReturnSuccess
 }
 
 public func CVPixelBufferCreate(

@@ -24,8 +24,15 @@ public struct Label: View {
     public var body: Never { fatalError("there is none") }
 }
 
+public struct Group: View {
+    public init<Content: View>(@ViewBuilder content: () -> Content) {}
+
+    public var body: Never { fatalError("there is none") }
+}
+
 public struct ProgressView: View {
     public init() {}
+    public init<S: StringProtocol>(_ title: S) {}
     public init(value: Double?) {}
 
     public var body: Never { fatalError("there is none") }

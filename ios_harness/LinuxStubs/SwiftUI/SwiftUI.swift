@@ -275,6 +275,8 @@ extension View {
     public func font(_ font: Font?) -> some View { SomeView() }
     public func foregroundStyle<S: ShapeStyle>(_ style: S) -> some View { SomeView() }
     public func background<S: ShapeStyle>(_ style: S) -> some View { SomeView() }
+    public func scaleEffect(_ scale: CGFloat) -> some View { SomeView() }
+    public func clipped() -> some View { SomeView() }
     public func disabled(_ disabled: Bool) -> some View { SomeView() }
     public func id<ID: Hashable>(_ id: ID) -> some View { SomeView() }
     public func tag<V: Hashable>(_ tag: V) -> some View { SomeView() }

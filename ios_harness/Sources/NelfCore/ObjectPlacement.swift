@@ -1,5 +1,30 @@
 import Foundation
 
+/// How an object stands in a room, as a package for one says: how far it reaches, and how high it is.
+public struct RoomSettings: Codable, Equatable, Sendable {
+    /// How far below the orbit's target the object ends, in the scene's units.
+    public let foot: Double
+    /// How far above the orbit's target it ends.
+    public let head: Double
+    /// Height in the room that was asked for, in centimetres.
+    public let sizeCm: Double?
+
+    enum CodingKeys: String, CodingKey {
+        case foot, head
+        case sizeCm = "size_cm"
+    }
+
+    /// Key of these settings, as JSON, among the metadata that a package's author defined.
+    public static let metadataKey = "mobile_nelf.room"
+
+    /// Describes how an object stands.
+    public init(foot: Double, head: Double, sizeCm: Double? = nil) {
+        self.foot = foot
+        self.head = head
+        self.sizeCm = sizeCm
+    }
+}
+
 /// An object that stands in a room, and what a viewer there sees of it.
 ///
 /// The room's frame is ARKit's: y up, metres. The picture is drawn as it was trained, at its spacing
@@ -14,6 +39,8 @@ public struct ObjectPlacement: Equatable, Sendable {
     public let intrinsics: Intrinsics
     /// Of the ball that every photo shows whole, in the scene's units.
     public let ballRadius: Double
+    /// How far below the middle the object ends, in the scene's units.
+    public let foot: Double
     /// Length of the scene's unit in the room.
     public let metersPerUnit: Double
     /// Middle of the object in the room.
@@ -21,23 +48,24 @@ public struct ObjectPlacement: Equatable, Sendable {
     /// Direction in the room, counter-clockwise from x, that the middle of the photos faces; radians.
     public private(set) var facing = 0.0
 
-    /// Diameter of the ball that every photo shows whole, in centimetres, where nobody knows the true
-    /// size.
-    public static let usualSizeCm = 30.0
-
-    /// - Parameter sizeCm: Diameter of the ball that every photo shows whole, in centimetres; the true
-    ///   one if nil and the contract tells it.
-    public init(contract: Contract, sizeCm: Double? = nil) {
+    /// - Parameters:
+    ///   - room: How far the object reaches; as far as the ball that every photo shows whole if nil.
+    ///   - sizeCm: Height of the object, in centimetres; if nil that of `room`. Without one it has its
+    ///     true size where the contract tells it, and else the size that the photos show from a metre.
+    public init(contract: Contract, room: RoomSettings? = nil, sizeCm: Double? = nil) {
         limits = contract.orbit
         intrinsics = contract.intrinsics
         ballRadius = contract.ballRadius
-        let usual = (sizeCm ?? Self.usualSizeCm) / 100 / (2 * contract.ballRadius)
-        metersPerUnit = sizeCm == nil ? contract.metersPerUnit ?? usual : usual
+        foot = room?.foot ?? contract.ballRadius
+        let height = foot + (room?.head ?? contract.ballRadius)
+        metersPerUnit =
+            (sizeCm ?? room?.sizeCm).map { $0 / 100 / height } ?? contract.metersPerUnit
+            ?? 1 / contract.orbit.radius.middle
     }
 
-    /// Stands the object on a point, the middle of the photos towards a viewer.
+    /// Stands the object's foot on a point, the middle of the photos towards a viewer.
     public mutating func stand(on point: Vector3, viewer: Vector3) {
-        position = Vector3(point.x, point.y + ballRadius * metersPerUnit, point.z)
+        position = Vector3(point.x, point.y + foot * metersPerUnit, point.z)
         facing = Self.angle(viewer - position)
     }
 

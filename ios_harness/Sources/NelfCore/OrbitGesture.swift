@@ -4,13 +4,17 @@ import Foundation
 public struct OrbitGesture: Sendable {
     /// A drag across the whole view turns by this much.
     public static let degreesPerView = 180.0
+    /// How far a pinch enlarges what the nearest photos show.
+    public static let maxZoom = 4.0
 
     /// What positions are clamped to.
     public let limits: OrbitLimits
     /// Where the viewer is.
     public private(set) var position: OrbitPosition
+    /// How much the picture is enlarged: 1 as far as photos were taken, more from closer.
+    public private(set) var zoom = 1.0
     // Each gesture counts from where it began, so that the end of one leaves the other alone.
-    private var dragStart: OrbitPosition?
+    private var dragStart: (position: OrbitPosition, zoom: Double)?
     private var pinchStart: Double?
 
     /// Starts in the middle of the limits.
@@ -28,25 +32,26 @@ public struct OrbitGesture: Sendable {
     /// Follows a finger that has moved by `dx` and `dy` points since it went down, on a view of
     /// `size` points. The object turns with the finger, so the camera goes the other way.
     public mutating func drag(dx: Double, dy: Double, size: Double) {
-        let start = dragStart ?? position
+        let start = dragStart ?? (position, zoom)
         dragStart = start
-        let degrees = Self.degreesPerView / max(size, 1)
+        let degrees = Self.degreesPerView / max(size, 1) / start.zoom
         position = limits.clamped(
             OrbitPosition(
-                azimuth: start.azimuth - dx * degrees, elevation: start.elevation + dy * degrees,
-                radius: position.radius))
+                azimuth: start.position.azimuth - dx * degrees,
+                elevation: start.position.elevation + dy * degrees, radius: position.radius))
     }
 
     /// Ends a drag; the next one counts from here.
     public mutating func endDrag() { dragStart = nil }
 
-    /// Follows a pinch that has scaled by `scale` since it began.
+    /// Follows a pinch that has scaled by `scale` since it began. Closer than photos were taken the
+    /// nearest of their pictures is enlarged, for the network knows no other.
     public mutating func pinch(scale: Double) {
-        let start = pinchStart ?? position.radius
+        let start = pinchStart ?? position.radius / zoom
         pinchStart = start
-        var closer = position
-        closer.radius = start / max(scale, 0.01)
-        position = limits.clamped(closer)
+        let distance = start / max(scale, 0.01)
+        position.radius = limits.radius.clamped(distance)
+        zoom = min(max(limits.radius.low / distance, 1), Self.maxZoom)
     }
 
     /// Ends a pinch; the next one counts from here.

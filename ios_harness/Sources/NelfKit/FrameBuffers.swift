@@ -15,30 +15,93 @@ private let shortestSurfaceRow = 32
 /// without a copy; rows are padded there, so tensors with rows of a few numbers lie in plain memory,
 /// and so does what the system makes no pixel buffer for, of 31 200 rows, say.
 func makeArray(_ spec: TensorSpec) throws -> MLMultiArray {
-    let shape = spec.shape.map { NSNumber(value: $0) }
     let width = spec.shape[spec.shape.count - 1]
-    guard spec.element == .float16, width >= shortestSurfaceRow,
-        let buffer = try? makePixelBuffer(
+    let buffer =
+        isShared(spec)
+        ? try? makePixelBuffer(
             width: width, height: spec.count / width, format: kCVPixelFormatType_OneComponent16Half)
-    else {
-        return try MLMultiArray(shape: shape, dataType: spec.element.coreML)
-    }
-    return MLMultiArray(pixelBuffer: buffer, shape: shape)
+        : nil
+    return try makeArray(spec, in: buffer)
+}
+
+private func isShared(_ spec: TensorSpec) -> Bool {
+    spec.element == .float16 && spec.shape[spec.shape.count - 1] >= shortestSurfaceRow
+}
+
+private func makeArray(_ spec: TensorSpec, in buffer: CVPixelBuffer?) throws -> MLMultiArray {
+    let shape = spec.shape.map { NSNumber(value: $0) }
+    if let buffer { return MLMultiArray(pixelBuffer: buffer, shape: shape) }
+    return try MLMultiArray(shape: shape, dataType: spec.element.coreML)
+}
+
+/// Describes memory that processors and Metal share.
+private func sharedMemory() -> [String: Any] {
+    [
+        kCVPixelBufferIOSurfacePropertiesKey as String: [String: Any](),
+        kCVPixelBufferMetalCompatibilityKey as String: true,
+    ]
 }
 
 /// Returns a pixel buffer in memory that processors and Metal share.
 func makePixelBuffer(width: Int, height: Int, format: OSType) throws -> CVPixelBuffer {
     var buffer: CVPixelBuffer?
-    let attributes: [String: Any] = [
-        kCVPixelBufferIOSurfacePropertiesKey as String: [String: Any](),
-        kCVPixelBufferMetalCompatibilityKey as String: true,
-    ]
     let status = CVPixelBufferCreate(
-        nil, width, height, format, attributes as CFDictionary, &buffer)
+        nil, width, height, format, sharedMemory() as CFDictionary, &buffer)
     guard status == kCVReturnSuccess, let buffer else {
         throw NelfError.noResources("no pixel buffer of \(width)×\(height), status \(status)")
     }
     return buffer
+}
+
+/// Memory for frames: a buffer of its own for each, since one may be on the screen while the next is
+/// computed, and used again when nobody holds its frame any more.
+final class FrameOutputs {
+    private let output: TensorSpec
+    private let form: OutputForm
+    /// Nil where frames do not lie in pixel buffers, or the system makes no pool.
+    let pool: CVPixelBufferPool?
+
+    init(_ contract: Contract) {
+        output = contract.output
+        form = contract.outputForm
+        let width = output.shape[3]
+        let isPicture = form == .image
+        guard isPicture || isShared(output) else {
+            pool = nil
+            return
+        }
+        let attributes = sharedMemory().merging([
+            kCVPixelBufferWidthKey as String: width,
+            kCVPixelBufferHeightKey as String:
+                isPicture ? output.shape[2] : output.count / width,
+            kCVPixelBufferPixelFormatTypeKey as String:
+                isPicture ? kCVPixelFormatType_32BGRA : kCVPixelFormatType_OneComponent16Half,
+        ]) { _, size in size }
+        var made: CVPixelBufferPool?
+        _ = CVPixelBufferPoolCreate(nil, nil, attributes as CFDictionary, &made)
+        pool = made
+    }
+
+    /// Returns what the next frame is to be written to, by the output's name.
+    ///
+    /// - Throws: `NelfError.noResources`, or what Core ML throws.
+    func next() throws -> [String: Any] {
+        var buffer: CVPixelBuffer?
+        if let pool {
+            _ = CVPixelBufferPoolCreatePixelBuffer(nil, pool, &buffer)
+        }
+        switch form {
+        case .tensor:
+            return [output.name: try buffer.map { try makeArray(output, in: $0) } ?? makeArray(output)]
+        case .image:
+            return [
+                output.name: try buffer
+                    ?? makePixelBuffer(
+                        width: output.shape[3], height: output.shape[2],
+                        format: kCVPixelFormatType_32BGRA)
+            ]
+        }
+    }
 }
 
 /// Writes values into an array, whose rows may be padded.
@@ -67,6 +130,8 @@ func write(_ values: TensorValues, into array: MLMultiArray, element: ElementTyp
 /// The inputs of one frame; used again for the next one, by one frame at a time.
 final class FrameInputs: @unchecked Sendable {
     let features: MLDictionaryFeatureProvider
+    /// Where Core ML is to write the frame.
+    let options = MLPredictionOptions()
     private let contract: Contract
     private let arrays: [MLMultiArray]
     /// Nil where the processor computes them.

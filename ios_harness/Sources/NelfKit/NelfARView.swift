@@ -20,8 +20,9 @@ public struct NelfARView: View {
 
     /// - Parameters:
     ///   - model: What stands in the room.
-    ///   - sizeCm: Diameter of the ball that every photo shows whole, in centimetres; if nil, the true
-    ///     one where photos showed the printed board, else 30.
+    ///   - sizeCm: Height of the object in centimetres; if nil what `mnelf bundle --size-cm` was
+    ///     given, the true one where photos showed the printed board, or the size that they show from
+    ///     a metre.
     public init(model: NelfModel, sizeCm: Double? = nil) {
         _room = StateObject(wrappedValue: ObjectInRoom(model: model, sizeCm: sizeCm))
     }
@@ -31,6 +32,7 @@ public struct NelfARView: View {
             .onTapGesture { point in room.place(at: point) }
             .overlay(alignment: .bottom) { Text(room.message).padding() }
             .ignoresSafeArea()
+            .onAppear { room.start() }
             .onDisappear { room.stop() }
     }
 }
@@ -45,8 +47,10 @@ private struct RoomView: UIViewRepresentable {
 
 /// The rectangle with the picture, its shadow, and the loop that keeps both up to date.
 @MainActor
-final class ObjectInRoom: ObservableObject {
-    @Published private(set) var message = "Tap a table or the floor"
+final class ObjectInRoom: NSObject, ObservableObject, ARSessionDelegate {
+    @Published private(set) var message = ObjectInRoom.hint
+
+    private static let hint = "Tap a table or the floor"
 
     private let model: NelfModel
     private var placement: ObjectPlacement
@@ -60,25 +64,48 @@ final class ObjectInRoom: ObservableObject {
 
     init(model: NelfModel, sizeCm: Double?) {
         self.model = model
-        placement = ObjectPlacement(contract: model.contract, sizeCm: sizeCm)
+        placement = ObjectPlacement(
+            contract: model.contract, room: model.room, sizeCm: sizeCm)
     }
 
     func attach() -> ARView {
+        stop()
+        // What stood in another view is gone with it.
+        picture = nil
+        queue = nil
+        message = Self.hint
         let view = ARView(frame: .zero)
+        view.session.delegate = self
+        self.view = view
+        start()
+        return view
+    }
+
+    /// Follows the viewer from now on; a view that was away continues where it was.
+    func start() {
+        guard updates == nil, let view else { return }
+        guard ARWorldTrackingConfiguration.isSupported else {
+            message = "This device cannot tell where it is in a room"
+            return
+        }
         let configuration = ARWorldTrackingConfiguration()
         configuration.planeDetection = [.horizontal]
         view.session.run(configuration)
         updates = view.scene.subscribe(to: SceneEvents.Update.self) { [weak self] _ in
             MainActor.assumeIsolated { self?.update() }
         }
-        self.view = view
-        return view
     }
 
     func stop() {
         updates?.cancel()
         updates = nil
         view?.session.pause()
+    }
+
+    /// See `ARSessionDelegate`; nobody allowed the camera, for one.
+    nonisolated func session(_ session: ARSession, didFailWithError error: any Error) {
+        let reason = error.localizedDescription
+        Task { @MainActor in message = reason }
     }
 
     /// Stands the object where the ray through a point of the screen meets a level surface.

@@ -23,10 +23,13 @@ public actor NelfModel {
 
     /// What the model takes and returns, and what it was trained for.
     public nonisolated let contract: Contract
+    /// How the object stands in a room; nil in packages that were not made for one.
+    public nonisolated let room: RoomSettings?
     /// What computes its inputs.
     public nonisolated let encoder: InputEncoder
 
     private let model: LoadedModel
+    private let outputs: FrameOutputs
     private var free: [FrameInputs]
     private var waiting: [CheckedContinuation<FrameInputs, Never>] = []
 
@@ -85,7 +88,9 @@ public actor NelfModel {
         let contract = try contract ?? readContract(loaded.modelDescription)
         try checkModel(loaded.modelDescription, contract)
         self.contract = contract
+        room = try readRoom(loaded.modelDescription)
         model = LoadedModel(model: loaded, contract: contract)
+        outputs = FrameOutputs(contract)
         let metal = try MetalEncoder.make(contract, asked: encoder)
         self.encoder = metal == nil ? .cpu : .metal
         free = try (0..<Self.framesInFlight).map { _ in
@@ -105,7 +110,7 @@ public actor NelfModel {
     ///   or what Core ML throws.
     public func render(_ viewpoint: Viewpoint) async throws -> NelfFrame {
         try Task.checkCancellation()
-        let inputs = await takeInputs()
+        let inputs = try await takeInputs()
         defer { giveBack(inputs) }
         try Task.checkCancellation()
         try await inputs.fill(viewpoint.pose(contract.orbit))
@@ -116,7 +121,7 @@ public actor NelfModel {
     ///
     /// - Returns: The frame, and the seconds of the prediction alone.
     public func timedFrame(_ uploads: Uploads) async throws -> (frame: NelfFrame, seconds: Double) {
-        let inputs = await takeInputs()
+        let inputs = try await takeInputs()
         defer { giveBack(inputs) }
         inputs.fill(uploads)
         return try model.timedFrame(inputs)
@@ -126,7 +131,7 @@ public actor NelfModel {
     ///
     /// - Returns: The frame, and the seconds until its inputs were where the model reads them.
     public func timedInputs(_ pose: Pose) async throws -> (frame: NelfFrame, seconds: Double) {
-        let inputs = await takeInputs()
+        let inputs = try await takeInputs()
         defer { giveBack(inputs) }
         let start = ProcessInfo.processInfo.systemUptime
         try await inputs.fill(pose)
@@ -136,18 +141,30 @@ public actor NelfModel {
 
     /// Returns what the model is given at a pose, copied out from where it reads it.
     public func inputs(_ pose: Pose) async throws -> Uploads {
-        let inputs = await takeInputs()
+        let inputs = try await takeInputs()
         defer { giveBack(inputs) }
         try await inputs.fill(pose)
         return try inputs.read()
     }
 
-    private func takeInputs() async -> FrameInputs {
-        if let inputs = free.popLast() { return inputs }
-        return await withCheckedContinuation { waiting.append($0) }
+    private func takeInputs() async throws -> FrameInputs {
+        let inputs: FrameInputs
+        if let unused = free.popLast() {
+            inputs = unused
+        } else {
+            inputs = await withCheckedContinuation { waiting.append($0) }
+        }
+        do {
+            inputs.options.outputBackings = try outputs.next()
+        } catch {
+            giveBack(inputs)
+            throw error
+        }
+        return inputs
     }
 
     private func giveBack(_ inputs: FrameInputs) {
+        inputs.options.outputBackings = [:]
         if waiting.isEmpty {
             free.append(inputs)
         } else {
@@ -160,11 +177,27 @@ public actor NelfModel {
 ///
 /// - Throws: `NelfError.badContract`.
 func readContract(_ description: MLModelDescription) throws -> Contract {
-    let defined = description.metadata[.creatorDefinedKey] as? [String: String]
-    guard let text = defined?[Contract.metadataKey] else {
+    guard let text = defined(Contract.metadataKey, description) else {
         throw NelfError.badContract("its metadata lack \(Contract.metadataKey)")
     }
     return try Contract(json: Data(text.utf8))
+}
+
+/// Reads how the object stands in a room from a model's metadata; nil if they do not say.
+///
+/// - Throws: `NelfError.badContract`.
+func readRoom(_ description: MLModelDescription) throws -> RoomSettings? {
+    guard let text = defined(RoomSettings.metadataKey, description) else { return nil }
+    do {
+        return try JSONDecoder().decode(RoomSettings.self, from: Data(text.utf8))
+    } catch let error as DecodingError {
+        throw NelfError.badContract("\(RoomSettings.metadataKey): \(describe(error))")
+    }
+}
+
+/// What a package's author defined under a key.
+private func defined(_ key: String, _ description: MLModelDescription) -> String? {
+    (description.metadata[.creatorDefinedKey] as? [String: String])?[key]
 }
 
 /// A model of Core ML, whose asynchronous predictions several tasks may ask for at a time.
@@ -173,36 +206,18 @@ struct LoadedModel: @unchecked Sendable {
     let contract: Contract
 
     func frame(_ inputs: FrameInputs) async throws -> NelfFrame {
-        let options = try predictionOptions()
-        let result = try await model.prediction(from: inputs.features, options: options)
+        let result = try await model.prediction(from: inputs.features, options: inputs.options)
         return try NelfFrame(result.featureValue(for: contract.output.name), contract)
     }
 
     func timedFrame(_ inputs: FrameInputs) throws -> (frame: NelfFrame, seconds: Double) {
-        let options = try predictionOptions()
         let start = ProcessInfo.processInfo.systemUptime
         let result = try withoutGarbage {
-            try model.prediction(from: inputs.features, options: options)
+            try model.prediction(from: inputs.features, options: inputs.options)
         }
         let seconds = ProcessInfo.processInfo.systemUptime - start
         let value = result.featureValue(for: contract.output.name)
         return (try NelfFrame(value, contract), seconds)
-    }
-
-    /// A buffer of its own for each frame, since one may be on the screen while the next is drawn.
-    private func predictionOptions() throws -> MLPredictionOptions {
-        let options = MLPredictionOptions()
-        let output = contract.output
-        switch contract.outputForm {
-        case .tensor: options.outputBackings = [output.name: try makeArray(output)]
-        case .image:
-            options.outputBackings = [
-                output.name: try makePixelBuffer(
-                    width: output.shape[3], height: output.shape[2],
-                    format: kCVPixelFormatType_32BGRA)
-            ]
-        }
-        return options
     }
 }
 

@@ -10,6 +10,8 @@ import NelfCore
 public final class NelfPlayer: ObservableObject {
     /// Frames a second on the screen, while something moves.
     @Published public private(set) var framesPerSecond: Double?
+    /// How much a view enlarges the picture; see `OrbitGesture.zoom`.
+    @Published public private(set) var zoom = 1.0
     /// Why the last frame failed; empty if it did not.
     @Published public private(set) var message = ""
 
@@ -76,7 +78,10 @@ public final class NelfPlayer: ObservableObject {
     public func endDrag() { gesture.endDrag() }
 
     /// See `OrbitGesture.pinch`.
-    public func pinch(scale: Double) { gesture.pinch(scale: scale) }
+    public func pinch(scale: Double) {
+        gesture.pinch(scale: scale)
+        zoom = gesture.zoom
+    }
 
     /// The fingers that pinched left.
     public func endPinch() { gesture.endPinch() }

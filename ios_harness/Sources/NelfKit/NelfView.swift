@@ -35,7 +35,9 @@ public struct NelfView: View {
         GeometryReader { geometry in
             FrameScreenView(player.screen)
                 .aspectRatio(CGFloat(aspect), contentMode: .fit)
+                .scaleEffect(CGFloat(player.zoom))
                 .frame(width: geometry.size.width, height: geometry.size.height)
+                .clipped()
                 .contentShape(Rectangle())
                 .gesture(orbit(size: min(geometry.size.width, geometry.size.height)))
         }

@@ -40,6 +40,7 @@ def render_report(
     manifest: Manifest,
     frames: Sequence[FloatImage],
     artefact_frames: Sequence[FloatImage],
+    advice: tuple[str, str] = ("", ""),
 ) -> bytes:
     """Returns the page as UTF-8; the same arguments give the same bytes.
 
@@ -48,6 +49,7 @@ def render_report(
         frames: [height, width, 3 or 4] in [0, 1] each, by the trained network.
         artefact_frames: of the same poses in the same order, as rendered for the first leg that
             `proves_artefact`; fewer than `frames` if not all were rendered, or none.
+        advice: heading and paragraph; see `Exporter.advice`.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
@@ -72,6 +74,7 @@ def render_report(
     proving = next((leg for leg in manifest.parity if proves_artefact(leg)), None)
     text: str = environment.get_template("report.html.j2").render(
         manifest=manifest,
+        advice=advice,
         contract=manifest.contract,
         failed=[leg for leg in manifest.parity if not leg.passed],
         demanded=[leg for leg in manifest.parity if leg.tolerance],

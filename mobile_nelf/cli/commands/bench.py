@@ -21,6 +21,7 @@ from mobile_nelf.text import command_line
 
 if TYPE_CHECKING:
     from mobile_nelf.bundles.measured import Imported
+    from mobile_nelf.bundles.reports import ImportedReport
     from mobile_nelf.devices import Placement, Run
 
 __all__ = ["command"]
@@ -67,9 +68,15 @@ def import_command(
     BUNDLE may be left out where the current folder holds just one that fits. The file is stored as
     the device wrote it, under measurements/. Exits with 1 if the device's own frames were wrong in
     any run: the figures are kept, but such a speed says nothing.
+
+    RESULT may also be the report of `mnelf lens open`: the guesses of the bundle are then told as
+    confirmed or refuted with that version, here and by `mnelf verify`.
     """
     from mobile_nelf.bundles.measured import import_measurement
+    from mobile_nelf.bundles.reports import import_report, is_report
 
+    if is_report(result):
+        ctx.exit(_show_report(import_report(result, bundle, force), as_json))
     ctx.exit(_show(import_measurement(result, bundle, force), as_json))
 
 
@@ -96,6 +103,24 @@ def run_command(ctx: click.Context, bundle: Path, output: Path | None, as_json: 
     with progress_bar() as on_progress:
         imported = measure_bundle(bundle, output=output, on_progress=on_progress)
     ctx.exit(_show(imported, as_json))
+
+
+def _show_report(imported: ImportedReport, as_json: bool) -> int:
+    """Prints what a tool made of the bundle and returns the exit code."""
+    from mobile_nelf.cli.commands.lens import print_tool_report, tool_report_data
+
+    if as_json:
+        print_json(
+            {
+                "path": str(imported.path),
+                "bundle": str(imported.bundle),
+                **tool_report_data(imported.report),
+            }
+        )
+    else:
+        print_fields({"bundle": str(imported.bundle), "stored": str(imported.path)})
+        print_tool_report(imported.report)
+    return 0 if imported.report.passed else 1
 
 
 def _show(imported: Imported, as_json: bool) -> int:

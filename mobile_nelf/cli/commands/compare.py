@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,15 @@ from mobile_nelf.cli._options import (
     lens_options,
     path_type,
 )
-from mobile_nelf.cli._printing import plain, print_json, print_note, print_table
+from mobile_nelf.cli._printing import plain, print_json, print_note, print_table, progress_bar
+from mobile_nelf.progress import silent
 
 if TYPE_CHECKING:
     from mobile_nelf.comparison import DeviceFigures, Row
 
 __all__ = ["command"]
 
-COLUMNS = ("model", "target", "size", "PSNR dB", "parity dB", "p50 ms", "FPS", "memory")
+COLUMNS = ("model", "target", "size", "PSNR dB", "SSIM", "parity dB", "p50 ms", "FPS", "memory")
 NOT_MEASURED = "not measured"
 #: The paper's own sign for what it does not report.
 NOT_REPORTED = "-"
@@ -34,9 +36,18 @@ NOT_REPORTED = "-"
     epilog=examples(
         "mnelf compare mic.pt mic-lens mic-coreml",
         "mnelf compare mic-coreml --all-runs --markdown > table.md",
+        "mnelf compare mic.pt splat.spz --scene examples/mic",
     ),
 )
-@click.argument("paths", type=path_type, nargs=-1, required=True, metavar="BUNDLE_OR_CHECKPOINT...")
+@click.argument(
+    "paths", type=path_type, nargs=-1, required=True, metavar="BUNDLE_CHECKPOINT_OR_SPLATS..."
+)
+@click.option(
+    "--scene",
+    type=path_type,
+    help="Scene whose test views checkpoints and splats (.ply, .spz) are measured on. Default: "
+    "what checkpoints say of themselves.",
+)
 @click.option(
     "--all-runs", is_flag=True, help="Print a row for each run of a device, not only the fastest."
 )
@@ -48,6 +59,7 @@ NOT_REPORTED = "-"
 @common_options
 def command(
     paths: tuple[Path, ...],
+    scene: Path | None,
     all_runs: bool,
     paper: bool,
     markdown: bool,
@@ -55,22 +67,26 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Compare size, speed, memory and quality of bundles and checkpoints.
+    """Compare size, speed, memory and quality of bundles, checkpoints and splats.
 
     Speed and memory come from devices, through `mnelf bench import`. Where there are several runs
-    of a model the fastest with the right picture is shown, with its conditions.
+    of a model the fastest with the right picture is shown, with its conditions. Splats are what
+    `mnelf export` writes, or others of degree 0 in the same frame.
     """
     from mobile_nelf.comparison import PAPER_ROWS, compare
     from mobile_nelf.plain import to_dict
 
     if markdown and as_json:
         raise click.UsageError("--markdown and --json exclude each other")
-    rows: tuple[Row, ...] = compare(
-        *paths,
-        all_runs=all_runs,
-        camera=camera_options(camera),
-        trained_activation=trained_activation,
-    )
+    with progress_bar() if scene else nullcontext(silent) as on_progress:
+        rows: tuple[Row, ...] = compare(
+            *paths,
+            scene=scene,
+            all_runs=all_runs,
+            camera=camera_options(camera),
+            trained_activation=trained_activation,
+            on_progress=on_progress,
+        )
     rows += PAPER_ROWS if paper else ()
     if as_json:
         print_json({"rows": [to_dict(row) for row in rows]})
@@ -80,11 +96,11 @@ def command(
     cells = [_cells(row, conditions) for row in rows]
     numbered = [(f"[{number}]", text) for number, text in enumerate(conditions, start=1)]
     if markdown:
-        _print_markdown(cells, [*numbered, *_legend(rows)])
+        _print_markdown(cells, [*numbered, *_legend(rows, scene)])
     else:
-        print_table(COLUMNS, cells, right=6)
+        print_table(COLUMNS, cells, right=7)
         click.echo()
-        for label, text in (*numbered, *_legend(rows)):
+        for label, text in (*numbered, *_legend(rows, scene)):
             print_note(label, text)
 
 
@@ -101,6 +117,7 @@ def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
         _target_text(row),
         NOT_REPORTED if row.size_bytes is None else _size_text(row.size_bytes),
         missing if row.psnr_db is None else f"{row.psnr_db:.2f}",
+        missing if row.ssim is None else f"{row.ssim:.3f}",
         parity,
         *(_figure_cells(row.figures, missing) if row.figures else (missing,) * 3),
     )
@@ -122,7 +139,11 @@ def _figure_cells(figures: DeviceFigures, missing: str) -> tuple[str, str, str]:
 def _target_text(row: Row) -> str:
     if row.kind == "paper":
         return "paper"
-    return ", ".join(filter(None, (row.target or "student", row.weights)))
+    return ", ".join(filter(None, (_subject(row), row.weights)))
+
+
+def _subject(row: Row) -> str:
+    return "splats" if row.kind == "splat" else row.target or "student"
 
 
 def _conditions(row: Row) -> str:
@@ -144,17 +165,21 @@ def _conditions(row: Row) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _legend(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _legend(rows: Sequence[Row], scene: Path | None) -> list[tuple[str, str]]:
     """Returns what the figures mean and the signs that occur among them."""
-    sizes = {row.target or "student": row.size_of for row in rows if row.kind != "paper"}
+    sizes = {_subject(row): row.size_of for row in rows if row.kind != "paper"}
     measured = [row.figures for row in rows if row.figures and row.kind != "paper"]
     notes = [
         ("size", "; ".join(f"{name}: {size_of}" for name, size_of in sizes.items())),
         ("PSNR", "of the student on its test views, before any export"),
         ("parity", "the artefact as executed here against the student, worst reference frame"),
     ]
+    if scene is not None:
+        notes.insert(2, ("scene", f"{scene}: checkpoints and splats were measured on it now"))
     if any(row.kind != "bundle" for row in rows):
-        notes.append(("-", "a checkpoint has no artefact, and the paper reports no such figure"))
+        notes.append(
+            ("-", "checkpoints and splats have no artefact, and the paper reports no such figure")
+        )
     if any(figures.memory_bytes for figures in measured):
         notes.append(("memory", "largest footprint of the whole app"))
     if any(figures.fps_source == "1000 / p50" for figures in measured):

@@ -28,10 +28,11 @@ __all__ = ["command", "print_evaluation"]
     epilog=examples(
         "mnelf eval mic.pt examples/mic",
         "mnelf eval mic-teacher.pt examples/mic",
+        "mnelf eval splat.spz examples/mic",
         "mnelf eval mic.pt examples/mic --worst 5 --picture worst.png",
     ),
 )
-@click.argument("checkpoint", type=path_type, metavar="CHECKPOINT_OR_TEACHER")
+@click.argument("checkpoint", type=path_type, metavar="CHECKPOINT_TEACHER_OR_SPLATS")
 @click.argument("scene", type=path_type)
 @click.option(
     "--worst",
@@ -62,11 +63,12 @@ def command(
     trained_activation: Any,
     as_json: bool,
 ) -> None:
-    """Evaluate a checkpoint or a teacher on the test views of a scene.
+    """Evaluate a checkpoint, a teacher or splats on the test views of a scene.
 
     PSNR, SSIM and FLIP of each view on white, then their means, over all test views at hand and
     over every eighth, the subset of the research code. Object dB is the PSNR over the pixels of the
-    object alone, where the photos have alpha.
+    object alone, where the photos have alpha. Splats are files as `mnelf export` writes them (.ply,
+    .spz), drawn on the CPU.
     """
     from mobile_nelf.evaluation import evaluate
 

@@ -161,6 +161,7 @@ def make_teacher(
             teacher,
             evaluation.as_metrics() if evaluation else {},
             {**provenance, "protocol": PROTOCOL} if evaluation else provenance,
+            scene.metres_per_unit,
         )
         write_settings({**settings, "steps": teacher.config.steps}, config_path(output))
         if own_run:

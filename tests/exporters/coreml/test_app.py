@@ -132,9 +132,9 @@ def test_the_package_for_apps_has_sources_and_nothing_else(rendered):
 
 def test_the_sample_is_short_and_names_the_package(rendered):
     sample = rendered["ios_harness/Sample/SampleApp.swift"].decode()
-    assert 'NelfModel(named: "Mic")' in sample
+    assert 'NelfLoader("Mic") { nelf in' in sample
     assert "NelfView(model: nelf)" in sample
-    assert len(sample.splitlines()) < 25
+    assert len(sample.splitlines()) <= 15
 
 
 def test_bench_json_says_what_the_packages_are(config, contract, files):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from mobile_nelf.errors import DeployError
+from mobile_nelf.deploy.room import object_span
+from mobile_nelf.errors import DeployError, InputError
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.rendering import student_frame_function
-from mobile_nelf_exporters.coreml.checks import app_experience, program_facts
+from mobile_nelf_exporters.coreml.checks import program_facts
 from mobile_nelf_exporters.coreml.estimate import traffic
 from mobile_nelf_exporters.coreml.exporter import CoremlExporter
 from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
@@ -17,6 +20,7 @@ from mobile_nelf_exporters.coreml.interpreter.ops import gelu_by_table
 from mobile_nelf_exporters.coreml.options import Options
 from mobile_nelf_exporters.coreml.package.package import read_package
 from mobile_nelf_exporters.coreml.runtimes import frame_function
+from mobile_nelf_exporters.coreml.setting import app_experience
 from tests.helpers.coreml.models import convert_program, package_files
 from tests.helpers.students import random_checkpoint
 
@@ -67,10 +71,19 @@ def test_rays_need_more_digits_than_fp16_has(checkpoint):
 
 
 def test_a_package_says_what_people_do_with_it(checkpoint):
-    made, package = exported(checkpoint, experience="world")
-    assert app_experience(package) == "world"
+    made, package = exported(checkpoint, experience="world", size_cm=22.0)
+    assert app_experience(package.metadata) == "world"
+    foot, head = object_span(checkpoint)
+    room = json.loads(package.metadata["mobile_nelf.room"])
+    assert room == {"foot": foot, "head": head, "size_cm": 22.0}
     assert package.metadata["version"]
     assert b"NelfARView(model: nelf)" in made.files["README.md"]
+
+
+@pytest.mark.parametrize(("size", "experience"), [(0.0, "world"), (2e3, "world"), (20.0, None)])
+def test_sizes_that_cannot_be_are_refused(checkpoint, size, experience):
+    with pytest.raises(InputError, match="size_cm"):
+        exported(checkpoint, experience=experience, size_cm=size)
 
 
 def test_the_table_of_gelu_is_off_by_what_was_measured():

@@ -3,89 +3,32 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from types import SimpleNamespace
+import shutil
+from functools import partial
 
 import numpy as np
 import pytest
-import torch
 
-from mobile_nelf.bundles import create_bundle
-from mobile_nelf.bundles.measured import import_measurement, measure_bundle
+from mobile_nelf.bundles import create_bundle, verify_bundle
+from mobile_nelf.bundles.measured import bundle_measurements, import_measurement, measure_bundle
 from mobile_nelf.bundles.verify import read_bundle
 from mobile_nelf.devices import Device
 from mobile_nelf.errors import InputError
 from mobile_nelf.export.reference import Reference
 from mobile_nelf.plain import to_dict
 from mobile_nelf.progress import silent
-from mobile_nelf_exporters.coreml.interpreter.interpreter import Interpreter
-from mobile_nelf_exporters.coreml.mac import CoremltoolsRuntime, prediction_inputs, timed_sustained
+from mobile_nelf_exporters.coreml import exporter as coreml
+from mobile_nelf_exporters.coreml import measure
+from mobile_nelf_exporters.coreml.mac import (
+    UNITS,
+    CoremltoolsRuntime,
+    prediction_inputs,
+    timed_sustained,
+)
 from mobile_nelf_exporters.coreml.measure import BenchedPackage, measure_packages
 from mobile_nelf_exporters.coreml.package.package import read_package
+from tests.helpers.coreml.mac import CompiledMLModel, WithoutGPU, WrongGPU, tools
 from tests.helpers.students import random_checkpoint
-
-
-class MLNeuralEngineComputeDevice:
-    pass
-
-
-class MLCPUComputeDevice:
-    pass
-
-
-class Model:
-    """What `coremltools.models.MLModel` does on a Mac, for packages of tensors."""
-
-    def __init__(self, path, compute_units):
-        if compute_units == "gpu":
-            raise RuntimeError("no GPU\nto be had")
-        folder = Path(path)
-        files = {
-            f"{folder.name}/{file.relative_to(folder).as_posix()}": file.read_bytes()
-            for file in folder.rglob("*")
-            if file.is_file()
-        }
-        self.package = read_package(files, folder.name)
-        self.interpreter = Interpreter(self.package)
-
-    def predict(self, inputs):
-        for feature in self.package.inputs:
-            expected = np.float16 if feature.dtype == "fp16" else np.float32
-            assert inputs[feature.name].dtype == expected
-        tensors = {name: torch.from_numpy(array).float() for name, array in inputs.items()}
-        return {name: out.numpy() for name, out in self.interpreter.run(tensors).items()}
-
-    def get_compiled_model_path(self):
-        return "compiled"
-
-
-class Plan:
-    @staticmethod
-    def load_from_path(path, compute_units):
-        assert path == "compiled"
-        return Plan()
-
-    def __init__(self):
-        names = ["const", "ios17.conv", "ios17.conv", "ios17.add"]
-        operations = [SimpleNamespace(operator_name=name) for name in names]
-        block = SimpleNamespace(operations=operations)
-        program = SimpleNamespace(functions={"main": SimpleNamespace(block=block)})
-        self.model_structure = SimpleNamespace(program=program)
-
-    def get_compute_device_usage_for_mlprogram_operation(self, operation):
-        if operation.operator_name == "ios17.add":
-            return None
-        both = [MLNeuralEngineComputeDevice(), MLCPUComputeDevice()]
-        return SimpleNamespace(preferred_compute_device=both[0], supported_compute_devices=both)
-
-    def get_estimated_cost_for_mlprogram_operation(self, operation):
-        return SimpleNamespace(weight=0.25) if operation.operator_name != "const" else None
-
-
-TOOLS = SimpleNamespace(
-    ComputeUnit=SimpleNamespace(CPU_ONLY="cpu", CPU_AND_GPU="gpu", CPU_AND_NE="ne", ALL="all"),
-    models=SimpleNamespace(MLModel=Model, compute_plan=SimpleNamespace(MLComputePlan=Plan)),
-)
 
 
 class Runtime(CoremltoolsRuntime):
@@ -113,7 +56,7 @@ def measurement(bundle):
         Reference.from_files(files),
         manifest.name,
         Device("Stand-in1,1", "macOS 0", "0", False),
-        Runtime(TOOLS),
+        Runtime(tools(WithoutGPU)),
         silent,
         sustained_seconds=0.2,
     )
@@ -127,6 +70,7 @@ def test_every_choice_of_processors_is_measured(measurement):
         assert run.picture_is_right
         assert run.self_check.frames == 8
         assert run.latency_ms.count == 300
+        assert min(run.compile_ms, run.cold_load_ms, run.warm_load_ms, run.first_frame_ms) > 0
         assert run.sustained[0].seconds >= 0.2
         assert run.placement_by_operation == {
             "ios17.conv": {"neural_engine": 2},
@@ -164,3 +108,46 @@ def test_inputs_are_rounded_once_to_what_the_model_takes(bundle):
 def test_another_machine_says_where_to_measure(bundle):
     with pytest.raises(InputError, match=r"run this on a Mac, or open the folder ios_harness"):
         measure_bundle(bundle)
+
+
+@pytest.fixture
+def a_mac(monkeypatch):
+    """This machine passes for a Mac with coremltools; the argument loads its models."""
+
+    def become(model):
+        monkeypatch.setattr(coreml, "is_mac", lambda: True)
+        monkeypatch.setattr(coreml, "mac_model", lambda: ("Stand-in1,1", "macOS 0"))
+        monkeypatch.setattr(coreml, "import_extra", lambda name, extra: tools(model))
+        monkeypatch.setattr(CoremltoolsRuntime, "thermal", lambda self: "nominal")
+
+    return become
+
+
+def test_a_mac_measures_a_bundle_and_keeps_the_figures_in_it(a_mac, bundle, tmp_path, monkeypatch):
+    a_mac(WithoutGPU)
+    shorter = partial(measure_packages, sustained_seconds=0.05)
+    monkeypatch.setattr(coreml, "measure_packages", shorter)
+    monkeypatch.setattr(measure, "LATENCY_FRAMES", 5)
+    monkeypatch.setattr(measure, "WARM_UP_FRAMES", 1)
+    copy = shutil.copytree(bundle, tmp_path / "thing")
+    found = measure_bundle(copy).measurement
+    assert found.device.app_version.endswith("(coremltools stand-in)")
+    assert [run.compute_units for run in found.runs] == list(UNITS)
+    assert sum(run.picture_is_right for run in found.runs) == len(UNITS) - 1
+    assert found in bundle_measurements(copy)
+
+
+def test_verifying_on_a_mac_runs_core_ml_with_every_choice_of_processors(a_mac, bundle):
+    a_mac(CompiledMLModel)
+    verification = verify_bundle(bundle)
+    assert verification.passed
+    for units in UNITS:
+        legs = [leg for leg in verification.legs if f"thing.mlpackage on {units}," in leg.name]
+        assert len(legs) == 2
+
+
+def test_a_processor_that_computes_something_else_is_found(a_mac, bundle):
+    a_mac(WrongGPU)
+    problems = verify_bundle(bundle).problems
+    assert len(problems) == 2
+    assert all("Core ML of this Mac, thing.mlpackage on cpuAndGPU" in each for each in problems)

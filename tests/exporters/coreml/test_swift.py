@@ -12,7 +12,7 @@ import pytest
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.devices import read_measurement
-from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness
+from mobile_nelf_exporters.coreml.app import HarnessModel, render_ios_harness, sample_app
 from tests.helpers.coreml.apps import MODELS, bundle_files, ios_contract
 from tests.helpers.coreml.kernel import assert_same_halves, run_kernel
 from tests.helpers.coreml.swift import HARNESS, run_swift, toolchain
@@ -124,7 +124,10 @@ def test_what_the_pages_say_in_swift_is_checked_as_written(tmp_path):
     app, *others = swift_blocks((tmp_path / "thing/README.md").read_text(encoding="utf-8"))
     assert app == (harness / "Sample/SampleApp.swift").read_text(encoding="utf-8")
     assert "NelfARView(model: nelf)" in app
-    guide = swift_blocks((HARNESS.parent / "docs/guides/ipad.md").read_text(encoding="utf-8"))
+    guide_app, *guide = swift_blocks(
+        (HARNESS.parent / "docs/guides/ipad.md").read_text(encoding="utf-8")
+    )
+    assert guide_app == sample_app("mic-coreml.mlpackage", "orbit")
     assert len(others) == len(guide) == 1
     folder = tmp_path / "empty"
     (folder / "Sample").mkdir(parents=True)

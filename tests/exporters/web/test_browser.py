@@ -341,25 +341,6 @@ def test_a_lost_device_ends_in_the_next_engine(browser, page):
     assert browser.evaluate("document.querySelectorAll('canvas').length") == 1
 
 
-@pytest.mark.slow
-def test_a_thousand_frames_take_no_more_memory(browser, page):
-    open_page(browser, page)
-    browser.evaluate(
-        """window.turn = async (count) => { const end = mnelf.viewer.frames + count;
-        for (let i = 0; mnelf.viewer.frames < end; i++) {
-        mnelf.viewer.setView({ azimuth: i % 360 });
-        await new Promise((done) => requestAnimationFrame(done)); }
-        await mnelf.viewer.settled(); }"""
-    )
-    sizes = []
-    for _ in range(3):
-        browser.evaluate("turn(500)", 600)
-        browser.command("HeapProfiler.collectGarbage")
-        sizes.append(browser.command("Runtime.getHeapUsage")["usedSize"])
-    assert browser.evaluate("mnelf.viewer.frames") > 1000
-    assert sizes[2] - sizes[1] < 100_000
-
-
 def test_no_host_can_be_reached():
     """Whatever a page asks for, an address of this machine included."""
     with Server(Shown("thing", {"index.html": b"<title>reached"})) as server, Browser() as alone:

@@ -20,6 +20,7 @@ from mobile_nelf.bundles.report.pictures import ERROR_COLOURS, error_scale
 from mobile_nelf.export.inspection import Finding, ModelRecord
 from mobile_nelf.export.parity import proves_artefact
 from mobile_nelf_exporters.coreml.placement import PlacementReport, PlacementRow, placement_table
+from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.snapml.check import Verdict, check_snapml
 from mobile_nelf_exporters.snapml.inspection import layer_table
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES
@@ -205,6 +206,15 @@ def test_the_page_repeats_and_holds_nothing_of_the_digest(bundle):
     without = {path: r for path, r in bundle.manifest.files.items() if path != "report.html"}
     for manifest in (bundle.manifest, replace(bundle.manifest, digest="ab" * 32, files=without)):
         assert render_report(manifest, frames, frames) == first
+
+
+def test_advice_is_on_the_page_where_a_target_has_some(bundle):
+    heading, text = LensStudioExporter().advice()
+    assert "is the better choice for rooms" in text
+    page = Page(render_report(bundle.manifest, [], [], advice=(heading, text)))
+    assert heading in page.text
+    assert text in page.text
+    assert heading not in Page(render_report(bundle.manifest, [], [])).text
 
 
 def test_one_wrong_pixel_is_seen_after_shrinking(bundle):

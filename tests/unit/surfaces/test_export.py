@@ -12,7 +12,7 @@ import trimesh
 import mobile_nelf as mn
 from mobile_nelf.errors import InputError, OutputError
 from mobile_nelf.surfaces import surface as surfaces
-from mobile_nelf.surfaces.export import Y_UP
+from mobile_nelf.surfaces.frames import Y_UP
 from mobile_nelf.surfaces.glb import write_glb
 from mobile_nelf.teachers.files import TrainedTeacher
 from tests.helpers.ball import RADIUS

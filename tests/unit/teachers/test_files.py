@@ -61,6 +61,13 @@ def test_a_teacher_comes_back_as_it_was(tmp_path: Path, kind: str) -> None:
         assert np.array_equal(getattr(before, name), getattr(after, name))
 
 
+def test_a_true_size_comes_back(tmp_path: Path) -> None:
+    save_teacher(TrainedTeacher(teacher_of(), metres_per_unit=0.05), tmp_path / "a.teacher")
+    assert load_teacher(tmp_path / "a.teacher", CPU).metres_per_unit == 0.05
+    save_teacher(TrainedTeacher(teacher_of(), metres_per_unit=-1.0), tmp_path / "a.teacher")
+    assert refusal(tmp_path / "a.teacher") == "a unit of its world is -1 metres long"
+
+
 def test_the_same_teacher_is_the_same_file(path: Path, tmp_path: Path) -> None:
     save_teacher(TrainedTeacher(teacher_of(), METRICS, PROVENANCE), tmp_path / "other name")
     assert (tmp_path / "other name").read_bytes() == path.read_bytes()

@@ -13,6 +13,7 @@ __all__ = [
     "MANIFEST_VERSION",
     "MODEL",
     "OWNER",
+    "ROOM_KEY",
     "SUFFIX",
     "WEIGHTS",
     "WEIGHTS_BESIDE_MODEL",
@@ -44,6 +45,9 @@ WEIGHTS_KEY = "mobile_nelf.weights"
 
 #: Metadata key that says what people do with the app around a package.
 EXPERIENCE_KEY = "mobile_nelf.experience"
+
+#: Metadata key, as JSON, that says how far an object in a room reaches, and how high it is to be.
+ROOM_KEY = "mobile_nelf.room"
 
 
 class Versions(NamedTuple):

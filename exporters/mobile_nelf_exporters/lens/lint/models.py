@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
 from mobile_nelf.file_kinds import HEAD_BYTES, wrong_kind
 from mobile_nelf.parsing import parse_json
-from mobile_nelf_exporters.lens.constants import CONSTANTS_PATH, CONSTANTS_SOURCE
+from mobile_nelf_exporters.lens.constants import CONSTANTS_SOURCE, constants_paths
 from mobile_nelf_exporters.lens.studio.assets import Asset
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import LensProject
@@ -226,40 +227,45 @@ def _sizes(sizes: list[Any]) -> str:
 
 
 def _check_contract(project: LensProject, models: dict[str, ModelProto]) -> Iterator[Finding]:
-    """Compares the tensors that our script expects with those of the models it is given."""
-    content = project.files.get(CONSTANTS_PATH)
-    if content is None:
-        return
+    """Compares the tensors that our scripts expect with those of the models they are given."""
+    for path in constants_paths(project.files):
+        yield from _check_constants(project, path, models)
+
+
+def _check_constants(
+    project: LensProject, path: str, models: dict[str, ModelProto]
+) -> Iterator[Finding]:
     advice = "take this file and the models from the same bundle"
-    match = CONSTANTS_SOURCE.search(content.decode("utf-8", errors="replace"))
+    match = CONSTANTS_SOURCE.search(project.files[path].decode("utf-8", errors="replace"))
     try:
         contract = parse_json(match[1]) if match else None
     except ValueError as problem:
-        yield error(CONSTANTS_PATH, f"its object is not JSON ({problem})", advice)
+        yield error(path, f"its object is not JSON ({problem})", advice)
         return
     entries = field_of(contract, "models")
     if not isinstance(entries, list) or not entries:
-        yield error(CONSTANTS_PATH, "exports no object with a list of models", advice)
+        yield error(path, "exports no object with a list of models", advice)
         return
-    chosen = _chosen_models(project)
+    chosen = _chosen_models(project, posixpath.dirname(path))
     for entry in entries:
         key = str(field_of(entry, "input"))
-        path = chosen.get(key)
-        if path is None:
+        model = chosen.get(key)
+        if model is None:
             yield error(
-                CONSTANTS_PATH,
-                f"names a model {key!r} that no script component has as an input",
-                advice,
+                path, f"names a model {key!r} that no script component has as an input", advice
             )
-        elif path in models:
-            yield from _check_entry(entry, path, models[path], advice)
+        elif model in models:
+            yield from _check_entry(path, entry, model, models[model], advice)
 
 
-def _chosen_models(project: LensProject) -> dict[str, str]:
-    """Path of the model by name of the script input that holds it."""
+def _chosen_models(project: LensProject, folder: str) -> dict[str, str]:
+    """Path of the model by name of the input, over components whose script is in a folder."""
     chosen = {}
     for entities in project.documents.values():
         for entity in entities:
+            script = project.asset_with(reference_id(field_of(entity, "ScriptAsset")))
+            if script is None or posixpath.dirname(script.path) != folder:
+                continue
             inputs = field_of(entity, "ScriptInputs", "")
             for name, value in inputs.items() if isinstance(inputs, dict) else ():
                 asset = project.asset_with(reference_id(value))
@@ -268,7 +274,9 @@ def _chosen_models(project: LensProject) -> dict[str, str]:
     return chosen
 
 
-def _check_entry(entry: Any, path: str, model: ModelProto, advice: str) -> Iterator[Finding]:
+def _check_entry(
+    constants: str, entry: Any, path: str, model: ModelProto, advice: str
+) -> Iterator[Finding]:
     shapes = tensor_shapes(model)
     weights = {tensor.name for tensor in model.graph.initializer}
     expected = {info.name for info in model.graph.input if info.name not in weights}
@@ -277,7 +285,7 @@ def _check_entry(entry: Any, path: str, model: ModelProto, advice: str) -> Itera
     found = {str(field_of(spec, "name")) for spec in inputs}
     if found != expected:
         yield error(
-            CONSTANTS_PATH,
+            constants,
             f"its inputs are {', '.join(sorted(found))}, those of {path} are "
             f"{', '.join(sorted(expected))}",
             advice,
@@ -286,10 +294,10 @@ def _check_entry(entry: Any, path: str, model: ModelProto, advice: str) -> Itera
         name, stated = str(field_of(spec, "name")), field_of(spec, "shape")
         shape = shapes.get(name)
         if shape is None:
-            yield error(CONSTANTS_PATH, f"{path} has no tensor {name!r}", advice)
+            yield error(constants, f"{path} has no tensor {name!r}", advice)
         elif stated != list(reversed(shape[1:])):
             yield error(
-                CONSTANTS_PATH,
+                constants,
                 f"{name!r} is {stated}, in {path} {list(reversed(shape[1:]))} "
                 "(width, height, channels)",
                 advice,

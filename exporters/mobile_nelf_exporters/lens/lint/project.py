@@ -17,7 +17,7 @@ from mobile_nelf_exporters.lens.studio.assets import (
 )
 from mobile_nelf_exporters.lens.studio.findings import error, warning
 from mobile_nelf_exporters.lens.studio.project import BOM, PROJECT_SUFFIX, SAVE_AGAIN, LensProject
-from mobile_nelf_exporters.lens.studio.yaml import field_of, reference_id
+from mobile_nelf_exporters.lens.studio.yaml import field_of, owned_ids
 from mobile_nelf_exporters.names import LENS_NAME_RULE, is_lens_name
 
 __all__ = ["check_metas", "check_project_file", "check_text"]
@@ -49,6 +49,7 @@ ENDINGS = {
     ".js": "JavaScriptAssetImporter",
     ".mat": "MaterialImporter",
     ".onnx": "FileMLAssetImporter",
+    ".prefab": "ObjectPrefabImporter",
     ".renderTarget": "RenderTargetImporter",
     ".scene": "SceneImporter",
     ".ts": "TypeScriptAssetImporter",
@@ -133,13 +134,12 @@ def _check_meta(asset: Asset) -> Iterator[Finding]:
             f"ImporterName is {asset.importer or 'empty'}, expected {expected} for {ending}",
             REIMPORT,
         )
-    data = field_of(asset.entities[0], "AssetDataMap")
-    owned = {reference_id(node) for node in data.values()} if isinstance(data, dict) else set()
+    owned = set(owned_ids(asset.entities))
     loose = [entity for entity in asset.entities[1:] if entity.id not in owned]
     if loose and asset.importer in IMPORTED_KINDS:
         yield error(
             asset.meta_path,
-            f"holds a {loose[0].kind} that AssetDataMap does not own",
+            f"holds a {loose[0].kind} that nothing owns",
             REIMPORT,
         )
 

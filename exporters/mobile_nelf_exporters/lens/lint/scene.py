@@ -1,4 +1,4 @@
-"""Scenes of a Lens Studio project: objects, cameras, render targets and script components."""
+"""Scenes and prefabs of a Lens Studio project: objects, cameras, render targets, components."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mobile_nelf_exporters.lens.studio.yaml import (
 __all__ = ["check_scenes"]
 
 RENDER_TARGET_SUFFIX = ".renderTarget"
+PREFAB_SUFFIX = ".prefab"
 
 #: How a render target is cleared.
 CLEAR_OPTIONS = (
@@ -56,6 +57,11 @@ def check_scenes(project: LensProject) -> Iterator[Finding]:
             yield from _check_scene(project, path, entities)
         elif path.endswith(RENDER_TARGET_SUFFIX):
             yield from _check_render_target(path, entities[0])
+        elif path.endswith(PREFAB_SUFFIX):
+            here = defined_entities(entities)
+            for entity in entities:
+                if entity.kind == "ScriptComponent":
+                    yield from _check_script_component(project, path, entity, here)
 
 
 def _check_vectors(path: str, entities: list[Tagged]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from mobile_nelf_exporters.lens.studio.yaml import NIL
 
 __all__ = ["with_material"]
 
-MATERIAL_PATH = "Assets/Unlit.mat"
+MATERIAL_PATH = "Assets/Image.mat"
 SCENE_PATH = "Assets/Scene.scene"
 MATERIAL_ID, PASS_ID, FILE_ID = (
     "c0b6d0f6-4b7e-4a5c-9d38-7e1f25a9b8c4",

@@ -68,10 +68,10 @@ class LensCost:
     model_seconds: float
 
 
-def guesses() -> tuple[str, ...]:
-    """Returns what Lens Studio does not document and the runtime had to decide."""
+def guesses() -> dict[str, str]:
+    """Returns what Lens Studio does not document and the runtime had to decide, by short name."""
     entries: dict[str, str] = read_json(RUNTIME / "guesses.json")
-    return tuple(entries.values())
+    return entries
 
 
 class LensSession:

@@ -38,6 +38,7 @@ NATIVE_IMPORTERS = frozenset(
     {
         "DeviceCameraTextureImporter",
         "MaterialImporter",
+        "NativePackageDescriptorImporter",
         "ObjectPrefabImporter",
         "RenderTargetImporter",
         "SceneImporter",
@@ -51,7 +52,10 @@ IMPORTED_KINDS = {
     "FileMLAssetImporter": "FileMLAsset",
     "FileTextureImporter": "Texture",
     "JavaScriptAssetImporter": "JavaScriptAsset",
+    "MarkdownAssetImporter": "MarkdownAsset",
     "MaterialImporter": "Material",
+    "NativePackageDescriptorImporter": "NativePackageDescriptor",
+    "ObjectPrefabImporter": "ObjectPrefab",
     "RenderTargetImporter": "RenderTarget",
     "SceneImporter": "Scene",
     "ScreenCropTextureImporter": "Texture",

@@ -68,18 +68,30 @@ final class ObjectPlacementTests: XCTestCase {
         XCTAssertEqual(view.orbit.azimuth, placement.limits.azimuth.middle, accuracy: 1e-9)
     }
 
-    func testTheTrueSizeIsTheDefaultWhereItIsKnown() throws {
+    func testTheFootStandsOnTheSurfaceWhereItIsKnown() throws {
+        var placement = ObjectPlacement(
+            contract: try contract(), room: RoomSettings(foot: 0.5, head: 0.3), sizeCm: 40)
+        XCTAssertEqual(placement.metersPerUnit, 0.5, accuracy: 1e-9)
+        placement.stand(on: Vector3(1, 2, 3), viewer: Vector3(1, 3, 4))
+        XCTAssertEqual(placement.position.y, 2.25, accuracy: 1e-9)
+    }
+
+    /// What the app says, what the package says, the printed board, the distance of the photos.
+    func testTheSizeIsThatOfWhoeverKnowsBest() throws {
         let known = try contract()
         XCTAssertNil(known.metersPerUnit)
-        let usual = ObjectPlacement(contract: known)
-        XCTAssertEqual(usual.metersPerUnit * 2 * known.ballRadius, 0.3, accuracy: 1e-12)
+        func scale(_ contract: Contract, _ given: Double?, _ asked: Double?) -> Double {
+            let room = RoomSettings(foot: 0.5, head: 0.3, sizeCm: given)
+            return ObjectPlacement(contract: contract, room: room, sizeCm: asked).metersPerUnit
+        }
+        XCTAssertEqual(scale(known, nil, nil) * known.orbit.radius.middle, 1, accuracy: 1e-9)
         var values = try XCTUnwrap(
             JSONSerialization.jsonObject(with: JSONEncoder().encode(known)) as? [String: Any])
         values["metres_per_unit"] = 0.05
         let told = try Contract(json: JSONSerialization.data(withJSONObject: values))
-        XCTAssertEqual(ObjectPlacement(contract: told).metersPerUnit, 0.05)
-        let chosen = ObjectPlacement(contract: told, sizeCm: 40)
-        XCTAssertEqual(chosen.metersPerUnit * 2 * told.ballRadius, 0.4, accuracy: 1e-12)
+        XCTAssertEqual(scale(told, nil, nil), 0.05)
+        XCTAssertEqual(scale(told, 16, nil), 0.2, accuracy: 1e-9)
+        XCTAssertEqual(scale(told, 16, 40), 0.5, accuracy: 1e-9)
     }
 
     func testCloserThanThePhotosThePictureIsEnlarged() throws {

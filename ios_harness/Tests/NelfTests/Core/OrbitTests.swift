@@ -49,10 +49,12 @@ final class OrbitTests: XCTestCase {
         }
     }
 
-    private func limits(azimuth: ClosedSpan) -> OrbitLimits {
+    private func limits(
+        azimuth: ClosedSpan, radius: ClosedSpan = ClosedSpan(3, 5)
+    ) -> OrbitLimits {
         OrbitLimits(
             target: Vector3(0, 0, 0), up: Vector3(0, 0, 1), azimuth: azimuth,
-            elevation: ClosedSpan(0, 80), radius: ClosedSpan(3, 5))
+            elevation: ClosedSpan(0, 80), radius: radius)
     }
 
     func testDragStopsAtTheLimits() {
@@ -116,7 +118,29 @@ final class OrbitTests: XCTestCase {
         var gesture = OrbitGesture(limits: limits(azimuth: ClosedSpan(-40, 40)))
         gesture.pinch(scale: 1.25)
         XCTAssertEqual(gesture.position.radius, 3.2, accuracy: 1e-9)
+        XCTAssertEqual(gesture.zoom, 1)
         gesture.pinch(scale: 100)
         XCTAssertEqual(gesture.position.radius, 3)
+        XCTAssertEqual(gesture.zoom, OrbitGesture.maxZoom)
+    }
+
+    /// Many scenes are: a pinch enlarges their pictures, and a drag then turns by less.
+    func testPhotosFromOneDistanceAreEnlarged() {
+        var gesture = OrbitGesture(
+            limits: limits(azimuth: ClosedSpan(-180, 180), radius: ClosedSpan(4, 4)))
+        gesture.pinch(scale: 2)
+        gesture.endPinch()
+        gesture.pinch(scale: 1.25)
+        gesture.endPinch()
+        XCTAssertEqual(gesture.zoom, 2.5, accuracy: 1e-9)
+        XCTAssertEqual(gesture.position.radius, 4)
+        gesture.drag(dx: -50, dy: 0, size: 180)
+        XCTAssertEqual(gesture.position.azimuth, 20, accuracy: 1e-9)
+        gesture.pinch(scale: 0.1)
+        XCTAssertEqual(gesture.zoom, 1)
+        XCTAssertEqual(gesture.position.radius, 4)
+        // The finger that still drags counts as it began.
+        gesture.drag(dx: -100, dy: 0, size: 180)
+        XCTAssertEqual(gesture.position.azimuth, 40, accuracy: 1e-9)
     }
 }

@@ -38,6 +38,43 @@ final class HalfPrecisionTests: XCTestCase {
         XCTAssertEqual(array.dataType, .float16)
     }
 
+    /// A frame's memory is another frame's as soon as nobody holds it, and not before.
+    func testMemoryOfFramesIsUsedAgain() throws {
+        for image in [false, true] {
+            let outputs = FrameOutputs(try wideContract(image: image))
+            func memory() throws -> AnyObject {
+                let value = try XCTUnwrap(outputs.next()["output"] as AnyObject?)
+                return (value as? MLMultiArray)?.pixelBuffer ?? value
+            }
+            for _ in 0..<10 { _ = try memory() }
+            XCTAssertEqual(outputs.pool?.made, 1)
+            let (first, second) = (try memory(), try memory())
+            XCTAssertFalse(first === second)
+            XCTAssertEqual(outputs.pool?.made, 2)
+            withExtendedLifetime((first, second)) {}
+        }
+    }
+
+    func testFramesThatNoPixelBufferHoldsLieInPlainMemory() throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let outputs = FrameOutputs(stub.config.contract)
+        XCTAssertNil(outputs.pool)
+        XCTAssertNotNil(try outputs.next()["output"] as? MLMultiArray)
+    }
+
+    /// Of a student whose rows are long enough for shared memory.
+    private func wideContract(image: Bool) throws -> Contract {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        var fields = try XCTUnwrap(
+            JSONSerialization.jsonObject(with: JSONEncoder().encode(stub.config.contract))
+                as? [String: Any])
+        fields["output"] = ["name": "output", "shape": [1, 3, 2, 40], "dtype": "fp16"]
+        fields["output_form"] = image ? "image" : "tensor"
+        return try Contract(json: JSONSerialization.data(withJSONObject: fields))
+    }
+
     func testAlphaIsPremultipliedInPictures() throws {
         // Red at half transparency, green opaque, blue gone.
         let planes: [Double] = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0.5, 1, 0]

@@ -37,6 +37,26 @@ final class LoadingTests: XCTestCase {
         XCTAssertEqual(try frame.cgImage().width, frame.width)
     }
 
+    func testAPackageForARoomSaysHowTheObjectStands() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let json = try JSONEncoder().encode(stub.config.contract)
+        var metadata = [Contract.metadataKey: String(decoding: json, as: UTF8.self)]
+        let elsewhere = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+        XCTAssertNil(elsewhere.room)
+        // As the exporter writes it.
+        metadata[RoomSettings.metadataKey] = #"{"foot": 0.75, "head": 1.25, "size_cm": 22.0}"#
+        let nelf = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+        XCTAssertEqual(nelf.room, RoomSettings(foot: 0.75, head: 1.25, sizeCm: 22))
+        metadata[RoomSettings.metadataKey] = #"{"foot": 0.75}"#
+        do {
+            _ = try await NelfModel(contentsOf: package(stub, metadata: metadata))
+            XCTFail("loaded with half of the settings")
+        } catch {
+            XCTAssertTrue(error.localizedDescription.contains("head is missing"))
+        }
+    }
+
     func testAPackageOfSomeoneElseIsNamed() async throws {
         let stub = try StubResources()
         defer { stub.remove() }
@@ -56,6 +76,42 @@ final class LoadingTests: XCTestCase {
             XCTFail("loaded what is not there")
         } catch {
             XCTAssertEqual(error as? NelfError, .missingFile("no.mlpackage"))
+        }
+    }
+
+    /// What `NelfLoader` shows.
+    @MainActor
+    func testALoaderEndsWithAModelOrAReason() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let url = try package(stub)
+        let loading = Loading()
+        await loading.run { try await NelfModel(contentsOf: url) }
+        guard case .ready(let model) = loading.state else { return XCTFail("not loaded") }
+        XCTAssertEqual(model.contract, stub.config.contract)
+        let bundle = try XCTUnwrap(Bundle(path: stub.root.path))
+        let name = url.deletingPathExtension().lastPathComponent
+        await loading.run { try await NelfModel(named: name, in: bundle) }
+        guard case .ready = loading.state else { return XCTFail("not found by its name") }
+        await loading.run { try await NelfModel(named: "other", in: bundle) }
+        guard case .failed(let reason) = loading.state else { return XCTFail("found") }
+        XCTAssertTrue(reason.hasPrefix("other.mlpackage is not in the app"), reason)
+    }
+
+    @MainActor
+    func testALoaderThatIsNotWantedAnyMoreKeepsStill() async throws {
+        let stub = try StubResources()
+        defer { stub.remove() }
+        let url = try package(stub)
+        let loading = Loading()
+        for place in [url, stub.root.appendingPathComponent("no.mlpackage")] {
+            let task = Task {
+                while !Task.isCancelled { await Task.yield() }
+                await loading.run { try await NelfModel(contentsOf: place) }
+            }
+            task.cancel()
+            await task.value
+            guard case .running = loading.state else { return XCTFail("\(loading.state)") }
         }
     }
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mobile_nelf.deploy.room import object_span
 from mobile_nelf.errors import InputError
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
@@ -15,7 +16,7 @@ from mobile_nelf_exporters.lens.paths import project_files
 from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.room import room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.view import RoomSize, object_span
+from mobile_nelf_exporters.lens.view import RoomSize
 from tests.helpers.lens.lenses import GRID, Lens, make_lens
 from tests.helpers.lens.sessions import FRAME, settle
 from tests.helpers.node import needs_node
@@ -66,7 +67,7 @@ def lens() -> Lens:
 def test_without_a_material_the_lens_says_how_to_make_one(lens):
     with LensSession(lens.files, screen=SCREEN) as session:
         session.start()
-        assert "No material. In the Asset Browser choose + and Unlit" in session.status
+        assert "No material. In the Asset Browser choose + and the material Image" in session.status
         assert session.cost.runs == 0
         np.testing.assert_array_equal(session.screen(), 128)
 

@@ -16,16 +16,19 @@ from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.session import RUNTIME, LensSession
 from mobile_nelf_exporters.lens.project import render_lens_project
 from mobile_nelf_exporters.lens.studio.scripts import script_inputs
-from tests.helpers.lens.contracts import LAYOUT_NAMES, lens_contract, room_contract
+from tests.helpers.lens.contracts import (
+    LAYOUT_NAMES,
+    cut_out_contract,
+    lens_contract,
+    room_contract,
+)
+from tests.helpers.lens.host_projects import TYPESCRIPT
 from tests.helpers.lens.lenses import make_lens
+from tests.helpers.lens.typescript import TSC, needs_typescript
 
-TSC = Path(__file__).parents[1] / "node_modules" / "typescript" / "bin" / "tsc"
 DECLARATIONS = RUNTIME / "lens-studio.d.ts"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None or not TSC.is_file(),
-    reason="TypeScript is not installed; `npm ci --prefix tests/exporters/lens` brings it",
-)
+pytestmark = needs_typescript
 
 CONTROLLER = "Assets/NelfController.js"
 CONFIGURATION = {
@@ -50,6 +53,8 @@ INPUT_TYPES = {
     "Asset.Texture": "Texture | null",
     "Component.Camera": "Camera | null",
     "bool": "boolean",
+    "float": "number",
+    "string": "string",
 }
 INPUT = re.compile(r"^//@input (\S+) (\w+)", re.MULTILINE)
 
@@ -122,6 +127,75 @@ def test_mistakes_are_found(folder):
     complaints = _complaints(folder)
     for said in MISTAKES:
         assert any(said in line for line in complaints), (said, complaints)
+
+
+PACKAGE = "lens_project/Assets/Mic.lspkg"
+#: What TypeScript in Lens Studio has beside the scripting API.
+COMPONENTS = """
+declare function component(type: Function): void;
+declare function input(type?: string): (target: object, name: string) => void;
+declare class BaseScriptComponent {
+    createEvent<Name extends keyof EventNameMap>(type: Name): BoundEvent<EventNameMap[Name]>;
+}
+"""
+#: What NelfObject.js adds to its component, and NelfObjectTypes.ts says of it.
+ADDED = """interface ScriptComponent {
+    isReady: boolean;
+    onReady: import("./NelfSignal").Signal;
+    onFailed: import("./NelfSignal").Signal;
+    onPlaced: import("./NelfSignal").Signal;
+    onTapped: import("./NelfSignal").Signal;
+    place: (position: vec3) => void;
+"""
+
+
+def _written(files: dict[str, bytes], folder: Path, suffix: str) -> None:
+    for path, content in files.items():
+        if path.startswith(PACKAGE) and path.endswith(suffix):
+            (folder / path.removeprefix(f"{PACKAGE}/")).write_bytes(content)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> tuple[dict[str, bytes], Path]:
+    """Files of a package, and a folder for the compiler."""
+    contract = cut_out_contract("rays")
+    files = render_lens_project([(contract, b""), (contract, b"")], "Mic", "world", form="package")
+    shutil.copy(DECLARATIONS, tmp_path)
+    configuration = {**CONFIGURATION, "include": ["*.d.ts", "*.js", "*.ts"]}
+    configuration["compilerOptions"]["experimentalDecorators"] = True
+    (tmp_path / "tsconfig.json").write_text(json.dumps(configuration))
+    return files, tmp_path
+
+
+def test_scripts_of_a_package_keep_to_the_declarations(package):
+    files, folder = package
+    _written(files, folder, ".js")
+    declared = INPUT.findall((folder / "NelfObject.js").read_text())
+    assert len(declared) == 9
+    inputs = "".join(f"    {name}: {INPUT_TYPES[kind]};\n" for kind, name in declared)
+    (folder / "inputs.d.ts").write_text(f"{ADDED}{inputs}}}\n")
+    assert _complaints(folder) == []
+
+
+def test_types_of_a_package_fit_a_script_in_typescript(package):
+    files, folder = package
+    _written(files, folder, ".ts")
+    (folder / "components.d.ts").write_text(COMPONENTS)
+    source = TYPESCRIPT.replace("./Mic.lspkg/", "./").replace("mic: Nelf", "mic!: Nelf")
+    (folder / "Host.ts").write_text(source)
+    assert _complaints(folder) == []
+    wrong = source.replace("position.z", "position.depth").replace(".onTapped", ".onTouched")
+    (folder / "Host.ts").write_text(wrong)
+    complaints = " ".join(_complaints(folder))
+    assert "'depth'" in complaints
+    assert "'onTouched'" in complaints
+
+
+def test_types_of_a_package_name_what_its_script_has(package):
+    files, _ = package
+    typed = re.findall(r"^    (\w+)[:(]", files[f"{PACKAGE}/NelfObjectTypes.ts"].decode(), re.M)
+    made = re.findall(r"^script\.(\w+) =", files[f"{PACKAGE}/NelfObject.js"].decode(), re.M)
+    assert set(typed) - {"add", "remove"} == set(made)
 
 
 TRACKING = 'owner.createComponent("Component.DeviceTracking")'

@@ -53,14 +53,15 @@ const commands = {
     open({ project, screen, phone }) {
         scene = new Scene(project, screen, phone);
         const scripts = new Scripts();
-        for (const object of scene.roots) {
-            for (const { script, inputs, enabled } of object.scripts) {
-                const values = {};
-                for (const [name, input] of Object.entries(inputs)) {
-                    values[name] = scene.given(input);
-                }
-                scripts.component(script, scene.scriptOf(object, values, enabled));
-            }
+        const components = scene.roots.flatMap((object) => object.scripts.map(
+            (spec) => ({ ...spec, ...scene.scriptOf(object, spec) })));
+        // A component can be an input of one that comes before it.
+        for (const { inputs, give } of components) {
+            give(Object.fromEntries(Object.entries(inputs).map(
+                ([name, input]) => [name, scene.given(input)])));
+        }
+        for (const { script, proxy } of components) {
+            scripts.component(script, proxy);
         }
     },
     start() {

@@ -8,8 +8,10 @@ class LensApiError extends Error {}
 // What the runtime knows about an object and scripts do not see.
 const hidden = new WeakMap();
 
-function documented(name, members, { readOnly = [], secret = null } = {}) {
+// `isOpen`: members can be added, not replaced.
+function documented(name, members, { readOnly = [], secret = null, isOpen = false } = {}) {
     const fixed = new Set(readOnly);
+    const own = new Set(Object.keys(members));
     const demand = (key) => {
         if (!(key in members)) {
             throw new LensApiError(`${name}.${String(key)} is not documented or not simulated`);
@@ -26,9 +28,12 @@ function documented(name, members, { readOnly = [], secret = null } = {}) {
             return target[key];
         },
         set(target, key, value) {
-            demand(key);
+            if (!isOpen) {
+                demand(key);
+            }
             // Callbacks are properties that scripts assign; methods are not.
-            const method = typeof target[key] === "function" && !/^on[A-Z]/.test(String(key));
+            const method = typeof target[key] === "function" && own.has(key)
+                && !/^on[A-Z]/.test(String(key));
             if (fixed.has(key) || method) {
                 throw new LensApiError(`${name}.${String(key)} is read-only`);
             }

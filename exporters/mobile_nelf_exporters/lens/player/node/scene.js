@@ -146,8 +146,8 @@ class Scene {
     camera(spec, object) {
         const { isOrthographic } = spec;
         const aspect = () => members.renderTarget.getWidth() / members.renderTarget.getHeight();
-        // Declarations: radians. Guess device-lens: a camera whose device property is All has the
-        // vertical field of view of the phone and the aspect of its render target.
+        // Declarations: radians. A camera whose device property is All is taken to have the vertical
+        // field of view of the phone and the aspect of its render target; scripts of ours measure both.
         const fov = () => (this.device.fov === null ? spec.fov : this.device.fov) * DEGREE;
         // Declarations: (0, 0) is the top left of the screen. In the world.
         const ray = (x, y) => {
@@ -224,9 +224,10 @@ class Scene {
         }
     }
 
-    // What scripts call `script`. Declarations: a disabled component does not enact its behaviour;
-    // here no event reaches it.
-    scriptOf(object, inputs, enabled) {
+    // What scripts call `script`, and other scripts too that have it as an input. Declarations: a
+    // disabled component does not enact its behaviour; here no event reaches it. Guide "Accessing
+    // Components": what a script assigns to it, other scripts see.
+    scriptOf(object, { id, enabled }) {
         const members = {
             getSceneObject: () => object.proxy,
             createEvent: (type) => {
@@ -244,9 +245,10 @@ class Scene {
                     },
                 });
             },
-            ...inputs,
         };
-        return documented("script", members);
+        const proxy = documented("script", members, { isOpen: true });
+        this.parts.set(id, proxy);
+        return { proxy, give: (inputs) => Object.assign(members, inputs) };
     }
 
     dispatch(type, event) {

@@ -15,7 +15,7 @@ const SIMULATED_BLENDS = ["PremultipliedAlpha", "Disabled"];
 const COMPONENTS = { position: 3, texture0: 2 };
 
 // Declarations: any property of the shader is a member; base texture and base colour are those of
-// materials that have them, which guess material takes for granted.
+// materials that have them, by guess properties. What they look like is guess material.
 function createPass(given = {}) {
     return documented("Pass", {
         baseTex: null,
