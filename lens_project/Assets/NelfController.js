@@ -16,6 +16,7 @@
 "use strict";
 
 const CONTRACT = require("./NelfContract");
+const lenses = require("./NelfLens");
 const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
@@ -52,6 +53,7 @@ const room = inRoom ? rooms.createRoom(owner, CONTRACT.degreesAScreen) : null;
 const hand = room ? room.hand : orbit; // what fingers move
 const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
+const lens = lenses.createLens(); // of the camera
 const status = statuses.createStatus(script.statusCamera || camera, CONTRACT.background);
 const model = models.createModel(owner, CONTRACT, script,
     { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
@@ -213,7 +215,8 @@ function placeInRoom(surface, position) {
         return false;
     }
     surfaces.place(surface, world.centre, world.facing, world.width, world.height);
-    const share = CONTRACT.ballRadius / (world.distance * Math.tan(camera.fov / 2));
+    lenses.measure(lens, camera, position);
+    const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
     surfaces.fadeAway(surface, share);
     if (surfaces.isGone(share) || !camera.isSphereVisible(
         surface.position, Math.max(world.width, world.height) / 2)) {
@@ -227,9 +230,9 @@ function placeInRoom(surface, position) {
 
 /** @param {vec3} position @param {quat} rotation */
 function lookInRoom(position, rotation) {
-    const aspect = aspectOfScreen();
-    if (!isFinite(aspect) || !worlds.look(
-        world, rays, CONTRACT, model.spec, position, rotation, camera.fov, aspect)) {
+    lenses.measure(lens, camera, position);
+    if (!isFinite(lens.aspect) || !worlds.look(
+        world, rays, CONTRACT, model.spec, position, rotation, lens.fov, lens.aspect)) {
         return false;
     }
     rayMaps.setMap(rays, CONTRACT, world.distance, world.lens);

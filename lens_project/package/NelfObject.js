@@ -16,6 +16,7 @@
 "use strict";
 
 const CONTRACT = require("./NelfContract");
+const lenses = require("./NelfLens");
 const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
@@ -42,6 +43,7 @@ const hand = orbits.createOrbit({
 }, sizes ? 1 / LARGEST : 1, sizes ? 1 / SMALLEST : 1);
 const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
+const lens = lenses.createLens(); // of the camera
 const drawn = new Float64Array(rays.map.length); // the map of the last run
 const model = models.createModel(owner, CONTRACT, {
     model: script.model, smallModel: script.smallModel, flipY: script.flipY, cameraTexture: null
@@ -168,11 +170,13 @@ function stand() {
 
 /** Returns whether it can be seen. @param {import("./NelfSurface").Surface} surface */
 function aim(surface) {
-    if (!worlds.pose(world, rays, CONTRACT, model.spec, eyePosition())) {
+    const position = eyePosition();
+    if (!worlds.pose(world, rays, CONTRACT, model.spec, position)) {
         return false;
     }
     surfaces.place(surface, world.centre, world.facing, world.width, world.height);
-    const share = CONTRACT.ballRadius / (world.distance * Math.tan(eye().fov / 2));
+    lenses.measure(lens, eye(), position);
+    const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
     surfaces.fadeAway(surface, share);
     if (surfaces.isGone(share) || !eye().isSphereVisible(
         surface.position, Math.max(world.width, world.height) / 2)) {
@@ -243,10 +247,12 @@ function spotAt(x, y) {
 /** Puts the scene object somewhere, upright, the middle of the photos towards the camera.
  * @param {vec3} position of its foot, cm */
 function place(position) {
-    const from = eyePosition();
-    const half = Math.atan2(from.x - position.x, from.z - position.z) / 2;
     transform.setWorldPosition(position);
-    transform.setWorldRotation(new quat(Math.cos(half), 0, Math.sin(half), 0));
+    if (script.camera) {
+        const from = eyePosition();
+        const half = Math.atan2(from.x - position.x, from.z - position.z) / 2;
+        transform.setWorldRotation(new quat(Math.cos(half), 0, Math.sin(half), 0));
+    }
     hand.azimuth = 0;
     signals.send(script.onPlaced, position);
 }

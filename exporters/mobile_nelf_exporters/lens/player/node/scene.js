@@ -146,8 +146,8 @@ class Scene {
     camera(spec, object) {
         const { isOrthographic } = spec;
         const aspect = () => members.renderTarget.getWidth() / members.renderTarget.getHeight();
-        // Declarations: radians. Guess device-lens: a camera whose device property is All has the
-        // vertical field of view of the phone and the aspect of its render target.
+        // Declarations: radians. A camera whose device property is All is taken to have the vertical
+        // field of view of the phone and the aspect of its render target; scripts of ours measure both.
         const fov = () => (this.device.fov === null ? spec.fov : this.device.fov) * DEGREE;
         // Declarations: (0, 0) is the top left of the screen. In the world.
         const ray = (x, y) => {
