@@ -192,6 +192,7 @@ def _captured(
     photos, masks = work / PHOTOS, work / MASKS
     shutil.rmtree(masks, ignore_errors=True)
     masked = made_masks(intake, photos, masks, options, on_progress)
+    still = is_turntable(intake.photos, photos)
     structure = find_structure(
         intake,
         photos,
@@ -200,6 +201,7 @@ def _captured(
         on_progress,
         masks=feature_masks(intake, masks, work / FEATURE_MASKS) if masked else None,
         stationary=options.turntable,
+        still=still,
         poses=None if given is None else photo_poses(intake, given),
     )
     if not structure.registered:
@@ -226,7 +228,7 @@ def _captured(
         except SceneError as error:
             refused = str(error).removeprefix(f"{partial}: ")
         overlaps = _overlaps(intake, masks, model) if masked else None
-        seen = not options.turntable and is_turntable(intake.photos, photos)
+        seen = still and not options.turntable
         said = list(board_findings(board))
         if board is None or not board.fits:
             said += drift_findings(intake, model, given)

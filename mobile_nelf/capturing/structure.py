@@ -105,7 +105,7 @@ class _Result:
     models: tuple[tuple[str, ...], ...]
     photos: dict[str, Matched]
     pairs: tuple[tuple[str, str], ...]
-    simplified: tuple[str, ...]
+    simplified: tuple[str, ...] = ()
 
 
 def find_structure(
@@ -117,6 +117,7 @@ def find_structure(
     *,
     masks: Path | None = None,
     stationary: bool = False,
+    still: bool = False,
     poses: dict[str, Rows] | None = None,
 ) -> Structure:
     """Tries one way after the other until one registers enough photos; the most photos win.
@@ -128,8 +129,9 @@ def find_structure(
         options: threads and seed.
         on_progress: called with a stage, steps done and steps in all.
         masks: folder of masks, see `Job`.
-        stationary: drop matches that do not move; the still background must not be seen then, so
-            no try is without masks.
+        stationary: drop matches that do not move.
+        still: the background stands still against the camera; no try is without masks then, since
+            it would hold the photos together at one place.
         poses: that came with the photos, by name; the first try adjusts them.
 
     Raises:
@@ -146,7 +148,7 @@ def find_structure(
         (what, replace(job, masks=None if masks is None else str(masks), stationary=stationary))
         for what, job in plan
     ]
-    if masks is not None and not stationary:
+    if masks is not None and not stationary and not still:
         # What lies around the object may hold the photos together better than itself.
         what, job = plan[0]
         masked.insert(1, (f"{what}, without masks", replace(job, folder=f"{job.folder}-unmasked")))

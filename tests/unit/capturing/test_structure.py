@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from mobile_nelf.capturing import structure
+from mobile_nelf.capturing.intake import Group, Intake, Photo
+from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.run import capture
+from mobile_nelf.progress import silent
 from tests.helpers.phone import photo, right_poses, ring, save_turned
 
 #: Photos of a ring, and partners of each: those on the other side show nothing alike.
@@ -41,3 +44,22 @@ def test_pairs_are_chosen_by_few_features_where_there_are_many_photos(tmp_path, 
     assert right.all()
     assert rms < 0.006
     assert angle < 0.6
+
+
+@pytest.mark.parametrize(("still", "unmasked"), [(False, 1), (True, 0)])
+def test_a_still_background_never_holds_photos_together(tmp_path, monkeypatch, still, unmasked):
+    """Masks that fail are left away for one try, but not where the background stands still."""
+    tried = []
+
+    def nothing(job, _):
+        tried.append(job)
+        return structure._Result((), {}, ())
+
+    monkeypatch.setattr(structure, "_cached", nothing)
+    photos = tuple(Photo(f"0/{number}.png", f"{number}.png", 0, 1.0, 1.0) for number in range(4))
+    intake = Intake(photos, (Group("", "", 320, 240, None),))
+    found = structure.find_structure(
+        intake, tmp_path, tmp_path, CaptureOptions(), silent, masks=tmp_path / "m", still=still
+    )
+    assert found.registered == ()
+    assert sum(job.masks is None for job in tried) == unmasked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -220,6 +221,19 @@ def test_the_object_is_as_high_as_was_asked(size):
     assert 40.0 <= ahead <= 300.0
     radius = float(np.clip(ahead * room.units_per_cm, *orbit.radius))
     assert high == pytest.approx(radius * optics.height / optics.fy * size / (foot + head))
+
+
+def test_an_object_of_known_size_has_it_without_being_asked():
+    checkpoint = random_checkpoint(sr_widths=(8,), out_channels=4, activation="relu", **GRID)
+    known = replace(checkpoint, metres_per_unit=0.15)
+    options = Options(layout="rays", experience="world")
+    exported = LensStudioExporter().export(known, "Mic", options)
+    assert exported.contract.metres_per_unit == 0.15
+    optics, orbit = exported.contract.intrinsics, exported.contract.orbit
+    with _opened(project_files(exported.files)) as session:
+        high, ahead = np.ptp(_corners(session)[:, 1]), -_centre(session)[2]
+    radius = float(np.clip(ahead / 15.0, *orbit.radius))
+    assert high == pytest.approx(15.0 * radius * optics.height / optics.fy)
 
 
 @pytest.mark.parametrize(("size", "experience"), [(0.0, "world"), (2e3, "world"), (20.0, "orbit")])
