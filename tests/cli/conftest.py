@@ -17,6 +17,8 @@ from PIL import Image
 from mobile_nelf.cameras import Intrinsics, look_at
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.cli import cli
+from mobile_nelf.training import presets
+from tests.helpers.sphere import PRESET, sphere_scene
 from tests.helpers.students import random_checkpoint
 
 #: Large enough for the window of SSIM and for three stages of super-resolution.
@@ -86,3 +88,16 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cameras = {"camera_angle_x": ANGLE, "frames": frames}
         (folder / f"transforms_{split}.json").write_text(json.dumps(cameras))
     return folder
+
+
+@pytest.fixture(scope="session")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos of a ball, which a student learns in a moment."""
+    return sphere_scene(tmp_path_factory.mktemp("scenes") / "ball").path
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Options of a run that takes a moment."""
+    monkeypatch.setattr(presets, "PRESETS", {"tiny": PRESET})
+    return ("--preset", "tiny", "--device", "cpu")

@@ -11,12 +11,7 @@ import pytest
 
 from mobile_nelf.training import presets
 from tests.helpers.cli import mnelf_process
-from tests.helpers.sphere import PRESET, sphere_scene
-
-
-@pytest.fixture(scope="module")
-def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sphere_scene(tmp_path_factory.mktemp("scenes") / "ball").path
+from tests.helpers.sphere import PRESET
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mobile_nelf.cli._progress import RunReport
 from tests.helpers.cli import mnelf_process
 from tests.helpers.kills import leftovers, run, start_command
 from tests.helpers.sphere import sphere_scene
@@ -73,4 +74,40 @@ def test_term_interrupts_as_int_does(tmp_path, student, number):
     process.send_signal(number)
     _, error = process.communicate(timeout=600)
     assert (process.returncode, error.strip()) == (130, "mnelf: interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["teacher", "student", "train"])
+def test_an_interruption_says_how_to_go_on(mnelf, ball, tmp_path, tiny, monkeypatch, command):
+    whole = RunReport._step
+    heard = []
+
+    def step(self, stage, done, *rest):
+        whole(self, stage, done, *rest)
+        heard.append(done)
+        if len(heard) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunReport, "_step", step)
+    result = mnelf(command, ball, "-o", "a.pt", *tiny)
+    assert result.exit_code == 130
+    assert result.stdout == ""
+    last = "mnelf: interrupted; repeat the command to resume from a.pt.run"
+    assert result.stderr.splitlines()[-1] == last
+    resumed = mnelf(command, ball, "-o", "a.pt", *tiny)
+    assert resumed.exit_code == 0, resumed.output
+    assert ", resumed after step 4\n" in resumed.stderr
+
+
+@pytest.mark.parametrize("command", ["teacher", "train"])
+def test_an_interruption_before_anything_is_saved_leaves_nothing(
+    mnelf, ball, tmp_path, tiny, monkeypatch, command
+):
+    def step(self, stage, done, *rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunReport, "_step", step)
+    result = mnelf(command, ball, "-o", "a.pt", *tiny)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "mnelf: interrupted"
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
 
 import click
 import pytest
@@ -14,7 +13,7 @@ from mobile_nelf.cli import COMMANDS, cli
 from mobile_nelf.training import presets
 from tests.helpers.devices import one_run, packaged_bundle, synthetic_result
 from tests.helpers.kills import content, leftovers
-from tests.helpers.sphere import PRESET, sphere_scene
+from tests.helpers.sphere import PRESET
 
 #: Command lines whose output is an input: `x` is a file and `s` a scene, and none is looked into.
 SAME = (
@@ -69,11 +68,6 @@ WRITING = (
     (("eval", "x.pt", "s", "--picture"), ".png"),
     (("capture", "s/train", "-o"), ""),
 )
-
-
-@pytest.fixture(scope="module")
-def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sphere_scene(tmp_path_factory.mktemp("scenes") / "ball").path
 
 
 @pytest.fixture

@@ -36,7 +36,6 @@ from tests.helpers.sphere import (
     PRESET,
     assert_same_weights,
     rank_environments,
-    sphere_scene,
     start,
 )
 
@@ -50,18 +49,6 @@ KILLS = (
     ("photos", 5),
     ("evaluate", 1),
 )
-
-
-@pytest.fixture(scope="module")
-def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sphere_scene(tmp_path_factory.mktemp("scenes") / "ball").path
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """Options of a run that takes a moment."""
-    monkeypatch.setattr(presets, "PRESETS", {"tiny": PRESET})
-    return ("--preset", "tiny", "--device", "cpu")
 
 
 def run_in_process(
@@ -310,42 +297,6 @@ def test_a_student_of_photos_alone(mnelf, ball, tmp_path, tiny):
     assert (
         report["evaluation"]["views"] == read_json(mnelf("eval", "a.pt", ball, "--json"))["views"]
     )
-
-
-@pytest.mark.parametrize("command", ["teacher", "student", "train"])
-def test_an_interruption_says_how_to_go_on(mnelf, ball, tmp_path, tiny, monkeypatch, command):
-    whole = RunReport._step
-    heard = []
-
-    def step(self, stage, done, *rest):
-        whole(self, stage, done, *rest)
-        heard.append(done)
-        if len(heard) == 4:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(RunReport, "_step", step)
-    result = mnelf(command, ball, "-o", "a.pt", *tiny)
-    assert result.exit_code == 130
-    assert result.stdout == ""
-    last = "mnelf: interrupted; repeat the command to resume from a.pt.run"
-    assert result.stderr.splitlines()[-1] == last
-    resumed = mnelf(command, ball, "-o", "a.pt", *tiny)
-    assert resumed.exit_code == 0, resumed.output
-    assert ", resumed after step 4\n" in resumed.stderr
-
-
-@pytest.mark.parametrize("command", ["teacher", "train"])
-def test_an_interruption_before_anything_is_saved_leaves_nothing(
-    mnelf, ball, tmp_path, tiny, monkeypatch, command
-):
-    def step(self, stage, done, *rest):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(RunReport, "_step", step)
-    result = mnelf(command, ball, "-o", "a.pt", *tiny)
-    assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == "mnelf: interrupted"
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_terminal_long_work_says_how_far_it_is(mnelf, ball, tiny, monkeypatch):
