@@ -182,9 +182,9 @@ def test_force_does_not_delete_what_comes_while_it_works(mnelf, bundle, student,
 
     whole = create.render_report
 
-    def render_report(*arguments):
+    def render_report(*arguments, **named):
         (bundle / "thesis.txt").write_bytes(b"years of work")
-        return whole(*arguments)
+        return whole(*arguments, **named)
 
     monkeypatch.setattr(create, "render_report", render_report)
     refused(mnelf("bundle", student, "--target", "onnx", "-o", "b", "--force"), "(thesis.txt)")
