@@ -202,6 +202,23 @@ CAMERAS = (
     ),
     Case(
         "Poses",
+        "`up`, a direction, and `metres_per_unit` at the top of `transforms.json`, as captures of the "
+        "[board](capture.md#true-size-the-printed-board) write them",
+        "read",
+        "up is that, and the true size goes along with the student",
+        {"both": top(up=[0.0, 0.0, 2.0], metres_per_unit=0.25)},
+        check=lambda scene: scene.metres_per_unit is not None and scene.metres_per_unit > 0.0,
+    ),
+    Case(
+        "Poses",
+        "an `up` that is not a direction; a `metres_per_unit` that is not a length",
+        "refused",
+        "with the value found",
+        {"up": top(up="z"), "size": top(metres_per_unit=0)},
+        "expected a direction of three numbers|expected a length in metres",
+    ),
+    Case(
+        "Poses",
         "a frame without a pose",
         "noticed",
         "left out, and named",
