@@ -202,8 +202,8 @@ CAMERAS = (
     ),
     Case(
         "Poses",
-        "`up`, a direction, and `metres_per_unit` at the top of `transforms.json`, as captures of the "
-        "[board](capture.md#true-size-the-printed-board) write them",
+        "`up`, a direction, and `metres_per_unit` at the top of `transforms.json`, as captures of "
+        "the [board](capture.md#true-size-the-printed-board) write them",
         "read",
         "up is that, and the true size goes along with the student",
         {"both": top(up=[0.0, 0.0, 2.0], metres_per_unit=0.25)},
