@@ -19,6 +19,7 @@ __all__ = [
     "FOCAL_35MM",
     "LENS",
     "LOWER",
+    "PHOTO_COUNT",
     "UPPER",
     "box_mask",
     "exif",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 LENS = Intrinsics.centred(320, 240, 288.0)
+#: A ring of so many photos, 30° apart: hard for structure from motion, and quick.
+PHOTO_COUNT = 13
 #: What EXIF of a picture with this focal length says.
 FOCAL_35MM = LENS.fx * 43.27 / math.hypot(LENS.width, LENS.height)
 #: The box, in world units; the ground is z = 0.
