@@ -11,6 +11,7 @@
 //@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
+//@input bool shadow = true {"hint":"A soft shadow below the object, on what it was put"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
 //@input bool showFps = false {"hint":"Frames a second on the screen"}
 "use strict";
@@ -22,6 +23,7 @@ const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
 const rayMaps = require("./NelfRays");
 const rooms = require("./NelfRoom");
+const shadows = require("./NelfShadow");
 const statuses = require("./NelfStatus");
 const surfaces = require("./NelfSurface");
 const touches = require("./NelfTouch");
@@ -44,7 +46,9 @@ const axes = math.flat(CONTRACT.orbitAxes);
 const inRoom = CONTRACT.experience === "world";
 const cutOut = CONTRACT.cutOut;
 const surface = script.material && (cutOut || !inRoom)
-    ? surfaces.createSurface(owner, script.material, cutOut) : null;
+    ? surfaces.createSurface(owner, script.material, cutOut, 0) : null;
+const shadow = script.material && cutOut && script.shadow
+    ? shadows.createShadow(owner, script.material) : null;
 const orbit = surface
     ? orbits.createOrbit(CONTRACT, NEARER, FURTHER)
     : orbits.createOrbit(CONTRACT, 1, uploads.WHOLE_PICTURE ? FURTHER_WITHOUT_SURFACE : 1);
@@ -124,6 +128,9 @@ function hide() {
     visible = false;
     if (surface) {
         surfaces.hide(surface);
+        if (shadow) {
+            shadows.hide(shadow);
+        }
     } else {
         target.clearColorOption = ClearColorOption.Background;
     }
@@ -217,7 +224,10 @@ function placeInRoom(surface, position) {
     surfaces.place(surface, world.centre, world.facing, world.width, world.height);
     lenses.measure(lens, camera, position);
     const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
-    surfaces.fadeAway(surface, share);
+    const left = surfaces.fadeAway(surface, share);
+    if (shadow) {
+        shadows.lay(shadow, world, position, world.grounded && model.texture ? left : 0);
+    }
     if (surfaces.isGone(share) || !camera.isSphereVisible(
         surface.position, Math.max(world.width, world.height) / 2)) {
         return false;

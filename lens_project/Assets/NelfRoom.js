@@ -119,14 +119,15 @@ function tap(room, world, x, y, position) {
     if (room.front || !world.placed) {
         return;
     }
-    if (!hit(room, x, y, position)) {
+    const grounded = hit(room, x, y, position);
+    if (!grounded) {
         const ahead = room.camera.screenSpaceToWorldSpace(new vec2(x, y), world.room.distanceCm);
         room.spot[0] = ahead.x;
         room.spot[1] = ahead.y - world.room.foot / world.unitsPerCm;
         room.spot[2] = ahead.z;
     }
     room.hand.azimuth = 0;
-    worlds.stand(world, room.spot, position);
+    worlds.stand(world, room.spot, position, grounded);
 }
 
 /** Finds the surface below a point of the screen. @param {Room} room @param {number} x

@@ -8,14 +8,16 @@ const FAINT = 0.06;
 const GONE = 0.03;
 
 /** @param {SceneObject} parent whose layers it takes @param {Material} material any with a base
- * texture; a copy of it is used @param {boolean} clear whether the picture has an alpha */
-function createSurface(parent, material, clear) {
+ * texture; a copy of it is used @param {boolean} clear whether the picture has an alpha
+ * @param {number} order in which it is drawn, the lowest first; other things of a lens have 0 */
+function createSurface(parent, material, clear, order) {
     const object = global.scene.createSceneObject("Nelf Surface");
     object.layer = parent.layer;
     object.enabled = false;
     const visual = object.createComponent("Component.RenderMeshVisual");
     visual.mesh = square();
     visual.mainMaterial = material.clone();
+    visual.renderOrder = order;
     const pass = visual.mainPass;
     // The picture's colours are multiplied by its alpha already: One, OneMinusSrcAlpha.
     pass.blendMode = clear ? BlendMode.PremultipliedAlpha : BlendMode.Disabled;
@@ -80,9 +82,12 @@ function fade(surface, share) {
     }
 }
 
-/** Fades what is small. @param {Surface} surface @param {number} share of half the screen's height */
+/** Fades what is small. Returns how much of it is there. @param {Surface} surface
+ * @param {number} share of half the screen's height */
 function fadeAway(surface, share) {
-    fade(surface, clamp((share - GONE) / (FAINT - GONE), 0, 1));
+    const left = clamp((share - GONE) / (FAINT - GONE), 0, 1);
+    fade(surface, left);
+    return left;
 }
 
 /** @param {number} share of half the screen's height */
@@ -138,6 +143,7 @@ function rotationOf(out, a) {
 
 module.exports = {
     createSurface: createSurface,
+    fade: fade,
     fadeAway: fadeAway,
     hide: hide,
     isGone: isGone,

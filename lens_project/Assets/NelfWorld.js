@@ -16,6 +16,7 @@ function createWorld(contract) {
     return {
         room: contract.room,
         placed: false,
+        grounded: false, // whether there is something below its foot
         middle: middle, // azimuth that faces the phone at the start
         turn: 0, // degrees, by which people turned it on its foot
         unitsPerCm: contract.room.unitsPerCm,
@@ -75,6 +76,7 @@ function face(world, x, z) {
 function anchor(world, position, rotation) {
     const phone = world.phone, ahead = world.room.distanceCm;
     axesOf(phone, rotation);
+    world.grounded = false;
     world.foot[0] = position.x - ahead * phone[6];
     world.foot[1] = position.y - ahead * phone[7] - world.room.foot / world.unitsPerCm;
     world.foot[2] = position.z - ahead * phone[8];
@@ -91,10 +93,12 @@ function anchor(world, position, rotation) {
 }
 
 /** Puts the object's foot somewhere, the middle of the photos towards the phone.
- * @param {World} world @param {Float64Array} spot cm @param {vec3} position of the phone, cm */
-function stand(world, spot, position) {
+ * @param {World} world @param {Float64Array} spot cm @param {vec3} position of the phone, cm
+ * @param {boolean} grounded whether something is there */
+function stand(world, spot, position, grounded) {
     const x = position.x - spot[0], z = position.z - spot[2];
     world.foot.set(spot);
+    world.grounded = grounded;
     resize(world, world.room.unitsPerCm / world.unitsPerCm);
     // Who stands right above it sees it as it was.
     if (x * x + z * z > 1e-6) {

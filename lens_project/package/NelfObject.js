@@ -12,6 +12,7 @@
 //@input string interaction = "turn" {"hint":"What fingers do","widget":"combobox","values":[{"label":"None","value":"none"},{"label":"Turn","value":"turn"},{"label":"Turn and size","value":"size"},{"label":"Place, turn and size","value":"place"}]}
 //@input float idleTurn = 0.0 {"hint":"Degrees a second, after four seconds without a touch"}
 //@input string quality = "auto" {"hint":"Auto follows the phone's pace","widget":"combobox","values":[{"label":"Auto","value":"auto"},{"label":"Full","value":"full"},{"label":"Small","value":"small"}]}
+//@input bool shadow = true {"hint":"A soft shadow below the object; off where it stands on nothing"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
 "use strict";
 
@@ -21,6 +22,7 @@ const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
 const rayMaps = require("./NelfRays");
+const shadows = require("./NelfShadow");
 const signals = require("./NelfSignal");
 const surfaces = require("./NelfSurface");
 const touches = require("./NelfTouch");
@@ -49,6 +51,7 @@ const model = models.createModel(owner, CONTRACT, {
     model: script.model, smallModel: script.smallModel, flipY: script.flipY, cameraTexture: null
 }, { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
 /** @type {import("./NelfSurface").Surface | null} */ let surface = null;
+/** @type {import("./NelfShadow").Shadow | null} */ let shadow = null;
 let isCurrent = false; // the model's picture, of the model that draws now
 let ranLast = false; // in the frame before
 let visible = false;
@@ -149,6 +152,9 @@ function show(surface) {
     visible = aim(surface);
     if (!visible) {
         surfaces.hide(surface);
+        if (shadow) {
+            shadows.hide(shadow);
+        }
         return;
     }
     surfaces.show(surface, model.texture);
@@ -177,7 +183,10 @@ function aim(surface) {
     surfaces.place(surface, world.centre, world.facing, world.width, world.height);
     lenses.measure(lens, eye(), position);
     const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
-    surfaces.fadeAway(surface, share);
+    const left = surfaces.fadeAway(surface, share);
+    if (shadow) {
+        shadows.lay(shadow, world, position, model.texture ? left : 0);
+    }
     if (surfaces.isGone(share) || !eye().isSphereVisible(
         surface.position, Math.max(world.width, world.height) / 2)) {
         return false;
@@ -271,9 +280,13 @@ function onStart() {
             + "onto the field Material of NelfObject.");
         return;
     }
-    surface = surfaces.createSurface(owner, script.material, CONTRACT.cutOut);
+    surface = surfaces.createSurface(owner, script.material, CONTRACT.cutOut, 0);
     // It goes when the scene object goes.
     surface.object.setParent(owner);
+    if (script.shadow) {
+        shadow = shadows.createShadow(owner, script.material);
+        shadow.surface.object.setParent(owner);
+    }
     model.alone = script.quality !== "auto";
     models.load(model, script.quality === "small" && CONTRACT.models.length > 1 ? 1 : 0);
 }

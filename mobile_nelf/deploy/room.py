@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from mobile_nelf.errors import InputError
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf.vocabulary import Experience
 
-__all__ = ["check_size_cm", "object_span"]
+__all__ = ["ObjectSpan", "check_size_cm", "object_span"]
 
 #: A house is larger, but not in a living room.
 MAX_SIZE_CM = 1000.0
@@ -21,19 +22,35 @@ MAX_SIZE_CM = 1000.0
 OBJECT_LEVEL = 0.1
 
 
-def object_span(checkpoint: Checkpoint, poses: int = 4) -> tuple[float, float]:
-    """Returns how far below and above the orbit's target the object reaches, in world units.
+@dataclass(frozen=True)
+class ObjectSpan:
+    """How far an object reaches from the orbit's target, in world units.
 
-    Measured in the student's own pictures from as level as photos were taken; what the object is
-    deep along the line of sight is not known and left out. Of a student that shows nothing there,
-    it is the whole ball.
+    Attributes:
+        foot: downwards.
+        head: upwards.
+        reach: sideways, from the vertical through the target.
+    """
+
+    foot: float
+    head: float
+    reach: float
+
+
+def object_span(checkpoint: Checkpoint, poses: int = 4) -> ObjectSpan:
+    """Returns how far from the orbit's target the object reaches.
+
+    Measured in the student's own pictures from as level as photos were taken. Seen from above, what
+    is nearer than the target looks lower than it is, and how near it is is not known: of all
+    pictures, the one whose foot is highest is nearest to the truth. Of a student that shows nothing
+    there, it is the whole ball.
     """
     orbit, lens = checkpoint.orbit, checkpoint.intrinsics
     frame = student_frame_function(checkpoint)
     elevation = min(max(0.0, orbit.elevation[0]), orbit.elevation[1])
     distance = sum(orbit.radius) / 2
     first, last = orbit.azimuth
-    foot, head = -math.inf, -math.inf
+    foot, head, reach = math.inf, -math.inf, 0.0
     for index in range(poses):
         azimuth = first + (last - first) * (index + 0.5) / poses
         picture = frame(checkpoint.ray_camera(orbit.pose(azimuth, elevation, distance)))
@@ -44,13 +61,16 @@ def object_span(checkpoint: Checkpoint, poses: int = 4) -> tuple[float, float]:
         rows = np.flatnonzero(seen.any(axis=1))
         if rows.size:
             upright = distance / lens.fy / math.cos(math.radians(elevation))
-            foot = max(foot, (rows[-1] + 1 - lens.cy) * upright)
+            foot = min(foot, (rows[-1] + 1 - lens.cy) * upright)
             head = max(head, (lens.cy - rows[0]) * upright)
+            columns = np.flatnonzero(seen.any(axis=0))
+            aside = max(columns[-1] + 1 - lens.cx, lens.cx - columns[0])
+            reach = max(reach, aside * distance / lens.fx)
     # Nothing was trained beyond the ball.
     ball = shown_ball_radius(checkpoint)
-    if not foot + head > 0:
-        return ball, ball
-    return min(foot, ball), min(head, ball)
+    if not 0 < foot + head < math.inf:
+        return ObjectSpan(ball, ball, ball)
+    return ObjectSpan(float(min(foot, ball)), float(min(head, ball)), float(min(reach, ball)))
 
 
 def check_size_cm(size_cm: float | None, experience: Experience) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.deploy.room import check_size_cm, object_span
+from mobile_nelf.deploy.room import ObjectSpan, check_size_cm, object_span
 from mobile_nelf.vocabulary import Experience
 from mobile_nelf_exporters.coreml.package.format import EXPERIENCE_KEY, ROOM_KEY
 
@@ -26,7 +26,7 @@ class Setting:
     """
 
     experience: Experience = "orbit"
-    span: tuple[float, float] | None = None
+    span: ObjectSpan | None = None
     size_cm: float | None = None
 
     @classmethod
@@ -47,9 +47,10 @@ class Setting:
         """Returns what a package says of it."""
         found: dict[str, str] = {EXPERIENCE_KEY: self.experience}
         if self.span is not None:
-            foot, head = self.span
             size = {} if self.size_cm is None else {"size_cm": self.size_cm}
-            found[ROOM_KEY] = json.dumps({"foot": foot, "head": head, **size}, sort_keys=True)
+            found[ROOM_KEY] = json.dumps(
+                {"foot": self.span.foot, "head": self.span.head, **size}, sort_keys=True
+            )
         return found
 
 

@@ -242,6 +242,7 @@ def _controller_constants(
             "distanceCm": room.distance_cm,
             "foot": room.foot,
             "height": room.height,
+            "reach": room.reach,
         },
     }
 

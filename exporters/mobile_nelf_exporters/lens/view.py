@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.deploy.room import check_size_cm, object_span
+from mobile_nelf.deploy.room import ObjectSpan, check_size_cm, object_span
 from mobile_nelf.vocabulary import Experience
 
 __all__ = [
@@ -52,12 +52,14 @@ class RoomSize:
         distance_cm: from the phone to the orbit's target.
         foot: how far below the target the object ends, world units.
         height: from there to its upper end, world units.
+        reach: how far the object reaches sideways, world units.
     """
 
     units_per_cm: float
     distance_cm: float
     foot: float
     height: float
+    reach: float
 
     @property
     def size_cm(self) -> float:
@@ -69,7 +71,7 @@ class RoomSize:
         cls,
         contract: Contract,
         size_cm: float | None = None,
-        span: tuple[float, float] | None = None,
+        span: ObjectSpan | None = None,
     ) -> RoomSize:
         """Returns the size of an object.
 
@@ -80,15 +82,17 @@ class RoomSize:
             span: see `deploy.room.object_span`; the whole ball that photos show if `None`.
         """
         radius = sum(contract.orbit.radius) / 2
-        foot, head = span or (contract.ball_radius, contract.ball_radius)
-        height = foot + head
+        ball = contract.ball_radius
+        span = span or ObjectSpan(ball, ball, ball)
+        height = span.foot + span.head
+        measured = (span.foot, height, span.reach)
         if size_cm is not None:
             units = height / size_cm
         elif contract.metres_per_unit is not None:
             units = 0.01 / contract.metres_per_unit
         else:
-            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, foot, height)
-        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), foot, height)
+            return cls(radius / WORLD_DISTANCE_CM, WORLD_DISTANCE_CM, *measured)
+        return cls(units, min(max(radius / units, NEAREST_CM), FURTHEST_CM), *measured)
 
 
 def room_size(

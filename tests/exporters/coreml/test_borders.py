@@ -73,9 +73,9 @@ def test_rays_need_more_digits_than_fp16_has(checkpoint):
 def test_a_package_says_what_people_do_with_it(checkpoint):
     made, package = exported(checkpoint, experience="world", size_cm=22.0)
     assert app_experience(package.metadata) == "world"
-    foot, head = object_span(checkpoint)
+    span = object_span(checkpoint)
     room = json.loads(package.metadata["mobile_nelf.room"])
-    assert room == {"foot": foot, "head": head, "size_cm": 22.0}
+    assert room == {"foot": span.foot, "head": span.head, "size_cm": 22.0}
     assert package.metadata["version"]
     assert b"NelfARView(model: nelf)" in made.files["README.md"]
 

@@ -126,11 +126,11 @@ def test_it_shows_the_students_picture_and_touches_nothing(host, package):
     with _opened(_hosted(host, package), camera_image=wall) as session:
         worst = psnr_db(_shown(session, package), _student(package))
         assert worst >= LENS_MIN_PSNR_DB
-        (surface,) = session.surfaces
-        places = np.array([_corner(corner) for corner in surface.vertices])
-        low, high = np.floor(places.min(0)).astype(int), np.ceil(places.max(0)).astype(int)
         outside = np.ones(SCREEN[::-1], bool)
-        outside[max(low[1], 0) : high[1], max(low[0], 0) : high[0]] = False
+        for surface in (*session.surfaces, *session.shadows):
+            places = np.array([_corner(corner) for corner in surface.vertices])
+            low, high = np.floor(places.min(0)).astype(int), np.ceil(places.max(0)).astype(int)
+            outside[max(low[1], 0) : high[1], max(low[0], 0) : high[0]] = False
         assert outside.any()
         changed = (session.screen() != wall).any(axis=2)
         assert changed.any()

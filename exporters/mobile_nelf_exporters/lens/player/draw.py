@@ -46,10 +46,10 @@ class View:
 
 @dataclass(frozen=True)
 class Surface:
-    """A mesh whose texture a model drew.
+    """A mesh with a texture that a model drew, or a script.
 
     Attributes:
-        component: that drew it, and which of its outputs.
+        component: that drew it, and which of its outputs; negative for what a script painted.
         output: see `component`.
         blend: `Disabled`, or `PremultipliedAlpha` (One, OneMinusSrcAlpha).
         tint: that each texel is multiplied by.

@@ -14,7 +14,7 @@ from mobile_nelf.export.runtime import FILM_FPS
 from mobile_nelf_exporters.lens.constants import room_constants
 from mobile_nelf_exporters.lens.player.drive import SETTLED_FRAMES
 from mobile_nelf_exporters.lens.player.material import with_material
-from mobile_nelf_exporters.lens.player.room import room_picture
+from mobile_nelf_exporters.lens.player.room import LOW, room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
 from mobile_nelf_exporters.lens.view import PHONE_FOV_DEG
 
@@ -33,6 +33,12 @@ DRAG_PATH = ((0.5, 0.65), (0.3, 0.45))
 
 #: That scripts may take for a frame, on top of what every lens may take.
 SECONDS_A_FRAME = 0.5
+
+#: Where someone taps the floor, so that a lens that lets people place its object puts it there.
+TAP = (0.5, 0.9)
+
+#: How far above the object someone is who walks round it on the floor, against the distance.
+ABOVE = 0.4
 
 #: How far someone walks round the object, in degrees.
 WALK_DEG = 50.0
@@ -66,13 +72,22 @@ def film_lens(
     _, distance = room_constants(files)
     if contract.is_cut_out:
         files = with_material(files)
-    with LensSession(files, screen=screen, more_seconds=more_seconds) as lens:
-        _carry(lens, _step(0.0, distance), screen)
+    target, above = np.array([0.0, 0.0, -distance]), 0.0
+    floor = float(LOW[1])
+    with LensSession(files, screen=screen, more_seconds=more_seconds, floor_cm=floor) as lens:
+        _carry(lens, _step(0.0, target, distance, above), screen)
         lens.start()
         for _ in range(SETTLED_FRAMES):
             lens.update(1 / FILM_FPS)
+        if lens.surfaces:
+            for kind in ("start", "end"):
+                lens.touch(kind, 0, *TAP)
+            lens.update(1 / FILM_FPS)
+        if lens.surfaces:
+            target = np.mean([corner[:3] for corner in lens.surfaces[-1].vertices], axis=0)
+            above = ABOVE
         for index in range(frames):
-            _carry(lens, _step(index / frames, distance), screen)
+            _carry(lens, _step(index / frames, target, distance, above), screen)
             lens.update(1 / FILM_FPS)
             yield lens.screen()
 
@@ -100,11 +115,12 @@ def _finger(
             lens.touch("end", 0, x, y)
 
 
-def _step(moment: float, distance_cm: float) -> npt.NDArray[np.float64]:
-    """The phone on its way round an object that stood in front of it: [3, 4], cm, y up."""
+def _step(
+    moment: float, target: npt.NDArray[np.float64], distance_cm: float, above: float
+) -> npt.NDArray[np.float64]:
+    """The phone on its way round an object at `target`: [3, 4], cm, y up."""
     angle = math.radians(WALK_DEG) * math.sin(2 * math.pi * moment)
     distance = distance_cm * (1.0 + 0.15 * math.sin(4 * math.pi * moment))
-    height = 0.2 * distance_cm * math.sin(2 * math.pi * moment) ** 2
-    target = np.array([0.0, 0.0, -distance_cm])
+    height = distance_cm * (above + 0.2 * math.sin(2 * math.pi * moment) ** 2)
     place = target + np.array([distance * math.sin(angle), height, distance * math.cos(angle)])
     return look_at(place, target, up=(0.0, 1.0, 0.0))

@@ -12,9 +12,20 @@ from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.lens.player.draw import Surface, View
 
-__all__ = ["Input", "Output", "Report", "Request", "Shown", "quaternion_of", "read_message"]
+__all__ = [
+    "Input",
+    "Output",
+    "Painted",
+    "Report",
+    "Request",
+    "Shown",
+    "quaternion_of",
+    "read_message",
+    "turned",
+]
 
 T = TypeVar("T")
+V = TypeVar("V", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,37 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Painted:
+    """A texture whose pixels a script set.
+
+    Attributes:
+        component: a negative number, by which surfaces name it.
+        width: columns.
+        height: rows.
+        pixels: red, green, blue and alpha of each, from 0 to 255.
+    """
+
+    component: int
+    width: int
+    height: int
+    pixels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuses what is not a texture."""
+        if self.component >= 0 or min(self.width, self.height) < 1:
+            raise ValueError("a painted texture has no number or no size")
+        if len(self.pixels) != 4 * self.width * self.height or any(
+            value not in range(256) for value in self.pixels
+        ):
+            raise ValueError("a painted texture has other than four bytes a pixel")
+
+    @property
+    def texture(self) -> npt.NDArray[np.float32]:
+        """The pixels, [rows, columns, 4]."""
+        return np.array(self.pixels, np.float32).reshape(self.height, self.width, 4)
+
+
+@dataclass(frozen=True)
 class Report:
     """What a lens says after an event."""
 
@@ -35,6 +77,7 @@ class Report:
     status: str
     hints: tuple[str, ...]
     shown: Shown
+    painted: tuple[Painted, ...]
     surfaces: tuple[Surface, ...]
     view: View | None
     runs: int
@@ -87,6 +130,11 @@ def read_message(kind: type[T], header: dict[str, Any]) -> T:
         return from_dict(kind, header, "message")
     except ConfigError as error:
         raise BundleError(f"the lens sent what is not a message: {error}") from error
+
+
+def turned(image: npt.NDArray[V], flips: Input | Output) -> npt.NDArray[V]:
+    """A picture [rows, columns, channels] as a transformer turns it over."""
+    return image[:: -1 if flips.flip_y else 1, :: -1 if flips.flip_x else 1]
 
 
 def quaternion_of(rotation: npt.NDArray[np.float64]) -> list[float]:

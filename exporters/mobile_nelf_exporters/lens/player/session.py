@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,12 @@ from mobile_nelf.errors import BundleError
 from mobile_nelf.parsing import read_json
 from mobile_nelf_exporters.lens.player.draw import Surface, View, draw_surface
 from mobile_nelf_exporters.lens.player.messages import (
-    Input,
-    Output,
     Report,
     Request,
     Shown,
     quaternion_of,
     read_message,
+    turned,
 )
 from mobile_nelf_exporters.lens.player.model import LensModel
 from mobile_nelf_exporters.lens.player.plain import plain_project
@@ -47,8 +46,6 @@ MAX_TEXTURES = 16
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-
-V = TypeVar("V", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,6 @@ class LensSession:
         printed: lines that scripts printed so far.
         status: text on the screen.
         hints: of Snapchat itself that are on the screen, by name.
-        surfaces: with pictures, in the world.
         cost: of the last event.
     """
 
@@ -121,7 +117,7 @@ class LensSession:
         self.printed: list[str] = []
         self.status = ""
         self.hints: tuple[str, ...] = ()
-        self.surfaces: tuple[Surface, ...] = ()
+        self._drawn: tuple[Surface, ...] = ()
         self._view: View | None = None
         self.cost = LensCost(0, 0, 0.0, 0.0)
         self._screen = screen
@@ -149,6 +145,16 @@ class LensSession:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Those with pictures of models, in the order in which they are drawn."""
+        return tuple(surface for surface in self._drawn if surface.component >= 0)
+
+    @property
+    def shadows(self) -> tuple[Surface, ...]:
+        """Those with what scripts painted, in the order in which they are drawn."""
+        return tuple(surface for surface in self._drawn if surface.component < 0)
 
     def start(self) -> None:
         """Sends OnStart and lets models load."""
@@ -249,7 +255,7 @@ class LensSession:
         fitted = np.asarray(
             Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
         )
-        for surface in self.surfaces:
+        for surface in self._drawn:
             if self._view is not None:
                 texture = self._textures[surface.component, surface.output] / 255.0
                 fitted = draw_surface(fitted, surface, texture.astype(np.float64), self._view)
@@ -291,6 +297,8 @@ class LensSession:
         """
         answer = self._exchange(command, **values)
         report = read_message(Report, answer.header)
+        for painted in report.painted:
+            self._keep(painted.component, 0, painted.texture)
         outputs = [(surface.component, surface.output) for surface in report.surfaces]
         if report.shown.kind == "texture":
             outputs.append((report.shown.component, report.shown.output))
@@ -302,7 +310,7 @@ class LensSession:
         self.printed += report.printed
         self.status = report.status
         self.hints = report.hints
-        self.surfaces = report.surfaces
+        self._drawn = report.surfaces
         self._view = report.view
         self.cost = LensCost(
             report.runs, report.written_bytes, answer.script_seconds, answer.model_seconds
@@ -314,7 +322,7 @@ class LensSession:
         model = self._models.get(request.asset)
         if model is None:
             raise BundleError(f"the lens runs {request.asset!r}, which is not a model of it")
-        images = [_turned(self._camera_image, entry) for entry in request.inputs]
+        images = [turned(self._camera_image, entry) for entry in request.inputs]
         layouts = [entry.layout for entry in request.inputs]
         try:
             values = model.run(arrays, layouts, images)
@@ -326,13 +334,11 @@ class LensSession:
             if entry.is_drawn:
                 width, height, channels = model.outputs[index].shape
                 pixels = values[index].reshape(height, width, channels)
-                self._textures[request.component, index] = _turned(pixels, entry)
+                self._keep(request.component, index, turned(pixels, entry))
                 values[index] = np.zeros(0, np.float32)
-        if len(self._textures) > MAX_TEXTURES:
-            raise BundleError(f"the lens draws more than {MAX_TEXTURES} textures")
         return {}, values
 
-
-def _turned(image: npt.NDArray[V], flips: Input | Output) -> npt.NDArray[V]:
-    """A picture [rows, columns, channels] as a transformer turns it over."""
-    return image[:: -1 if flips.flip_y else 1, :: -1 if flips.flip_x else 1]
+    def _keep(self, component: int, output: int, pixels: Floats) -> None:
+        self._textures[component, output] = pixels
+        if len(self._textures) > MAX_TEXTURES:
+            raise BundleError(f"the lens draws more than {MAX_TEXTURES} textures")

@@ -47,6 +47,7 @@ __all__ = [
 PROJECT_SUFFIX = ".esproj"
 SCENE_SUFFIX = ".scene"
 PACKAGES = "Packages/"
+#: Of a package that is one file; in an unpacked one the descriptor has an importer of its own.
 PACKAGE_IMPORTER = "NativePackageImporter"
 PACKAGE_SUFFIX = ".lspkg"
 
@@ -192,12 +193,7 @@ def parse_lens_project(files: Mapping[str, bytes]) -> LensProject:
 
 def _sealed_packages(files: Mapping[str, bytes], imported: Mapping[str, Asset]) -> tuple[str, ...]:
     named = {path for path in files if path.endswith(PACKAGE_SUFFIX)}
-    # The descriptor inside of an unpacked one has the same importer.
-    named |= {
-        path
-        for path, asset in imported.items()
-        if asset.importer == PACKAGE_IMPORTER and f"{PACKAGE_SUFFIX}/" not in path
-    }
+    named |= {path for path, asset in imported.items() if asset.importer == PACKAGE_IMPORTER}
     return tuple(sorted(path for path in named if not any(p.startswith(f"{path}/") for p in files)))
 
 

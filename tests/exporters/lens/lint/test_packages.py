@@ -37,7 +37,7 @@ def test_references_are_checked_beside_an_unpacked_package(good):
         "Assets/Kit.lspkg/package.native": f"- !<NativePackageDescriptor/{PACKAGE}>\n  A: 1\n",
         "Assets/Kit.lspkg/package.native.meta": META.format(
             file=PACKAGE_FILE, kind="NativePackageDescriptor", asset=PACKAGE,
-            importer="NativePackageImporter",
+            importer="NativePackageDescriptorImporter",
         ),
     }  # fmt: skip
     unpacked = {path: text.encode() for path, text in package.items()}

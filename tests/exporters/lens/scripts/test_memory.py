@@ -37,6 +37,16 @@ const world = worlds.createWorld(contract), rays = rayMaps.createRays(), inputs 
 const axes = math.flat(contract.orbitAxes);
 const position = { x: 0, y: 0, z: 0 }, rotation = { w: 1, x: 0, y: 0, z: 0 };
 const turned = { w: 0.5, x: 0.5, y: 0.5, z: 0.5 };
+const still = () => {};
+const shadow = {
+    surface: {
+        object: { enabled: false }, pass: { baseTex: null, baseColor: null }, texture: null,
+        transform: { setWorldPosition: still, setWorldRotation: still, setWorldScale: still },
+        position: { x: 0.5, y: 0.5, z: 0.5 }, rotation: { w: 0.5, x: 0.5, y: 0.5, z: 0.5 },
+        scale: { x: 0.5, y: 0.5, z: 0.5 }, tint: { x: 0.5, y: 0.5, z: 0.5, w: 0.5 }
+    },
+    texture: {}, centre: new Float64Array(3), axes: new Float64Array(9)
+};
 const finger = { x: 0.5, y: 0.5 };
 const event = { getTouchId: () => 4, getTouchPosition: () => finger };
 const inRoom = contract.experience === "world";
@@ -48,6 +58,7 @@ function frame(i) {
         worlds.resize(world, 1.5);
         worlds.pose(world, rays, contract, spec, position);
         surfaces.rotationOf(turned, world.facing);
+        shadows.lay(shadow, world, position, 0.5 + 0.4 * Math.sin(i));
         rayMaps.setMap(rays, contract, contract.radius[0], spec);
         rayMaps.placeAsTrained(rays, spec);
     } else if (inRoom) {

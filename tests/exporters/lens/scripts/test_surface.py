@@ -56,7 +56,7 @@ def _centre(session: LensSession) -> np.ndarray:
 
 def _foot(lens: Lens) -> float:
     """From the target to the foot of the object, in centimetres."""
-    return object_span(lens.checkpoint)[0] / (sum(lens.contract.orbit.radius) / 2) * 100.0
+    return object_span(lens.checkpoint).foot / (sum(lens.contract.orbit.radius) / 2) * 100.0
 
 
 @pytest.fixture(scope="module")
@@ -212,15 +212,17 @@ def _sized(size: float, experience: str = "world"):
 @pytest.mark.parametrize("size", [10.0, 55.0])
 def test_the_object_is_as_high_as_was_asked(size):
     checkpoint, exported = _sized(size)
-    foot, head = object_span(checkpoint)
+    span = object_span(checkpoint)
     optics, orbit = exported.contract.intrinsics, exported.contract.orbit
     with _opened(project_files(exported.files)) as session:
         high, ahead = np.ptp(_corners(session)[:, 1]), -_centre(session)[2]
-    room = RoomSize.of(exported.contract, size, (foot, head))
+    room = RoomSize.of(exported.contract, size, span)
     assert ahead == pytest.approx(room.distance_cm, abs=1e-3)
     assert 40.0 <= ahead <= 300.0
     radius = float(np.clip(ahead * room.units_per_cm, *orbit.radius))
-    assert high == pytest.approx(radius * optics.height / optics.fy * size / (foot + head))
+    assert high == pytest.approx(
+        radius * optics.height / optics.fy * size / (span.foot + span.head)
+    )
 
 
 def test_an_object_of_known_size_has_it_without_being_asked():

@@ -7,6 +7,7 @@ const maths = require("./maths");
 const { MachineLearning } = require("./ml");
 const { ClearColorOption, HorizontalOverflow, Scene } = require("./scene");
 const { Scripts } = require("./scripts");
+const textures = require("./textures");
 const tracking = require("./tracking");
 const visuals = require("./visuals");
 
@@ -16,6 +17,7 @@ let printed = [];
 Object.assign(globalThis, maths, {
     BlendMode: visuals.BlendMode,
     ClearColorOption,
+    Colorspace: textures.Colorspace,
     DeviceTrackingMode: tracking.DeviceTrackingMode,
     HorizontalOverflow,
     MachineLearning,
@@ -23,6 +25,7 @@ Object.assign(globalThis, maths, {
     MeshIndexType: visuals.MeshIndexType,
     MeshTopology: visuals.MeshTopology,
     NativePlaneTrackingType: tracking.NativePlaneTrackingType,
+    ProceduralTextureProvider: textures.ProceduralTextureProvider,
     TrackedPlaneOrientation: tracking.TrackedPlaneOrientation,
     Rect: documented("Rect", {
         create: (left, right, bottom, top) => documented("Rect", { left, right, bottom, top }),
@@ -111,7 +114,7 @@ function report() {
     printed = [];
     return {
         printed: said, status: scene.status(), hints: [...scene.hints], shown: scene.shown(),
-        surfaces: scene.surfaces(), view: scene.view(), runs, written_bytes: writtenBytes,
+        painted: textures.takePainted(), surfaces: scene.surfaces(), view: scene.view(), runs, written_bytes: writtenBytes,
     };
 }
 

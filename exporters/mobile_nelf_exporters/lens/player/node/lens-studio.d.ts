@@ -51,6 +51,14 @@ declare class TextureProvider {
     private provides: "pixels";
 }
 
+declare enum Colorspace { R, RG, RGBA, RGBAFloat }
+
+/** Pixels that scripts set. */
+declare class ProceduralTextureProvider extends TextureProvider {
+    static create(width: number, height: number, colorspace: Colorspace): Texture;
+    setPixels(x: number, y: number, width: number, height: number, data: Uint8Array): void;
+}
+
 declare class RenderTargetProvider extends TextureProvider {
     clearColor: vec4;
     clearColorOption: ClearColorOption;
@@ -160,6 +168,7 @@ declare class RenderMeshVisual extends Component {
     mainMaterial: Material;
     readonly mainPass: Pass;
     mesh: RenderMesh;
+    renderOrder: number;
 }
 
 /** Hints of Snapchat itself. */

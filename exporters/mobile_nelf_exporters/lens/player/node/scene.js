@@ -323,12 +323,16 @@ class Scene {
         };
     }
 
-    // Meshes in the world whose texture a model drew, in the order in which they were made.
+    // Meshes in the world with a texture, as they are drawn: by their order, by guess render-order, and of
+    // one order as they were made.
     surfaces() {
         const found = [];
-        for (const { object, drawn } of this.visuals) {
-            const visual = object.isEnabled() ? drawn() : null;
-            const { drawn: by } = (visual && secretOf(visual.pass.baseTex)) || {};
+        const visuals = this.visuals.filter(({ object }) => object.isEnabled())
+            .map(({ object, drawn }) => ({ object, visual: drawn() }))
+            .filter(({ visual }) => visual !== null)
+            .sort((a, b) => a.visual.order - b.visual.order);
+        for (const { object, visual } of visuals) {
+            const { drawn: by } = secretOf(visual.pass.baseTex) || {};
             if (by) {
                 const { x, y, z, w } = visual.pass.baseColor;
                 found.push({

@@ -91,7 +91,7 @@ function MeshBuilder(layout) {
 // A component, and how it is drawn if it is: {mesh, pass}.
 function createRenderMeshVisual(object) {
     const state = { mesh: null, material: null };
-    const members = { enabled: true, getSceneObject: () => object.proxy, destroy: () => {
+    const members = { enabled: true, renderOrder: 0, getSceneObject: () => object.proxy, destroy: () => {
         members.enabled = false;
     } };
     const holds = (key, kind, name) => Object.defineProperty(members, name, {
@@ -125,7 +125,7 @@ function createRenderMeshVisual(object) {
         if (!blend) {
             throw new LensApiError(`blend mode ${pass.blendMode} is not simulated`);
         }
-        return { mesh: secretOf(state.mesh).built, pass, blend };
+        return { mesh: secretOf(state.mesh).built, pass, blend, order: members.renderOrder };
     };
     return {
         component: documented("RenderMeshVisual", members, { readOnly: ["mainPass"] }),
