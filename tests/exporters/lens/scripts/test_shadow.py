@@ -10,6 +10,7 @@ import pytest
 
 from mobile_nelf.deploy.room import object_span
 from mobile_nelf_exporters.lens.player.draw import View, draw_surface
+from mobile_nelf_exporters.lens.player.film import film_lens
 from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.room import room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
@@ -158,13 +159,25 @@ def test_far_away_it_fades_with_the_object(lens):
     assert shadow.tint == picture.tint
 
 
-def test_it_can_be_switched_off(lens):
-    scene = lens.files[SCENE]
-    off = re.sub(rb"(\n      shadow): true", rb"\1: false", scene)
+def _switched_off(lens: Lens) -> dict[str, bytes]:
+    off = re.sub(rb"(\n      shadow): true", rb"\1: false", lens.files[SCENE])
     assert off.count(b"shadow: false") == 1
-    with _on_the_floor({**lens.files, SCENE: off}) as session:
+    return {**lens.files, SCENE: off}
+
+
+def test_it_can_be_switched_off(lens):
+    with _on_the_floor(_switched_off(lens)) as session:
         assert len(session.surfaces) == 1
         assert session.shadows == ()
+
+
+def test_films_show_it(lens):
+    shaded, plain = (
+        np.array(list(film_lens(files, lens.contract, 2, SCREEN)), int)
+        for files in (lens.files, _switched_off(lens))
+    )
+    assert (shaded <= plain).all()
+    assert all((plain[k] - shaded[k]).max() > 20 for k in range(2))
 
 
 def test_the_shadow_of_a_package_lies_at_the_foot_of_its_scene_object():

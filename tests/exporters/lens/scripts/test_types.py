@@ -171,7 +171,7 @@ def test_scripts_of_a_package_keep_to_the_declarations(package):
     files, folder = package
     _written(files, folder, ".js")
     declared = INPUT.findall((folder / "NelfObject.js").read_text())
-    assert len(declared) == 9
+    assert len(declared) == 10
     inputs = "".join(f"    {name}: {INPUT_TYPES[kind]};\n" for kind, name in declared)
     (folder / "inputs.d.ts").write_text(f"{ADDED}{inputs}}}\n")
     assert _complaints(folder) == []
