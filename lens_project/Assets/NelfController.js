@@ -11,7 +11,7 @@
 //@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
-//@input bool shadow = true {"hint":"A soft shadow below the object, on what it was put"}
+//@input bool shadow = true {"hint":"A soft shadow below an object that was put on something in the room"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
 //@input bool showFps = false {"hint":"Frames a second on the screen"}
 "use strict";

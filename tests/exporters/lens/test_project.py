@@ -210,6 +210,7 @@ def test_script_inputs_are_the_same_everywhere(documents, files):
         "material",
         "cameraTexture",
         "statusCamera",
+        "shadow",
         "flipY",
         "showFps",
     ]

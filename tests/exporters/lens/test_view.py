@@ -9,6 +9,7 @@ import pytest
 
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.deploy.contract import shown_ball_radius
+from mobile_nelf.deploy.room import ObjectSpan
 from mobile_nelf.errors import DeployError, InputError
 from mobile_nelf.export.options import make_options
 from mobile_nelf.export.targets import target_options
@@ -63,7 +64,7 @@ def test_the_true_size_is_the_default_where_it_is_known():
     true = RoomSize.of(known)
     assert true.units_per_cm == pytest.approx(1 / 20)
     assert true.distance_cm == pytest.approx(20 * radius)
-    chosen = RoomSize.of(known, 30.0, (0.5, 1.0))
+    chosen = RoomSize.of(known, 30.0, ObjectSpan(0.5, 1.0, 0.7))
     assert chosen.units_per_cm == pytest.approx(1.5 / 30)
     # Photos of a small thing are taken from nearer than anybody wants it to begin.
     assert RoomSize.of(replace(contract, metres_per_unit=0.02)).distance_cm == 40.0
