@@ -15,7 +15,7 @@ from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.bundles.manifest import FileRecord, read_manifest
 from mobile_nelf.errors import MnelfError
 from mobile_nelf.export.parity import ParityLeg
-from mobile_nelf_exporters.lens.exporter import LENS_MIN_PSNR_DB
+from mobile_nelf_exporters.lens.runtimes import LENS_MIN_PSNR_DB
 from tests.helpers.lens.lint_projects import TINY
 from tests.helpers.lens.mutations import KINDS, Mutation, mutations
 from tests.helpers.node import needs_node
