@@ -16,6 +16,6 @@ module.exports = {
     "ballRadius": 1.25,
     "background": [1.0, 1.0, 1.0],
     "degreesAScreen": 180.0,
-    "room": {"distanceCm": 100.0, "foot": 1.25, "height": 2.5, "unitsPerCm": 0.03875},
+    "room": {"distanceCm": 100.0, "foot": 1.25, "height": 2.5, "reach": 1.25, "unitsPerCm": 0.03875},
     "lensStudio": "5.15"
 };
