@@ -38,6 +38,8 @@ POLYCAM_CAMERAS, POLYCAM_PHOTOS = "keyframes/cameras", "keyframes/images"
 ARKIT_UP = (0.0, 1.0, 0.0)
 #: Given poses that had to move by more than this share of the path were not good.
 LARGEST_DRIFT = 0.05
+#: No focal length or side of a picture is longer.
+MOST_PIXELS = 1e6
 
 
 class GivenCamera(NamedTuple):
@@ -204,11 +206,11 @@ def _polycam(path: Path) -> tuple[list[Given], GivenPoses]:
         try:
             rows = [[values[f"t_{row}{column}"] for column in range(4)] for row in range(3)]
             focal, width, height = (float(values[key]) for key in ("fx", "width", "height"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SceneError(
                 f"{file}: is not a camera of Polycam ({type(error).__name__}: {error})"
             ) from error
-        if not (focal > 0.0 and width >= 1.0 and height >= 1.0):
+        if not all(1.0 <= value < MOST_PIXELS for value in (focal, width, height)):
             raise SceneError(f"{file}: its lens makes no sense: {focal:g}, {width:g}×{height:g}")
         pose = checked_pose(rows, str(file))
         cameras[photo.name] = GivenCamera(pose, focal, int(width), int(height))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ METADATA, FRAME = "metadata", "rgbd/{}.jpg"
 #: Of a member of the zip that is read.
 LARGEST_BYTES = 64 * 1024 * 1024
 FEWEST_FRAMES = 3
+#: What damage to an archive or to what it holds raises; RuntimeError is of one with a password.
+DAMAGED = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError),
+    *(ValueError, OverflowError, KeyError, TypeError),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +70,7 @@ class Recording:
                         if image.width * image.height > PIXEL_LIMIT:
                             raise ValueError(f"{image.width}×{image.height} pixels are too many")
                         yield np.asarray(image.convert("RGB"))
-                except (OSError, ValueError, zipfile.BadZipFile) as error:
+                except DAMAGED as error:
                     raise InputError(f"{self.path}: {name} cannot be read ({error})") from error
 
 
@@ -88,7 +94,7 @@ def read_recording(path: Path) -> Recording:
         listed = np.array(values.get("poses", []), np.float64).reshape(-1, 7)
         width, height = int(values["w"]), int(values["h"])
         rate = float(values.get("fps", 30.0))
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except DAMAGED as error:
         raise InputError(
             f"{path}: is not a recording of Record3D ({type(error).__name__}: {error}); share it "
             "from the app as .r3d"
@@ -97,10 +103,11 @@ def read_recording(path: Path) -> Recording:
     while FRAME.format(count) in names:
         count += 1
     sizes = np.array([names[FRAME.format(number)] for number in range(count)])
-    if count < FEWEST_FRAMES or not 0.0 < lens[0, 0] < 1e6 or rate <= 0.0:
+    right = 0.0 < lens[0, 0] < 1e6 and rate > 0.0 and min(width, height) > 0
+    if count < FEWEST_FRAMES or not right:
         raise InputError(
-            f"{path}: holds {count} pictures and a focal length of {lens[0, 0]:g}, expected a "
-            "recording of some seconds"
+            f"{path}: holds {count} pictures of {width}×{height} and a focal length of "
+            f"{lens[0, 0]:g}, expected a recording of some seconds"
         )
     poses = _poses(listed[:count]) if len(listed) >= count else None
     return Recording(path, sizes, poses, float(lens[0, 0]), width, height, rate)

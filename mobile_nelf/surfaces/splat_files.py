@@ -82,7 +82,8 @@ def read_splats(path: Path) -> Splats:
         )
 
     def columns(*wanted: str) -> np.ndarray:
-        return np.stack([rows[name] for name in wanted], 1).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # judged below
+            return np.stack([rows[name] for name in wanted], 1).astype(np.float64)
 
     values = {name: columns(*(f for f in FIELDS if f.startswith(name))) for name in ("f_dc", "rot")}
     with np.errstate(over="ignore"):

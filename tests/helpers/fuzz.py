@@ -28,6 +28,7 @@ import torch
 
 from mobile_nelf.bundles.manifest import FileRecord, Manifest
 from mobile_nelf.bundles.verify import verify_bundle
+from mobile_nelf.capturing.given import posed_input
 from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.devices import read_measurement
 from mobile_nelf.errors import MnelfError
@@ -35,6 +36,7 @@ from mobile_nelf.plain import from_dict
 from mobile_nelf.runs import load_state, taking_up
 from mobile_nelf.scenes import read_scene
 from mobile_nelf.summary import inspect_path
+from mobile_nelf.surfaces.splat_files import read_splats
 from mobile_nelf.teachers.files import load_teacher
 from mobile_nelf.training.config import FitConfig
 from mobile_nelf.training.ranks import Ranks
@@ -118,6 +120,10 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "colmap_text": _read_scene,
     "pseudo_npy": _read_scene,
     "pseudo_set": _read_pseudo_set,
+    "polycam": lambda folder: posed_input([folder]),
+    "record3d": lambda folder: posed_input([folder / "walk.r3d"]),
+    "splats": lambda folder: read_splats(folder / "splat.ply"),
+    "spz": lambda folder: read_splats(folder / "splat.spz"),
     "device": lambda folder: read_measurement(folder / "result.json"),
     "onnx": _verify,
     "lens": _verify,

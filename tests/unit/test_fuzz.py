@@ -19,6 +19,8 @@ from PIL import Image
 from mobile_nelf.bundles.create import create_bundle
 from mobile_nelf.checkpoints import save_checkpoint
 from mobile_nelf.runs import save_state
+from mobile_nelf.surfaces.splat_files import write_splats
+from mobile_nelf.surfaces.splats import Splats
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.files import TrainedTeacher, save_teacher
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid
@@ -27,6 +29,9 @@ from tests.helpers import ROOT
 from tests.helpers.ball import SPACES
 from tests.helpers.devices import packaged_bundle, synthetic_result
 from tests.helpers.fuzz import MEMORY_BYTES, READERS, STATE_RUN, TINY, learner, reader_of
+from tests.helpers.phone import LENS as PHONE
+from tests.helpers.phone import ring
+from tests.helpers.recordings import write_polycam, write_record3d
 from tests.helpers.scenes import (
     LENS,
     arc,
@@ -102,6 +107,23 @@ def _teacher(folder: Path) -> None:
     save_teacher(TrainedTeacher(teacher, {"test_psnr_db": 30.0}), folder / "ball.teacher")
 
 
+def _walk() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Poses of a phone, and what it saw, which nobody looks at here."""
+    cameras = ring(8)
+    grey = np.full((PHONE.height, PHONE.width, 3), 128, np.uint8)
+    return [camera.cam_to_world for camera in cameras], [grey] * len(cameras)
+
+
+def _splats(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    turns = np.zeros((9, 4))
+    turns[:, 0] = 1.0
+    colours = rng.random((9, 3), np.float32)
+    opacity = np.full(9, 0.9, np.float32)
+    splats = Splats(rng.random((9, 3)), np.full((9, 3), 0.1), turns, opacity, colours)
+    write_splats(path, splats, 1.0, "nine")
+
+
 def _device(folder: Path) -> None:
     manifest = packaged_bundle(folder.parent / "measured")
     (folder / "result.json").write_text(json.dumps(synthetic_result(manifest)))
@@ -127,6 +149,10 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "colmap_text": lambda folder: _colmap(folder, text=True),
     "pseudo_npy": _pseudo_npy,
     "pseudo_set": _pseudo_set,
+    "polycam": lambda folder: write_polycam(folder, *_walk()),
+    "record3d": lambda folder: write_record3d(folder / "walk.r3d", *_walk()),
+    "splats": lambda folder: _splats(folder / "splat.ply"),
+    "spz": lambda folder: _splats(folder / "splat.spz"),
     "device": _device,
     "onnx": lambda folder: _bundle(folder, "onnx"),
     "lens": lambda folder: _bundle(folder, "lens"),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,6 +21,7 @@ from mobile_nelf.lenses import DistortedLens
 from mobile_nelf.progress import silent
 from mobile_nelf.scenes import read_scene
 from tests.helpers.phone import LENS, photo, right_poses, ring
+from tests.helpers.recordings import write_polycam, write_record3d
 
 COUNT = 14
 #: Our world has z up, ARKit's y.
@@ -44,41 +42,6 @@ def _arkit(cameras, drift: float = DRIFT, turn: float = TURN) -> list[np.ndarray
     return poses
 
 
-def _polycam(folder: Path, poses, pictures) -> Path:
-    for part in ("images", "cameras", "depth"):
-        (folder / "keyframes" / part).mkdir(parents=True)
-    for number, (pose, picture) in enumerate(zip(poses, pictures, strict=True)):
-        name = f"{9000 + number}"
-        Image.fromarray(picture).save(folder / "keyframes" / "images" / f"{name}.jpg", quality=95)
-        values = {f"t_{r}{c}": float(pose[r, c]) for r in range(3) for c in range(4)}
-        lens = {"fx": LENS.fx, "fy": LENS.fy, "cx": LENS.cx, "cy": LENS.cy}
-        size = {"width": LENS.width, "height": LENS.height}
-        file = folder / "keyframes" / "cameras" / f"{name}.json"
-        file.write_text(json.dumps({**values, **lens, **size, "blur_score": 90.0}))
-    return folder
-
-
-def _quaternion(turn: np.ndarray) -> list[float]:
-    axis = cv2.Rodrigues(turn)[0].ravel()
-    angle = float(np.linalg.norm(axis))
-    return [*(axis / max(angle, 1e-12) * np.sin(angle / 2)), np.cos(angle / 2)]
-
-
-def _record3d(file: Path, poses, pictures, qualities=None) -> Path:
-    with zipfile.ZipFile(file, "w") as opened:
-        lens = [LENS.fx, 0, 0, 0, LENS.fy, 0, LENS.cx, LENS.cy, 1]
-        listed = [[*_quaternion(pose[:, :3]), *pose[:, 3]] for pose in poses]
-        values = {"w": LENS.width, "h": LENS.height, "K": lens, "fps": 60, "poses": listed}
-        opened.writestr("metadata", json.dumps(values))
-        for number, picture in enumerate(pictures):
-            buffer = io.BytesIO()
-            quality = qualities[number] if qualities else 95
-            Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
-            opened.writestr(f"rgbd/{number}.jpg", buffer.getvalue())
-            opened.writestr(f"rgbd/{number}.depth", b"")
-    return file
-
-
 @pytest.fixture(scope="module")
 def grey():
     """Pictures in which nothing is to be seen, where poses alone matter."""
@@ -88,8 +51,8 @@ def grey():
 
 def test_all_apps_tell_the_same_poses(tmp_path, grey):
     poses = _arkit(ring(4))
-    polycam = _polycam(tmp_path / "polycam", poses, grey)
-    record3d = _record3d(tmp_path / "walk.r3d", poses, grey)
+    polycam = write_polycam(tmp_path / "polycam", poses, grey)
+    record3d = write_record3d(tmp_path / "walk.r3d", poses, grey)
     (tmp_path / "nerf" / "images").mkdir(parents=True)
     frames = []
     for number, (pose, picture) in enumerate(zip(poses, grey, strict=True)):
@@ -120,20 +83,20 @@ def test_frames_of_a_recording_are_sharp_ones_at_steps_of_equal_motion(tmp_path,
     pictures = [grey[0]] * 36
     qualities = [30] * 36
     qualities[27] = 95
-    file = _record3d(tmp_path / "walk.r3d", poses, pictures, qualities)
+    file = write_record3d(tmp_path / "walk.r3d", poses, pictures, qualities)
     chosen = chosen_frames(read_recording(file), 4)
     assert len(chosen) == 4
     assert sum(number < 24 for number in chosen) <= 1
     assert 27 in chosen
     # Without poses, steps are of equal time.
-    still = read_recording(_record3d(tmp_path / "front.r3d", [poses[0]] * 36, pictures))
+    still = read_recording(write_record3d(tmp_path / "front.r3d", [poses[0]] * 36, pictures))
     assert still.poses is None
     assert len(chosen_frames(still, 4)) == 4
     assert [given.source for given in given_files([tmp_path / "walk.r3d"])] == ["walk.r3d"]
 
 
 def test_what_has_no_poses_is_refused_and_says_what_to_do(tmp_path, grey):
-    front = _record3d(tmp_path / "front.r3d", [np.eye(4)[:3]] * 4, grey)
+    front = write_record3d(tmp_path / "front.r3d", [np.eye(4)[:3]] * 4, grey)
     with pytest.raises(InputError, match=r"LiDAR sensor alone.*capture it without refine"):
         posed_input([front])
     (tmp_path / "broken.r3d").write_bytes(b"no zip")
@@ -144,7 +107,7 @@ def test_what_has_no_poses_is_refused_and_says_what_to_do(tmp_path, grey):
         posed_input([tmp_path / "photos"])
     with pytest.raises(InputError, match="takes one recording with poses, found 2"):
         posed_input([front, front])
-    polycam = _polycam(tmp_path / "polycam", _arkit(ring(4)), grey)
+    polycam = write_polycam(tmp_path / "polycam", _arkit(ring(4)), grey)
     files, given = posed_input([polycam])
     (tmp_path / "work").mkdir()
     intake = take_in(files, tmp_path / "work", CaptureOptions(), silent)
@@ -164,7 +127,7 @@ def test_what_has_no_poses_is_refused_and_says_what_to_do(tmp_path, grey):
 
 def test_how_far_poses_were_moved_is_said(tmp_path, grey):
     poses = _arkit(ring(4))
-    files, given = posed_input([_polycam(tmp_path / "polycam", poses, grey)])
+    files, given = posed_input([write_polycam(tmp_path / "polycam", poses, grey)])
     (tmp_path / "work").mkdir()
     intake = take_in(files, tmp_path / "work", CaptureOptions(), silent)
     lens = DistortedLens("SIMPLE_PINHOLE", LENS.width, LENS.height, (LENS.fx, LENS.cx, LENS.cy))
@@ -197,9 +160,9 @@ def test_given_poses_are_refined_and_stay_in_metres(tmp_path, app):
     cameras = ring(COUNT)
     poses, pictures = _arkit(cameras), [photo(camera) for camera in cameras]
     given = (
-        _polycam(tmp_path / "raw", poses, pictures)
+        write_polycam(tmp_path / "raw", poses, pictures)
         if app == "polycam"
-        else _record3d(tmp_path / "walk.r3d", poses, pictures)
+        else write_record3d(tmp_path / "walk.r3d", poses, pictures)
     )
     captured = capture(given, tmp_path / "scene", threads=1, refine=True)
     assert captured.tries[0].what.endswith("poses as given")
