@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -191,7 +192,8 @@ def _official(path: Path) -> tuple[View, ...]:
 
 def _view(path: Path, frame: dict[str, Any]) -> View:
     image = path / str(frame["file_path"])
-    if not image.is_file():
+    # Unlike `Path.is_file`, this is False for names that are too long for a file.
+    if not os.path.isfile(image):
         raise SceneError(f"{image}: is missing; write the set again")
     lens = Intrinsics(
         int(frame["w"]),
