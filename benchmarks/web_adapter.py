@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
 
 import onnxruntime
+from web_engines import processor_seconds
 
 from mobile_nelf.checkpoints import load_checkpoint
 from mobile_nelf.deploy.layouts import find_layout
@@ -68,9 +68,9 @@ def main() -> None:
                 browser.wait_for("typeof webgl === 'function'", SECONDS)
                 browser.evaluate(call, SECONDS)
                 browser.evaluate("loop(8)", SECONDS)
-                before = _processor_seconds(browser)
+                before = processor_seconds(browser)
                 browser.evaluate("loop(ROUNDS)", SECONDS)
-                _print(title, 64 * WIDTH * WIDTH * ROUNDS, _processor_seconds(browser) - before)
+                _print(title, 64 * WIDTH * WIDTH * ROUNDS, processor_seconds(browser) - before)
         for engine in ("webgl2", "webgpu"):
             with Browser() as browser:
                 browser.open((folder / "page.html").as_uri() + "?verify")
@@ -81,11 +81,11 @@ def main() -> None:
                 for camera in (reference.cameras[0], *reference.cameras):
                     pose = json.dumps(camera.cam_to_world.ravel().tolist())
                     lens = json.dumps(to_dict(camera.intrinsics))
-                    before = _processor_seconds(browser)
+                    before = processor_seconds(browser)
                     browser.evaluate(
                         f"mnelfFrames.frame({pose}, {lens}).then((text) => text.length)", SECONDS
                     )
-                    spent.append(_processor_seconds(browser) - before)
+                    spent.append(processor_seconds(browser) - before)
                 _print(f"page, {engine}, {min(spent[1:]):.2f} s a frame", macs, min(spent[1:]))
     layout = find_layout("factored")
     content = OnnxExporter().export(checkpoint, "model", OnnxOptions(layout="factored")).files
@@ -106,19 +106,6 @@ def main() -> None:
 
 def _print(title: str, macs: float, seconds: float) -> None:
     print(f"{title:46} {macs / 1e9 / seconds:8.3f}", flush=True)
-
-
-def _processor_seconds(browser: Browser) -> float:
-    """Of all processes of a browser so far; they are one session."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == browser._process.pid:
-            total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

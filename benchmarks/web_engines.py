@@ -144,10 +144,10 @@ class _Clock:
         return took[0], min(took[1:] or took)
 
     def _now(self) -> tuple[float, float]:
-        return time.perf_counter(), _processor_seconds(self.browser)
+        return time.perf_counter(), processor_seconds(self.browser)
 
 
-def _processor_seconds(browser: Browser) -> float:
+def processor_seconds(browser: Browser) -> float:
     """Of all processes of a browser so far; they are one session."""
     total = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
