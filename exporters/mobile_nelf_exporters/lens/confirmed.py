@@ -129,8 +129,8 @@ def read_report(told: dict[str, Any], files: Mapping[str, bytes]) -> ToolReport:
     project = project_files(files)
     packaged = ".lspkg/" in model_path(files)
     verdicts = dict(_verdicts(report, project, packaged))
-    left_out = () if packaged else PACKAGE_GUESSES
-    left_out += () if any(path.endswith(".screenCropTexture") for path in project) else MASK_GUESSES
+    masked = any(path.endswith(".screenCropTexture") for path in project)
+    left_out = {*(() if packaged else PACKAGE_GUESSES), *(() if masked else MASK_GUESSES)}
     known = {key: text for key, text in guesses().items() if key not in left_out}
     unfinished = () if report.script.complete else ("Lens Studio ended before the material",)
     return ToolReport(

@@ -169,8 +169,10 @@ def render_lens_readme(
 ) -> bytes:
     """Returns the README of the bundle around a project (see `render_lens_project`)."""
     room = room or RoomSize.of(models[0][0])
-    left_out = () if form == "package" else PACKAGE_GUESSES
-    left_out += () if models[0][0].masked else MASK_GUESSES
+    left_out = {
+        *(() if form == "package" else PACKAGE_GUESSES),
+        *(() if models[0][0].masked else MASK_GUESSES),
+    }
     return render_readme(
         "README.lens.md.j2" if form == "project" else "README.lens_package.md.j2",
         name,
