@@ -15,6 +15,7 @@ from mobile_nelf.rays import ray_map
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import DenseGridField, Field
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, march
+from mobile_nelf.teachers.silhouettes import silhouette
 from mobile_nelf.teachers.spaces import Space
 from mobile_nelf.teachers.tcnn_field import HashGridField
 from mobile_nelf.teachers.teacher import ALPHA_FLOOR, Rendering
@@ -78,8 +79,11 @@ class NgpTeacher:
         directions = (d0 + columns * du + rows * dv).view(-1, 3)
         rays = torch.cat([origin.expand_as(directions), directions], 1).float()
         size = CPU_RAYS if device.type == "cpu" else GPU_RAYS
-        parts = [self._chunk(chunk) for chunk in torch.split(rays, size)]
-        return torch.cat(parts).view(lens.height, lens.width, 5)
+        shown = silhouette(camera, self.space, self.grid.mask).flatten().nonzero()[:, 0]
+        image = torch.zeros(len(rays), 5, device=device)
+        for pixels in torch.split(shown, size):
+            image[pixels] = self._chunk(rays[pixels])
+        return image.view(lens.height, lens.width, 5)
 
     def _chunk(self, rays: Tensor) -> Tensor:
         """Marches rays [N, 6] front to back; returns [N, 5] colour, opacity, depth·opacity."""
