@@ -2,8 +2,8 @@
 
 Renderings with alpha, such as those of NeRF-synthetic, are laid over a photo that stands still. The
 masks are those of the median, which are wrong where the object never leaves, and are given as masks
-of another tool would be, so that nothing leaves out what stands still. The capture must fail. Beside
-it stands the same with `--turntable`.
+of another tool would be, so that nothing leaves out what stands still. The capture must fail. The
+same with `--turntable` can stand beside it.
 
     python benchmarks/turntable.py lego background.jpg
 """

@@ -2,7 +2,7 @@
 
 The points of the reconstruction tell colours of the object from those around it, and GrabCut cuts
 each photo by them. It errs in single photos; the hull that most of its masks carve tells each where
-the object can be, and all are cut again. There is no network and there are no weights. Rother,
+the object can be, and all are cut again. It takes neither a network nor weights. Rother,
 Kolmogorov and Blake, "GrabCut", 2004; Laurentini, "The visual hull", 1994.
 """
 
@@ -195,7 +195,7 @@ def _draft(view: _View, hull: Places, size: float, slack: float, before: Mask | 
         hull: where it has the cells of the hull.
         size: side of a cell.
         slack: how far from them it may show the object, in cells.
-        before: the mask so far; None where the hull is no more than a region.
+        before: the mask so far; None in the first round.
     """
     cv2 = import_extra("cv2", "capture")
     cell = view.cell * size

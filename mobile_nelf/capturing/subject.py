@@ -28,7 +28,7 @@ CLUSTER_CELLS, CELL_POINTS, CLUSTERED = (24, 16, 12, 8), 2, 0.6
 FEWEST_POINTS = 20
 #: The ball is larger than the points, since plain parts have none.
 MARGIN = 1.3
-#: It is no larger than this times what fits into a photo.
+#: It is at most this times as large as what fits into a photo.
 LARGEST = 1.2
 
 
