@@ -5,7 +5,7 @@ whatever else the machine does slows all of them alike. Time is that of this thr
 hand, and the schedule follows the clock.
 
     mnelf teacher examples/mic -o mic.teacher.pt
-    mnelf distill examples/mic --teacher mic.teacher.pt --views 400 -o mic.views
+    mnelf distill mic.teacher.pt examples/mic -o mic.views --views 400
     python benchmarks/recipes.py examples/mic mic.views --seconds 200 --seeds 0 1
 """
 

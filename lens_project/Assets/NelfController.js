@@ -21,9 +21,9 @@ const lenses = require("./NelfLens");
 const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
+const pictures = require("./NelfPicture");
 const rayMaps = require("./NelfRays");
 const rooms = require("./NelfRoom");
-const shadows = require("./NelfShadow");
 const statuses = require("./NelfStatus");
 const surfaces = require("./NelfSurface");
 const touches = require("./NelfTouch");
@@ -45,11 +45,9 @@ const target = /** @type {RenderTargetProvider} */ (camera.renderTarget.control)
 const axes = math.flat(CONTRACT.orbitAxes);
 const inRoom = CONTRACT.experience === "world";
 const cutOut = CONTRACT.cutOut;
-const surface = script.material && (cutOut || !inRoom)
-    ? surfaces.createSurface(owner, script.material, cutOut, 0) : null;
-const shadow = script.material && cutOut && script.shadow
-    ? shadows.createShadow(owner, script.material) : null;
-const orbit = surface
+const picture = script.material && (cutOut || !inRoom)
+    ? pictures.createPicture(owner, script.material, cutOut, cutOut && script.shadow) : null;
+const orbit = picture
     ? orbits.createOrbit(CONTRACT, NEARER, FURTHER)
     : orbits.createOrbit(CONTRACT, 1, uploads.WHOLE_PICTURE ? FURTHER_WITHOUT_SURFACE : 1);
 const touch = touches.createTouch();
@@ -106,7 +104,7 @@ function forgetFingers() {
 
 // The texture exists only once the model has run, and the object may have left the screen since.
 function onDrawn() {
-    if (!surface) {
+    if (!picture) {
         target.inputTexture = model.texture;
     }
     if (visible) {
@@ -116,8 +114,8 @@ function onDrawn() {
 
 function show() {
     visible = true;
-    if (surface) {
-        surfaces.show(surface, model.texture);
+    if (picture) {
+        pictures.show(picture, model.texture);
     } else if (model.texture) {
         target.clearColorOption = ClearColorOption.CustomTexture;
     }
@@ -126,11 +124,8 @@ function show() {
 // Nothing of the object is on the screen.
 function hide() {
     visible = false;
-    if (surface) {
-        surfaces.hide(surface);
-        if (shadow) {
-            shadows.hide(shadow);
-        }
+    if (picture) {
+        pictures.hide(picture);
     } else {
         target.clearColorOption = ClearColorOption.Background;
     }
@@ -172,8 +167,8 @@ function updateOrbit(event) {
     orbit.changed = false;
     math.lookAtFrame(rays.lookAt, axes, orbit.azimuth, orbit.elevation);
     rays.frame.set(rays.lookAt);
-    if (surface) {
-        placeOnScreen(surface);
+    if (picture) {
+        placeOnScreen(picture.surface);
     } else {
         rayMaps.setMap(rays, CONTRACT, orbit.distance, model.spec);
         rayMaps.placeForScreen(rays, model.spec, aspect, uploads.WHOLE_PICTURE);
@@ -204,7 +199,10 @@ function updateWorld(event) {
     const step = begin(event.getDeltaTime());
     const position = transform.getWorldPosition(), rotation = transform.getWorldRotation();
     const seen = room !== null && rooms.advance(room, world, position, rotation, step)
-        && (surface ? placeInRoom(surface, position) : lookInRoom(position, rotation));
+        && (picture
+            ? pictures.placeInRoom(
+                picture, world, rays, CONTRACT, model, camera, position, world.grounded)
+            : lookInRoom(position, rotation));
     if (!seen) {
         hide();
         return;
@@ -215,30 +213,7 @@ function updateWorld(event) {
     draw();
 }
 
-/** Returns whether it can be seen. @param {import("./NelfSurface").Surface} surface
- * @param {vec3} position of the phone */
-function placeInRoom(surface, position) {
-    if (!worlds.pose(world, rays, CONTRACT, model.spec, position)) {
-        return false;
-    }
-    surfaces.place(surface, world.centre, world.facing, world.width, world.height);
-    lenses.measure(lens, camera, position);
-    const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
-    const left = surfaces.fadeAway(surface, share);
-    if (shadow) {
-        shadows.lay(shadow, world, position, world.grounded && model.texture ? left : 0);
-    }
-    if (surfaces.isGone(share) || !camera.isSphereVisible(
-        surface.position, Math.max(world.width, world.height) / 2)) {
-        return false;
-    }
-    rayMaps.setMap(rays, CONTRACT,
-        math.clamp(world.distance, CONTRACT.radius[0], CONTRACT.radius[1]), model.spec);
-    rayMaps.placeAsTrained(rays, model.spec);
-    return true;
-}
-
-/** @param {vec3} position @param {quat} rotation */
+/** Returns whether it can be seen. @param {vec3} position of the phone @param {quat} rotation */
 function lookInRoom(position, rotation) {
     lenses.measure(lens, camera, position);
     if (!isFinite(lens.aspect) || !worlds.look(
@@ -273,7 +248,7 @@ function onStart() {
             + "Browser onto the field Model of NelfController.");
         return;
     }
-    if (cutOut && !surface) {
+    if (cutOut && !picture) {
         onFailed("No material. In the Asset Browser choose + and the material Image, then drag it "
             + "onto the field Material of NelfController, which is on 'Nelf Camera'.");
         return;

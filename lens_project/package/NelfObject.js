@@ -17,14 +17,11 @@
 "use strict";
 
 const CONTRACT = require("./NelfContract");
-const lenses = require("./NelfLens");
-const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
+const pictures = require("./NelfPicture");
 const rayMaps = require("./NelfRays");
-const shadows = require("./NelfShadow");
 const signals = require("./NelfSignal");
-const surfaces = require("./NelfSurface");
 const touches = require("./NelfTouch");
 const uploads = require("./NelfUploads");
 const worlds = require("./NelfWorld");
@@ -45,13 +42,11 @@ const hand = orbits.createOrbit({
 }, sizes ? 1 / LARGEST : 1, sizes ? 1 / SMALLEST : 1);
 const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
-const lens = lenses.createLens(); // of the camera
 const drawn = new Float64Array(rays.map.length); // the map of the last run
 const model = models.createModel(owner, CONTRACT, {
     model: script.model, smallModel: script.smallModel, flipY: script.flipY, cameraTexture: null
 }, { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
-/** @type {import("./NelfSurface").Surface | null} */ let surface = null;
-/** @type {import("./NelfShadow").Shadow | null} */ let shadow = null;
+/** @type {import("./NelfPicture").Picture | null} */ let picture = null;
 let isCurrent = false; // the model's picture, of the model that draws now
 let ranLast = false; // in the frame before
 let visible = false;
@@ -114,8 +109,8 @@ function forgetFingers() {
 
 // The object may have left the screen since.
 function onDrawn() {
-    if (visible && surface) {
-        surfaces.show(surface, model.texture);
+    if (visible && picture) {
+        pictures.show(picture, model.texture);
     }
 }
 
@@ -142,22 +137,20 @@ function update(event) {
     touches.advance(touch, hand, step);
     orbits.advance(hand, step);
     stand();
-    if (surface) {
-        show(surface);
+    if (picture) {
+        show(picture);
     }
 }
 
-/** @param {import("./NelfSurface").Surface} surface */
-function show(surface) {
-    visible = aim(surface);
+/** @param {import("./NelfPicture").Picture} picture */
+function show(picture) {
+    visible = pictures.placeInRoom(
+        picture, world, rays, CONTRACT, model, eye(), eyePosition(), true);
     if (!visible) {
-        surfaces.hide(surface);
-        if (shadow) {
-            shadows.hide(shadow);
-        }
+        pictures.hide(picture);
         return;
     }
-    surfaces.show(surface, model.texture);
+    pictures.show(picture, model.texture);
     if (!isCurrent || differs(drawn, rays.map)) {
         drawn.set(rays.map);
         isCurrent = true;
@@ -172,29 +165,6 @@ function stand() {
     world.turn = hand.azimuth;
     worlds.attach(world, transform.getWorldPosition(), transform.getWorldRotation(),
         size * transform.getWorldScale().y / hand.distance);
-}
-
-/** Returns whether it can be seen. @param {import("./NelfSurface").Surface} surface */
-function aim(surface) {
-    const position = eyePosition();
-    if (!worlds.pose(world, rays, CONTRACT, model.spec, position)) {
-        return false;
-    }
-    surfaces.place(surface, world.centre, world.facing, world.width, world.height);
-    lenses.measure(lens, eye(), position);
-    const share = CONTRACT.ballRadius / (world.distance * Math.tan(lens.fov / 2));
-    const left = surfaces.fadeAway(surface, share);
-    if (shadow) {
-        shadows.lay(shadow, world, position, model.texture ? left : 0);
-    }
-    if (surfaces.isGone(share) || !eye().isSphereVisible(
-        surface.position, Math.max(world.width, world.height) / 2)) {
-        return false;
-    }
-    rayMaps.setMap(rays, CONTRACT,
-        math.clamp(world.distance, CONTRACT.radius[0], CONTRACT.radius[1]), model.spec);
-    rayMaps.placeAsTrained(rays, model.spec);
-    return true;
 }
 
 /** @param {Float64Array} a @param {Float64Array} b */
@@ -280,13 +250,8 @@ function onStart() {
             + "onto the field Material of NelfObject.");
         return;
     }
-    surface = surfaces.createSurface(owner, script.material, CONTRACT.cutOut, 0);
-    // It goes when the scene object goes.
-    surface.object.setParent(owner);
-    if (script.shadow) {
-        shadow = shadows.createShadow(owner, script.material);
-        shadow.surface.object.setParent(owner);
-    }
+    picture = pictures.createPicture(owner, script.material, CONTRACT.cutOut, script.shadow);
+    pictures.attach(picture, owner);
     model.alone = script.quality !== "auto";
     models.load(model, script.quality === "small" && CONTRACT.models.length > 1 ? 1 : 0);
 }

@@ -54,9 +54,9 @@ class Contract:
         layout: which part of the encoder the host computes (see `deploy.layouts`).
         activation: how the artefact computes the student's activation.
         inputs: tensors to upload for each frame.
-        output: the image, RGB or RGBA in [0, 1] by channel, rows downwards. Where it is larger than
-            the student's picture, that lies in its middle with the background around it. If it is
-            cut out, the background is taken away: RGB is over black, and a pixel of the network
+        output: the image, RGB or RGBA in [0, white] by channel, rows downwards. Where it is larger
+            than the student's picture, that lies in its middle with the background around it. If it
+            is cut out, the background is taken away: RGB is over black, and a pixel of the network
             that is darker than the background behind it is negative.
         output_form: `image` if the artefact returns the output as an 8-bit picture of the platform.
         student: network shape, ray grid and depth samples.
@@ -69,6 +69,7 @@ class Contract:
         min_psnr_db: what each frame of the artefact must reach against the trained student.
         version: of this schema.
         metres_per_unit: true length of a world unit; None if unknown.
+        output_white: value of white, and of what is opaque, in the output; 1 if None.
     """
 
     layout: LayoutName
@@ -85,6 +86,7 @@ class Contract:
     min_psnr_db: float
     version: int = CONTRACT_VERSION
     metres_per_unit: float | None = if_known()
+    output_white: float | None = if_known()
 
     def __post_init__(self) -> None:
         """Refuses schemas that this version cannot read."""
@@ -95,6 +97,8 @@ class Contract:
             )
         if self.metres_per_unit is not None and not self.metres_per_unit > 0.0:
             raise ValueError(f"need a unit of some length, found {self.metres_per_unit:g} metres")
+        if self.output_white is not None and not 1.0 <= self.output_white < math.inf:
+            raise ValueError(f"white is {self.output_white:g}, expected 1 or more")
 
     def as_metadata(self) -> dict[str, str]:
         """Returns what a model carries, for `parse_contract`."""
@@ -109,6 +113,11 @@ class Contract:
     def camera_image(self) -> TensorSpec | None:
         """The input that the object is composited over; None if the background is baked in."""
         return next((spec for spec in self.inputs if spec.name == CAMERA_IMAGE), None)
+
+    @property
+    def white(self) -> float:
+        """What the output is divided by to be in [0, 1]."""
+        return 1.0 if self.output_white is None else self.output_white
 
     @property
     def is_cut_out(self) -> bool:
@@ -150,6 +159,7 @@ def make_contract(
     composited: bool = False,
     cut_out: bool = False,
     ball_radius: float | None = None,
+    white: float | None = None,
 ) -> Contract:
     """Returns the contract of a student in a layout.
 
@@ -162,6 +172,7 @@ def make_contract(
         composited: the object is shown over the camera's image, which becomes an input.
         cut_out: the background is taken away from a student with alpha.
         ball_radius: see `Contract`; that of the checkpoint's own picture if `None`.
+        white: value of white in the output; 1 if `None`.
 
     Raises:
         ValueError: a composited picture is to be padded, whose camera image has no border colour,
@@ -186,7 +197,9 @@ def make_contract(
         activation=activation,
         inputs=inputs,
         output=TensorSpec(
-            CUT_OUT if cut_out else "output", shape, f"{channels} in [0, 1], rows downwards"
+            CUT_OUT if cut_out else "output",
+            shape,
+            f"{channels} in [0, {white or 1:g}], rows downwards",
         ),
         output_form=output_form,
         student=student,
@@ -197,6 +210,7 @@ def make_contract(
         weights_sha256=checkpoint.weights_sha256(),
         min_psnr_db=required_psnr_db(layout.name, student.activation, activation),
         metres_per_unit=checkpoint.metres_per_unit,
+        output_white=white,
     )
 
 

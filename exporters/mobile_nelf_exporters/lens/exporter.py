@@ -24,6 +24,7 @@ from mobile_nelf.vocabulary import ActivationForm, Experience
 from mobile_nelf_exporters.lens.confirmed import read_report
 from mobile_nelf_exporters.lens.icon import ICON_PATH, lens_icon
 from mobile_nelf_exporters.lens.lint.check import check_lens_folder, refuse_old_project
+from mobile_nelf_exporters.lens.lint.models import TEXTURE_WHITE
 from mobile_nelf_exporters.lens.opened import is_studio_file, studio_edits
 from mobile_nelf_exporters.lens.opening import OPENING_SCRIPT, opened_project
 from mobile_nelf_exporters.lens.options import Options
@@ -52,7 +53,7 @@ from mobile_nelf_exporters.lens.view import (
 from mobile_nelf_exporters.names import LENS_NAME_RULE, check_name, is_lens_name, lens_name_of
 from mobile_nelf_exporters.onnx.build import build_onnx
 from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
-from mobile_nelf_exporters.onnx.runtime import parse_model
+from mobile_nelf_exporters.onnx.runtime import parse_model, read_contract
 from mobile_nelf_exporters.snapml.check import (
     SNAPML_BUDGET_BYTES,
     SnapmlReport,
@@ -114,7 +115,7 @@ class LensStudioExporter(Exporter[Options]):
         ball_radius = shown_ball_radius(checkpoint)
         models = [_build(deployed, layout, activation, experience, ball_radius)]
         small = _build(smaller_checkpoint(deployed), layout, activation, experience, ball_radius)
-        sizes = [check_snapml(model).import_bytes for model in (models[0][0], small[0])]
+        sizes = [check_snapml(model).import_bytes for model, _ in (models[0], small)]
         if sum(sizes) <= SNAPML_BUDGET_BYTES:
             models.append(small)
         contract = models[0][1]
@@ -156,9 +157,7 @@ class LensStudioExporter(Exporter[Options]):
         model_bytes(files)
         first = model_path(files)
         contents = {path: files[path] for path in (first, small_model_path(files)) if path in files}
-        reports = {
-            path: check_snapml(parse_model(content, path)) for path, content in contents.items()
-        }
+        reports = {path: _report(content, path) for path, content in contents.items()}
         together = sum(report.import_bytes for report in reports.values())
         return inspection_of(
             replace(reports[first], import_bytes=together),
@@ -258,7 +257,14 @@ def _build(
         composited=world and not cut_out,
         cut_out=cut_out,
         ball_radius=ball_radius,
+        white=TEXTURE_WHITE,
     )
+
+
+def _report(content: bytes, path: str) -> SnapmlReport:
+    """Checks a model of ours; before white was 255 in it, the import had to scale it."""
+    model = parse_model(content, path)
+    return check_snapml(model, output_scaled=read_contract(model, path).white != TEXTURE_WHITE)
 
 
 def _choose_layout(student: StudentConfig, allowed: list[Layout]) -> tuple[Layout, str]:

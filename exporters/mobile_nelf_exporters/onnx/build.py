@@ -45,6 +45,7 @@ def build_onnx(
     composited: bool = False,
     cut_out: bool = False,
     ball_radius: float | None = None,
+    white: float | None = None,
 ) -> tuple[ModelProto, Contract]:
     """Lowers, simplifies and checks the deploy form of a student.
 
@@ -57,6 +58,7 @@ def build_onnx(
         composited: show the object over the camera's image (see `make_contract`).
         cut_out: take the background away (see `make_contract`).
         ball_radius: what the photos showed (see `make_contract`).
+        white: value of white in the output (see `make_contract`).
 
     Returns:
         The model with contract, versions and hashes in its metadata, and the contract.
@@ -75,9 +77,10 @@ def build_onnx(
         composited=composited,
         cut_out=cut_out,
         ball_radius=ball_radius,
+        white=white,
     )
     form: nn.Module = deploy_form(checkpoint, layout, activation, expand=expand)
-    if composited or cut_out or contract.picture_corner != (0, 0):
+    if composited or cut_out or white is not None or contract.picture_corner != (0, 0):
         form = PicturedForm(form, contract).eval()
     model = lower_to_onnx(form, contract.inputs, contract.output.name, activation)
     # Simplifier and checker know only standard operators.

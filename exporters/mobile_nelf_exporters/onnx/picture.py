@@ -3,7 +3,8 @@
 Without a material a lens can show a texture only stretched to the whole screen, and mix it with
 nothing. So both happen in the graph: the picture is padded with its background to the aspect of a
 phone, or composited over the camera's image. For a surface with a material the background is taken
-away, which leaves what a blend of One and OneMinusSrcAlpha puts in front of anything. Conv, Abs,
+away, which leaves what a blend of One and OneMinusSrcAlpha puts in front of anything. White is
+255 there, as in every texture: the last conv scales to it. Conv, Abs,
 Relu, Mul, Add and Pad are all that is needed, which SnapML's table lists for all four back-ends.
 """
 
@@ -34,25 +35,30 @@ BEHIND_STEP = 0.2
 
 
 class LensPicture(nn.Module):
-    """Composites and pads the picture of a student as a contract asks."""
+    """Composites, pads and scales the picture of a student as a contract asks."""
 
     def __init__(self, contract: Contract) -> None:
         """Takes background, channels and sizes from the contract."""
         super().__init__()
-        channels = contract.student.out_channels
+        channels, white = contract.student.out_channels, contract.white
         shown = contract.output.shape[1]
         # Around the object there is nothing: background, and an alpha of 0.
         around = (*contract.background, 0.0)[:shown]
         self.difference = _affine(torch.eye(shown, channels), [-value for value in around])
-        self.restore = _affine(torch.eye(shown), around)
+        self.restore = _affine(white * torch.eye(shown), [white * value for value in around])
         self.has_alpha = channels == 4
-        self.cut = None
+        self.composited = contract.camera_image is not None
+        top, left = contract.picture_corner
+        self.padding = (left, left, top, top)
+        #: Where one conv is all.
+        self.whole = None
         if contract.is_cut_out:
             # C − (1 − a)·B is linear in the network's colour C and alpha a.
-            matrix = torch.eye(4)
-            matrix[:3, 3] = torch.tensor(contract.background)
-            self.cut = _affine(matrix, [*(-value for value in contract.background), 0.0])
-        self.composited = contract.camera_image is not None
+            matrix = white * torch.eye(4)
+            matrix[:3, 3] = white * torch.tensor(contract.background)
+            self.whole = _affine(matrix, [*(-white * b for b in contract.background), 0.0])
+        elif not self.composited and not any(self.padding):
+            self.whole = _affine(white * torch.eye(channels), [0.0] * channels)
         if self.composited:
             self.behind = _affine(torch.eye(3), [-value for value in contract.background])
             if self.has_alpha:
@@ -62,8 +68,6 @@ class LensPicture(nn.Module):
                     torch.full((3, 3), MATTE_SLOPE), [-MATTE_SLOPE * MATTE_FLOOR] * 3
                 )
                 self.clear = _affine(-torch.eye(3), [1.0] * 3)
-        top, left = contract.picture_corner
-        self.padding = (left, left, top, top)
 
     def forward(self, image: Tensor, camera_image: Tensor | None = None) -> Tensor:
         """Maps the network's [1, 3 or 4, s·h, s·w] to the contract's output.
@@ -72,9 +76,9 @@ class LensPicture(nn.Module):
             image: RGB over the background, and alpha if the student has it.
             camera_image: [1, 3, s·h, s·w] in [0, 1]; only for composited pictures.
         """
-        if self.cut is not None:
-            cut: Tensor = self.cut(image)
-            return cut
+        if self.whole is not None:
+            whole: Tensor = self.whole(image)
+            return whole
         difference = self.difference(image)
         if camera_image is not None:
             if self.has_alpha:

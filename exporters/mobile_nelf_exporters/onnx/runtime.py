@@ -141,8 +141,8 @@ def load_problems(model: ModelProto) -> Iterator[str]:
 def frame_function(model: ModelProto, contract: Contract, name: str = "") -> FrameFunction:
     """Returns a function that renders the student's picture through ONNX Runtime.
 
-    Padding is cut off; a composited picture is taken apart again, one that was cut out is put over
-    its background.
+    White becomes 1 and padding is cut off; a composited picture is taken apart again, one that was
+    cut out is put over its background.
 
     Args:
         model: the graph.
@@ -162,7 +162,9 @@ def frame_function(model: ModelProto, contract: Contract, name: str = "") -> Fra
                 f"{list(contract.output.shape)}"
             )
         window = image[0, :, top:, left:][:, : student.image_height, : student.image_width]
-        return np.ascontiguousarray(window.transpose(1, 2, 0))
+        picture: npt.NDArray[np.float32] = np.ascontiguousarray(window.transpose(1, 2, 0))
+        picture /= np.float32(contract.white)
+        return picture
 
     def filled(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         rows, columns = contract.output.shape[2:]

@@ -164,7 +164,7 @@ def another_scene(bundle: Path) -> str:
 
 def a_wrong_scale(bundle: Path) -> str:
     name = f"{MODEL_PATH}.meta"
-    edit(bundle / name, lambda text: text.replace("scale: 255.000000000", "scale: 1.000000000"))
+    edit(bundle / name, lambda text: text.replace("scale: 1.000000000", "scale: 255.000000000"))
     return name
 
 

@@ -264,7 +264,7 @@ def test_model_meta_follows_the_contract(contract, documents):
     for entry, spec in zip(described, specs, strict=True):
         _, channels, rows, columns = spec.shape
         assert entry["Shape"] == {"x": columns, "y": rows, "z": channels}
-        scale = 255.0 if spec is contract.output else 1.0
+        scale = 1.0
         if spec is contract.camera_image:
             scale = 1 / 255
             assert entry["Texture"].value != NIL
@@ -299,7 +299,7 @@ def test_four_channels_get_four_normalisations():
     files = render(lens_contract("rays", channels=4))
     meta = parse_lens_yaml(files["lens_project/Assets/model.onnx.meta"], "meta")
     (output,) = meta[0].value["ImporterSettings"].value["Outputs"]
-    assert output.value["Normalizations"] == [{"scale": 255.0, "bias": 0.0}] * 4
+    assert output.value["Normalizations"] == [{"scale": 1.0, "bias": 0.0}] * 4
 
 
 def test_background_is_shown_until_the_model_has_run(documents, project):

@@ -103,6 +103,32 @@ def test_pictures_run_on_every_back_end_that_runs_the_student(activation, compos
     assert "Softsign" not in names
 
 
+@pytest.mark.parametrize(
+    "shown", [{}, {"size": (20, 14)}, {"composited": True}, {"cut_out": True}], ids=str
+)
+def test_white_is_a_number_of_ones_own(shown):
+    """As a texture has it; nothing else of the picture changes, and the frame is the same."""
+    checkpoint = replace(
+        random_checkpoint(sr_widths=(8,), out_channels=4, activation="relu"), background=BACKGROUND
+    )
+    camera = checkpoint.ray_camera(checkpoint.orbit.pose(30, 40, 4))
+    trained = student_frame_function(checkpoint)(camera)
+    model, contract = build_onnx(checkpoint, FACTORED, "relu", expand=True, white=255.0, **shown)
+    np.testing.assert_allclose(
+        frame_function(model, contract)(camera), trained, atol=ENCODED_IN_FLOAT32
+    )
+    plain, ones = build_onnx(checkpoint, FACTORED, "relu", expand=True, **shown)
+    assert (contract.white, ones.white) == (255.0, 1.0)
+    behind = np.full((*contract.output.shape[2:], 3), 0.25, np.float32)
+    seen = behind if shown.get("composited") else None
+    pose = checkpoint.orbit.pose(30, 40, 4)
+    bright = _run(checkpoint, model, contract, pose, seen)
+    np.testing.assert_allclose(
+        bright, 255.0 * _run(checkpoint, plain, ones, pose, seen), atol=255.0 * 1e-6
+    )
+    assert bright.max() > 100.0
+
+
 def test_another_grid_renders_the_same_light_field():
     checkpoint = random_checkpoint(sr_widths=(8,))
     fine = checkpoint.on_grid(14, 12, checkpoint.intrinsics.resized(28, 24))

@@ -25,7 +25,7 @@ MODELS = (
 
 def ios_contract(layout: LayoutName = "factored", orbit: OrbitLimits = LIMITED_ORBIT) -> Contract:
     """The contract of a student on a 4×3 ray grid with all six octaves, of which 2⁵ is the test."""
-    contract = lens_contract(layout, orbit)
+    contract = replace(lens_contract(layout, orbit), output_white=None)
     student = replace(
         contract.student,
         encoder=EncoderConfig(near=2.0, far=5.5, samples=2, frequencies=6),

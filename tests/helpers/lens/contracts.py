@@ -65,6 +65,7 @@ def lens_contract(
         background=(1.0, 1.0, 1.0),
         weights_sha256="0" * 64,
         min_psnr_db=60.0,
+        output_white=255.0,
     )
 
 

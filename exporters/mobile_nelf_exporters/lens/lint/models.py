@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mobile_nelf.deploy.contract import CAMERA_IMAGE
+from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract
 from mobile_nelf.deploy.cost import Shape, tensor_shapes
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
@@ -24,14 +24,14 @@ from mobile_nelf_exporters.snapml.check import SNAPML_BUDGET_BYTES, SnapmlReport
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["check_models"]
+__all__ = ["TEXTURE_WHITE", "check_models"]
 
 MODEL_KIND = "FileMLAsset"
 #: Models that Lens Studio imports and that are not read here.
 UNREAD_SUFFIXES = (".dnn", ".pb", ".tflite")
 
-#: A texture's values are 0 to 255.
-TEXTURE_SCALE = 255.0
+#: A texture's values are 0 to 255, and so are those of our models' outputs.
+TEXTURE_WHITE = 255.0
 #: Lens Studio writes numbers with six decimals.
 WRITTEN = 1e-6
 
@@ -121,7 +121,7 @@ def _check_settings(asset: Asset, model: ModelProto) -> Iterator[Finding]:
         "Inputs": [info.name for info in graph.input if info.name not in weights],
         "Outputs": [info.name for info in graph.output],
     }
-    ours = _is_ours(model)
+    ours = _contract(model)
     for key, names in borders.items():
         specs = _specs(asset, key)
         found = [str(field_of(spec, "Name")) for spec in specs]
@@ -135,7 +135,7 @@ def _check_settings(asset: Asset, model: ModelProto) -> Iterator[Finding]:
             if name in names:
                 yield from _check_spec(asset.meta_path, name, spec, shapes.get(name))
                 if ours:
-                    yield from _check_ours(asset.meta_path, name, spec, key)
+                    yield from _check_ours(asset.meta_path, name, spec, key, ours)
         for spec in specs:
             source = field_of(spec, "InputName")
             if source and source not in borders["Inputs"]:
@@ -153,17 +153,16 @@ def _check_settings(asset: Asset, model: ModelProto) -> Iterator[Finding]:
             yield warning(
                 asset.meta_path,
                 f"output {name!r} is within [0, 1]; shown as a texture it is black",
-                f"set its scale to {TEXTURE_SCALE:.0f} if it is shown",
+                f"set its scale to {TEXTURE_WHITE:.0f} if it is shown",
             )
 
 
-def _is_ours(model: ModelProto) -> bool:
-    """Whether mnelf wrote the model, so that its ranges are known."""
+def _contract(model: ModelProto) -> Contract | None:
+    """What tells the ranges of a model that mnelf wrote; None for others."""
     try:
-        read_contract(model, "")
+        return read_contract(model, "")
     except BundleError:
-        return False
-    return True
+        return None
 
 
 def _check_spec(path: str, name: str, spec: Any, shape: Shape | None) -> Iterator[Finding]:
@@ -196,13 +195,13 @@ def _check_spec(path: str, name: str, spec: Any, shape: Shape | None) -> Iterato
         )
 
 
-def _check_ours(path: str, name: str, spec: Any, key: str) -> Iterator[Finding]:
-    """The contract states all tensors in [0, 1] or as they are; textures are 0 to 255."""
+def _check_ours(path: str, name: str, spec: Any, key: str, contract: Contract) -> Iterator[Finding]:
+    """Textures are 0 to 255; the camera's is scaled on its way in, and old outputs on theirs."""
     scale = 1.0
     if key == "Outputs":
-        scale = TEXTURE_SCALE
+        scale = TEXTURE_WHITE / contract.white
     elif name == CAMERA_IMAGE:
-        scale = 1.0 / TEXTURE_SCALE
+        scale = 1.0 / TEXTURE_WHITE
     listed = field_of(spec, "Normalizations")
     pairs = {
         (_number(field_of(entry, "scale")), _number(field_of(entry, "bias")))

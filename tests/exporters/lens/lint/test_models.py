@@ -8,7 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from mobile_nelf.deploy.contract import CONTRACT_KEY
 from mobile_nelf_exporters.lens.lint.check import lint_lens_project
+from mobile_nelf_exporters.lens.lint.models import TEXTURE_WHITE
 from tests.helpers.lens.lint_projects import (
     IDS,
     MODEL,
@@ -46,7 +48,11 @@ def test_a_model_that_is_none(good, content):
         ),
         (r"z: 6.000000", "z: 7.000000", "'rays' is 4 × 3 × 7, the model has 4 × 3 × 6"),
         (r"          - scale: 1.000000000\n.*\n", "", "'rays' has 5 normalisations"),
-        (r"scale: 255.000000", "scale: 1.000000", "'output' is scaled by 1 with bias 0"),
+        (
+            r"(?s)(Outputs:.*?scale: )1.000000",
+            r"\g<1>255.000000",
+            "'output' is scaled by 255 with bias 0, expected 1 and 0",
+        ),
         (r"scale: 1.000000", "scale: 2.000000", "'rays' is scaled by 2"),
         (r"bias: 0.000000", "bias: 0.500000", "bias 0.5"),
         (r"scale: 1.000000", "scale: many", "not a number"),
@@ -119,10 +125,29 @@ def test_two_models_that_are_too_large_together(good):
     assert_reported(two, "", "4 models of 12.7 MB after import")
 
 
+def test_a_model_whose_white_is_one_is_scaled_by_its_meta(good):
+    """As in bundles that were made before models computed the scale themselves."""
+    model = onnx.load_from_string(good[MODEL])
+    (entry,) = (entry for entry in model.metadata_props if entry.key == CONTRACT_KEY)
+    contract = json.loads(entry.value)
+    assert contract.pop("output_white") == TEXTURE_WHITE
+    entry.value = json.dumps(contract)
+    old = {**good, MODEL: model.SerializeToString()}
+    assert_reported(old, f"{MODEL}.meta", "'output' is scaled by 1 with bias 0, expected 255 and 0")
+    scaled = edited(old, f"{MODEL}.meta", r"(?s)(Outputs:.*?scale: )1.000000", r"\g<1>255.000000")
+    for _ in range(2):
+        scaled = edited(
+            scaled,
+            f"{MODEL}.meta",
+            r"(?s)(Outputs:.*scale: 255.*?scale: )1.000000",
+            r"\g<1>255.000000",
+        )
+    assert not lint_lens_project(scaled)
+
+
 def test_a_foreign_model_in_the_unit_range_should_be_scaled(good):
-    files = edited(good, f"{MODEL}.meta", r"scale: 255.000000", "scale: 1.000000", count=0)
     files = edited(
-        files, f"{MODEL}.meta", r"Shape: {x: 8.000000, y: 14.0", "Shape: {x: 4.000000, y: 3.0"
+        good, f"{MODEL}.meta", r"Shape: {x: 8.000000, y: 14.0", "Shape: {x: 4.000000, y: 3.0"
     )
     graph = helper.make_graph(
         [
