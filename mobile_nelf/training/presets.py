@@ -117,6 +117,10 @@ _LONG_FIT = replace(_SMALL_FIT, matrix_step=0.005, weight_decay=0.05)
 #: Runs of fewer steps, or of fewer minutes, are short, and take `Preset.short_factor`.
 SHORT_STEPS, SHORT_MINUTES = 12_000, 30.0
 
+#: On a CPU many small steps bring more than few large ones, and a ray may be marched finer when a
+#: view is rendered than in training, where its steps are shifted at random (docs/decisions.md).
+_SMALL_TEACHER = TeacherConfig(steps=3500, samples=1 << 14, render_steps=192)
+
 #: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU, and
 #: do little at high resolution, where most of a training step is spent. `ipad` is shaped for the
 #: Neural Engine on photos of 800×800: 50×50 rays, whose body of 1 MB stays on the chip, at most 192
@@ -132,7 +136,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             activation="relu",
             batchnorm=False,
             direct_output=True,
-            teacher=TeacherConfig(steps=1000),
+            teacher=replace(_SMALL_TEACHER, steps=1500),
             fit=replace(_SMALL_FIT, steps=6000, first_views=30, view_uses=1920, ema_decay=0.99),
             photo_stage=_photo_stage(replace(_SMALL_FIT, steps=500, ema_decay=0.99)),
         ),
@@ -144,7 +148,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             activation="relu",
             batchnorm=False,
             direct_output=True,
-            teacher=TeacherConfig(steps=1000),
+            teacher=_SMALL_TEACHER,
             fit=replace(_LONG_FIT, steps=36000, first_views=100, view_uses=640, ema_decay=0.998),
             photo_stage=_photo_stage(replace(_LONG_FIT, steps=1000)),
             short_factor=2.0,
@@ -157,7 +161,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             activation="relu",
             batchnorm=False,
             direct_output=True,
-            teacher=TeacherConfig(steps=3000),
+            teacher=replace(_SMALL_TEACHER, steps=7000),
             fit=replace(_LONG_FIT, steps=60000, first_views=100, view_uses=640, ema_decay=0.999),
             photo_stage=_photo_stage(replace(_LONG_FIT, steps=2000, ema_decay=0.998)),
             short_factor=2.0,

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from benchmarks import distillation_disk, training_curve, training_throughput
+from benchmarks import teacher as teacher_script
 from mobile_nelf.encoding import encode
 from mobile_nelf.students import EncoderConfig, StudentConfig
 from mobile_nelf.teachers.config import TeacherConfig
@@ -219,6 +220,19 @@ def test_a_long_run_needs_no_more_than_its_cache(tmp_path):
     size = distillation_disk.streamed_bytes(student, fit, camera, tmp_path / "run")
     slots = 1_000_000 // (4 * 64 * 64)
     assert size == slots * (4 * 64 * 64 + RECORD_BYTES) + KEY_BYTES
+
+
+def test_a_teacher_is_timed_and_judged(tmp_path, monkeypatch, capsys):
+    scene = sphere_scene(tmp_path / "scene")
+    arguments = [str(scene.path), "--preset", "tiny", "--samples", "512", "--steps", "2", "3"]
+    header, *rows = _table(_run(teacher_script, arguments, monkeypatch, capsys))
+    assert header[:4] == ["steps", "threads", "CPU s", "CPU ms a step"]
+    assert [row[0] for row in rows] == ["2", "3"]
+    for row in rows:
+        mean, worst = float(row[4]), float(row[5])
+        assert 0.0 < worst <= mean < 60.0
+        assert float(row[3]) > 0.0
+        assert float(row[6]) > 0.0
 
 
 def _written_log(folder: Path) -> None:
