@@ -25,9 +25,9 @@ from rich.table import Table
 import mobile_nelf as mn
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.comparison.paper import PAPER_ROWS
-from mobile_nelf.compression.size import runtime_ms
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.export.speed import runtime_ms
 from mobile_nelf.pruning.layers import anatomy, folded, working_network
 from mobile_nelf.pruning.widths import macs, parameters
 from mobile_nelf.runs import run_folder

@@ -5,7 +5,7 @@ whatever else the machine does slows all of them alike. Time is that of this thr
 hand, and the schedule follows the clock.
 
     mnelf teacher examples/mic -o mic.teacher.pt
-    mnelf distill examples/mic --teacher mic.teacher.pt --views 400 -o mic.views
+    mnelf distill mic.teacher.pt examples/mic -o mic.views --views 400
     python benchmarks/recipes.py examples/mic mic.views --seconds 200 --seeds 0 1
 """
 
@@ -91,7 +91,7 @@ class Row:
         self.recipe = RECIPES[name]
         preset = find_preset("small")
         self.student: StudentConfig = replace(preset.student(scene), **self.recipe.student)
-        fit = replace(preset.fit, steps=CLOCK, ema_decay=0.99, seed=seed)
+        fit = replace(preset.fit_of(CLOCK, None), steps=CLOCK, ema_decay=0.99, seed=seed)
         self.fit: FitConfig = replace(fit, **self.recipe.fit)
         if self.recipe.photos:
             photos = [scene.train[i % len(scene.train)] for i in range(len(views) // 9)]

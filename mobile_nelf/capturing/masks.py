@@ -1,4 +1,4 @@
-"""Object masks of photos: alpha, files of any other tool, or what moves before a still background.
+"""Object masks of photos: alpha, files of other tools, what moves, or what stands in the middle.
 
 Masks are grey pictures of the photos, white where the object is. The scene's images get them as
 alpha, and dilated they tell structure from motion where to look for details.
@@ -17,6 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.capturing.intake import Intake, Photo
+from mobile_nelf.capturing.model import Model
+from mobile_nelf.capturing.object_masks import object_masks
 from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.shot import read_shot
 from mobile_nelf.errors import InputError
@@ -25,7 +27,15 @@ from mobile_nelf.outputs import names_text
 from mobile_nelf.progress import Progress, counted
 from mobile_nelf.scenes.photos import decoded_mask
 
-__all__ = ["feature_masks", "is_turntable", "made_masks", "moving_masks", "read_mask"]
+__all__ = [
+    "feature_masks",
+    "found_masks",
+    "has_mask",
+    "is_turntable",
+    "made_masks",
+    "moving_masks",
+    "read_mask",
+]
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
 
@@ -56,15 +66,20 @@ def made_masks(
     """Writes the mask of each photo as `folder/NAME.png`, if it has one before its pose is known.
 
     Returns:
-        Whether there are masks.
+        Whether all photos have masks. Where the object is to be found by poses, `found_masks` makes
+        those that are not given.
 
     Raises:
         InputError: the folder of masks has none for a photo, or the background does not fit.
         SceneError: a mask cannot be read or has another aspect than its photo.
     """
     if options.masks is not None:
-        _take_files(intake, Path(options.masks), folder)
-    elif options.turntable:
+        _take_files(intake, Path(options.masks), folder, all_photos=not options.object)
+    if options.object:
+        return False
+    if options.masks is not None:
+        return True
+    if options.turntable:
         plate = None if options.background is None else Path(options.background)
         moving_masks(intake.photos, photos, folder, plate, on_progress)
     elif all(_has_alpha(photos / photo.name) for photo in intake.photos):
@@ -74,6 +89,27 @@ def made_masks(
     else:
         return False
     return True
+
+
+def found_masks(
+    intake: Intake, photos: Path, folder: Path, model: Model, seed: int, on_progress: Progress
+) -> None:
+    """Writes masks of the object in the middle of all photos that have a pose.
+
+    Those that are there already are given ones, and stay.
+
+    Raises:
+        CaptureError: no object can be told from what is around it.
+    """
+    posed = {photo.name: photo for photo in intake.photos if photo.name in model.photos}
+    given = {n: read_mask(folder, photo) for n, photo in posed.items() if has_mask(folder, photo)}
+    for name, mask in object_masks(model, photos, given, on_progress, seed):
+        _save(mask, folder, posed[name])
+
+
+def has_mask(folder: Path, photo: Photo) -> bool:
+    """Whether there is a mask of a photo; photos without a pose may have none."""
+    return (folder / f"{photo.name}.png").exists()
 
 
 def read_mask(folder: Path, photo: Photo) -> Mask:
@@ -93,8 +129,12 @@ def _save(mask: Mask, folder: Path, photo: Photo) -> None:
     Image.fromarray(mask).save(path, "PNG", compress_level=1)
 
 
-def _take_files(intake: Intake, given: Path, folder: Path) -> None:
-    """Takes masks called like the photos, `IMG_1.png` or `IMG_1.jpg.png`, or like the images."""
+def _take_files(intake: Intake, given: Path, folder: Path, *, all_photos: bool) -> None:
+    """Takes masks called like the photos, `IMG_1.png` or `IMG_1.jpg.png`, or like the images.
+
+    Raises:
+        InputError: there is none for a photo; if not `all_photos`, for any photo.
+    """
     if not given.is_dir():
         raise InputError(f"{given}: no such folder, expected masks", arguments=["masks"])
     files = {path.name.casefold(): path for path in given.rglob("*") if path.is_file()}
@@ -107,7 +147,7 @@ def _take_files(intake: Intake, given: Path, folder: Path) -> None:
             _save(decoded_mask(found[0], (group.width, group.height)), folder, photo)
         else:
             missing.append(photo.source)
-    if missing:
+    if missing and (all_photos or len(missing) == len(intake.photos)):
         raise InputError(
             f"{given}: has no mask for {len(missing)} photos: {names_text(missing)}; expected "
             f"{Path(missing[0]).stem}.png or {missing[0]}.png, white where the object is",

@@ -17,6 +17,8 @@ class CaptureOptions:
     Attributes:
         size: longer side of the scene's images in pixels; smaller photos keep their size.
         masks: folder of masks, white where the object is; None without.
+        object: make masks of what all photos have in their middle; those in `masks` are kept then,
+            and need not be of all photos.
         turntable: the object turned before a still camera and a still background.
         background: photo of that background alone; None takes the median of the photos.
         frames: of videos, about so many in all.
@@ -30,6 +32,7 @@ class CaptureOptions:
     size: int = 1600
     frames: int = 120
     masks: str | None = None
+    object: bool = False
     turntable: bool = False
     background: str | None = None
     refine: bool = False
@@ -47,6 +50,8 @@ class CaptureOptions:
             raise ValueError("background is for a turntable")
         if self.turntable and self.masks is not None:
             raise ValueError("turntable makes masks; masks takes those of another tool")
+        if self.turntable and self.object:
+            raise ValueError("turntable makes masks of what moves; object of what stands still")
         if not 1.0 <= self.square_mm <= 1000.0:
             raise ValueError(f"square_mm must be 1 to 1000 millimetres, found {self.square_mm:g}")
         if self.threads is not None and self.threads < 1:

@@ -88,7 +88,7 @@ def _figure(photo: dict[str, Any], photos: Path, masks: Path | None) -> str:
     with Image.open(photos / name) as image:
         small = image.convert("RGB")
     small.thumbnail((4 * HEIGHT, HEIGHT))
-    if masks is not None:
+    if masks is not None and (masks / f"{name}.png").exists():
         with Image.open(masks / f"{name}.png") as mask:
             alpha = np.asarray(mask.resize(small.size), np.float32)[..., None] / 255.0
         mixed = 0.45 * np.asarray(small, np.float32) + 0.55 * np.array(OUTSIDE, np.float32)

@@ -26,7 +26,13 @@ from mobile_nelf.capturing.given import (
     world_of,
 )
 from mobile_nelf.capturing.intake import Given, Intake, given_files, take_in
-from mobile_nelf.capturing.masks import feature_masks, is_turntable, made_masks, read_mask
+from mobile_nelf.capturing.masks import (
+    feature_masks,
+    found_masks,
+    is_turntable,
+    made_masks,
+    read_mask,
+)
 from mobile_nelf.capturing.measure import Board, board_findings, find_board, in_world
 from mobile_nelf.capturing.model import Model, read_model
 from mobile_nelf.capturing.options import CaptureOptions
@@ -98,6 +104,7 @@ def capture(
     size: int = 1600,
     frames: int = 120,
     masks: AnyPath | None = None,
+    object: bool = False,
     turntable: bool = False,
     background: AnyPath | None = None,
     refine: bool = False,
@@ -118,6 +125,8 @@ def capture(
         size: longer side of its images in pixels.
         frames: of videos, about so many in all.
         masks: folder of masks called like the photos, white where the object is.
+        object: make masks of what stands in the middle of all photos, from their poses and colours.
+            Those in `masks` stay as they are then, and may be of some photos alone.
         turntable: the object turned before a still camera and a still background; masks are made of
             what moves.
         background: photo of that background without the object, which makes better masks.
@@ -146,6 +155,7 @@ def capture(
             size=size,
             frames=frames,
             masks=None if masks is None else str(as_path(masks)),
+            object=object,
             turntable=turntable,
             background=None if background is None else str(as_path(background)),
             refine=refine,
@@ -212,6 +222,9 @@ def _captured(
             f"{finding.text}; {finding.advice}; what each photo lacks is in {work / PAGE}"
         )
     model = read_model(structure.model)
+    if options.object:
+        found_masks(intake, photos, masks, model, options.seed, on_progress)
+        masked = True
     board = find_board(intake, photos, model, options.square_mm, on_progress)
     world = None if given is None else world_of(intake, model, given)
     if board is not None and board.fits:

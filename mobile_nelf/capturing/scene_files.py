@@ -15,7 +15,7 @@ from PIL import Image
 
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.capturing.intake import Intake, Photo
-from mobile_nelf.capturing.masks import read_mask
+from mobile_nelf.capturing.masks import has_mask, read_mask
 from mobile_nelf.capturing.measure import World
 from mobile_nelf.capturing.model import Model, read_reconstruction
 from mobile_nelf.errors import CaptureError, SceneError
@@ -68,15 +68,13 @@ def write_scene(
     lenses = _pinholes(model, size)
     (files / IMAGES).mkdir()
     called = {}
+    if masks is not None:
+        _write_source_masks(intake, masks, files / SOURCE_MASKS)
     for photo in counted("images", posed, on_progress):
         with Image.open(photos / photo.name) as image:
             pixels = np.asarray(image)
         if masks is not None:
-            mask = read_mask(masks, photo)
-            pixels = np.dstack([pixels[..., :3], mask])
-            path = files / SOURCE_MASKS / f"{Path(photo.name).stem}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(mask).save(path, "PNG")
+            pixels = np.dstack([pixels[..., :3], read_mask(masks, photo)])
         straight = _straight(pixels, model.photos[photo.name].lens, lenses[photo.name])
         suffix = "png" if pixels.shape[2] == 4 else "jpg"
         called[photo.name] = f"{Path(photo.name).stem}.{suffix}"
@@ -88,6 +86,15 @@ def write_scene(
         known[UP] = list(world.up)
     _write_transforms(posed, model, lenses, called, known, files / CAMERAS)
     _write_sparse(folder, lenses, called, world, files / SPARSE)
+
+
+def _write_source_masks(intake: Intake, masks: Path, folder: Path) -> None:
+    """Writes all masks, those of photos without a pose too: they are given again together."""
+    folder.mkdir()
+    for photo in intake.photos:
+        if has_mask(masks, photo):
+            mask = Image.fromarray(read_mask(masks, photo))
+            mask.save(folder / f"{Path(photo.name).stem}.png", "PNG")
 
 
 def _pinholes(model: Model, size: tuple[int, int]) -> dict[str, Intrinsics]:

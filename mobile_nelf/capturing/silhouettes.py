@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.cameras import FloatArray, nearest_to_axes
+from mobile_nelf.capturing.cells import Places, cube, places
 from mobile_nelf.capturing.model import PosedPhoto
 from mobile_nelf.extras import import_extra
 
@@ -66,12 +67,11 @@ def agreement(silhouettes: Mapping[str, Silhouette]) -> dict[str, float]:
         centre, half = object_ball(views)
     except ValueError:
         return {}
-    steps = (np.arange(CELLS) + 0.5) / CELLS * 2.0 - 1.0
-    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
-    cells = centre + half * grid
-    looked = [_look(view, cells) for view in views]
-    inside = np.stack([found[1] for found in looked])
-    seen = np.stack([found[2] for found in looked])
+    cells = cube(centre, half, CELLS)
+    looked = [places(view.photo, view.scale, view.mask.shape, cells) for view in views]
+    seen = np.stack([place >= 0 for place in looked])
+    inside = np.stack([view.mask.ravel()[place] for view, place in zip(views, looked, strict=True)])
+    inside &= seen
     voters, share = np.ones(len(views), bool), FIRST_VOTES
     overlap = np.zeros(len(views))
     for _ in range(ROUNDS):
@@ -80,7 +80,7 @@ def agreement(silhouettes: Mapping[str, Silhouette]) -> dict[str, float]:
             others[index] = False
             votes = inside[others].sum(0)
             hull = votes >= share * np.maximum(seen[others].sum(0), 0.5 * others.sum())
-            overlap[index] = _overlap(view.mask, looked[index][0][hull & seen[index]])
+            overlap[index] = _overlap(view.mask, looked[index][hull & seen[index]])
         kept = ~contradicting(overlap)
         if (kept == voters).all() and share == LAST_VOTES:
             break
@@ -117,29 +117,11 @@ def object_ball(views: list[Silhouette]) -> tuple[FloatArray, float]:
     return centre, 1.3 * float(np.median(reaches)) if reaches else 1.0
 
 
-def _look(
-    view: Silhouette, cells: FloatArray
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Returns the pixels [N, 2] of cells in a mask, which are inside the object, which are seen."""
-    pose = view.photo.cam_to_world
-    local = (cells - pose[:, 3]) @ pose[:, :3]
-    depth = np.maximum(-local[:, 2], 1e-9)
-    rays = np.stack([local[:, 0], -local[:, 1]], 1) / depth[:, None]
-    rays = rays.clip(-3.0, 3.0)  # beyond lies what no lens of a phone shows
-    places = np.floor(view.photo.lens.pixels(rays) * view.scale).astype(np.int32)
-    height, width = view.mask.shape
-    seen = (local[:, 2] < 0) & (places >= 0).all(1)
-    seen &= (places[:, 0] < width) & (places[:, 1] < height)
-    inside = np.zeros(len(cells), bool)
-    inside[seen] = view.mask[places[seen, 1], places[seen, 0]]
-    return places, inside, seen
-
-
-def _overlap(mask: npt.NDArray[np.bool_], places: npt.NDArray[np.int32]) -> float:
+def _overlap(mask: npt.NDArray[np.bool_], shown: Places) -> float:
     """Intersection over union of a mask and of cells as they appear in it."""
     cv2 = import_extra("cv2", "capture")
     drawn = np.zeros(mask.shape, np.uint8)
-    drawn[places[:, 1], places[:, 0]] = 1
+    drawn.ravel()[shown] = 1
     drawn = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
     union = int((drawn | mask).sum())
     return float((drawn & mask).sum()) / union if union else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mobile_nelf.bundles.manifest import MANIFEST_NAME, Manifest, read_manifest
@@ -13,8 +14,10 @@ from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import evaluate
 from mobile_nelf.export.parity import ParityLeg
+from mobile_nelf.export.speed import runtime_ms
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.progress import Progress, silent
+from mobile_nelf.pruning.widths import macs
 from mobile_nelf.scenes import Scene, read_scene
 from mobile_nelf.surfaces.splat_files import SPLAT_SUFFIXES, read_splats
 from mobile_nelf.text import command_line
@@ -36,6 +39,7 @@ def compare(
     *paths: AnyPath,
     scene: Scene | AnyPath | None = None,
     all_runs: bool = False,
+    timed: bool = False,
     camera: CameraOptions | None = None,
     trained_activation: Activation | None = None,
     on_progress: Progress = silent,
@@ -49,6 +53,7 @@ def compare(
         scene: whose test views checkpoints and splats are measured on, now; without one, what a
             checkpoint says of itself is taken, and of splats nothing is known.
         all_runs: a row for each run, also failed ones.
+        timed: whether checkpoints run in ONNX Runtime, for `Row.runtime_ms`.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
         trained_activation: non-linearity of the official checkpoints among them, see
             `load_checkpoint`.
@@ -58,8 +63,10 @@ def compare(
         InputError: a path is none of these.
         SceneError: the scene cannot be read, or is not that of a checkpoint.
         BundleError: a manifest or a measurement in a bundle was edited or damaged.
+        MissingExtraError: `timed`, and the packages are not installed.
     """
     rows: list[Row] = []
+    checkpoints: dict[int, Checkpoint] = {}
     posed = scene if scene is None or isinstance(scene, Scene) else read_scene(scene)
     for path in map(as_path, paths):
         if path.is_dir():
@@ -68,7 +75,11 @@ def compare(
             rows.append(_splat_row(path, posed, on_progress))
         else:
             checkpoint = _load(path, camera, trained_activation)
+            checkpoints[len(rows)] = checkpoint
             rows.append(_checkpoint_row(path, checkpoint, posed, on_progress))
+    if timed:
+        for index, milliseconds in zip(checkpoints, runtime_ms(*checkpoints.values()), strict=True):
+            rows[index] = replace(rows[index], runtime_ms=milliseconds)
     return Comparison(rows)
 
 
@@ -107,6 +118,7 @@ def _checkpoint_row(
         parity_db=None,
         figures=None,
         ssim=metrics.get(SSIM_METRIC),
+        macs=macs(checkpoint.student),
     )
 
 
@@ -175,6 +187,7 @@ def _artefact_row(path: Path, manifest: Manifest) -> Row:
         ssim=manifest.metrics.get(SSIM_METRIC),
         parity_db=_parity_db(manifest.parity),
         figures=None,
+        macs=macs(manifest.contract.student),
     )
 
 
@@ -198,6 +211,7 @@ def _model_row(
         parity_db=_parity_db(leg for leg in manifest.parity if leg.artefact == model),
         figures=figures,
         further_runs=further,
+        macs=macs(manifest.contract.student),
     )
 
 

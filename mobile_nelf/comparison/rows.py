@@ -70,6 +70,10 @@ class Row:
         further_runs: of the same model, that this row leaves out.
         note: where the row comes from, if it is none of the user's, or what it is.
         ssim: structural similarity of the same pictures.
+        macs: multiply-accumulates of a frame, without those of the encoding; None where nothing is
+            known of the network.
+        runtime_ms: of one processor for a frame in ONNX Runtime here, all rows in turns; None if
+            not measured.
     """
 
     name: str
@@ -86,6 +90,8 @@ class Row:
     further_runs: int = 0
     note: str = ""
     ssim: float | None = None
+    macs: int | None = None
+    runtime_ms: float | None = None
 
 
 class Comparison(tuple[Row, ...]):
@@ -96,13 +102,14 @@ class Comparison(tuple[Row, ...]):
     def __repr__(self) -> str:
         """Returns a table; what was not measured is left empty."""
         quality = ("PSNR dB", "SSIM", "parity dB")
-        columns = ("model", "target", "weights", "MB", *quality, "p50 ms", "FPS")
+        columns = ("model", "target", "weights", "MB", "MMAC", *quality, "p50 ms", "FPS")
         rows = [
             (
                 f"{row.name} {row.model}".rstrip(),
                 row.target,
                 row.weights,
                 _number(row.size_bytes and row.size_bytes / 1e6, 2),
+                _number(row.macs and row.macs / 1e6, 0),
                 _number(row.psnr_db, 2),
                 _number(row.ssim, 3),
                 _number(row.parity_db, 1),
@@ -111,7 +118,7 @@ class Comparison(tuple[Row, ...]):
             )
             for row in self
         ]
-        return text_table(columns, rows, right=6)
+        return text_table(columns, rows, right=7)
 
 
 def _number(value: float | None, digits: int) -> str:

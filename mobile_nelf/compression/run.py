@@ -14,11 +14,12 @@ from mobile_nelf.compression.goals import Goals, total_db
 from mobile_nelf.compression.magnitude import magnitude_masks, masked
 from mobile_nelf.compression.palettes import large_layers, mixed_bits, palettized
 from mobile_nelf.compression.report import CompressionReport, PathRow
-from mobile_nelf.compression.size import model_bytes, runtime_ms, stores_palettes
+from mobile_nelf.compression.size import model_bytes, stores_palettes
 from mobile_nelf.compression.tuning import tune, tune_tables, tuning_config
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError, MissingExtraError
 from mobile_nelf.evaluation import photo_psnr_db
+from mobile_nelf.export.speed import runtime_ms
 from mobile_nelf.progress import Progress
 from mobile_nelf.pruning.calibration import calibration_rays, comparison_rays
 from mobile_nelf.pruning.cut import Knowledge, cut, know

@@ -1,26 +1,13 @@
-"""Size and speed of a student as its target ships it, through the target's own door."""
+"""Size of a student as its target ships it, through the target's own door."""
 
 from __future__ import annotations
-
-import time
-from statistics import median
-from typing import Any
-
-import numpy as np
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.options import make_options, options_of
-from mobile_nelf.extras import import_extra
-from mobile_nelf.vocabulary import SPEED_TARGET, LayoutName, WeightForm
+from mobile_nelf.vocabulary import WeightForm
 
-__all__ = ["model_bytes", "runtime_ms", "stores_palettes"]
-
-#: Layout of what is timed: the network alone, as the multiply-accumulates are counted.
-LAYOUT: LayoutName = "embedded"
-
-#: Frames of each student in a timing, and seconds after which three are enough.
-FRAMES, ENOUGH_S = 21, 10.0
+__all__ = ["model_bytes", "stores_palettes"]
 
 
 def stores_palettes(target: str) -> bool:
@@ -50,43 +37,3 @@ def model_bytes(checkpoint: Checkpoint, target: str, weights: WeightForm | None 
     inspection = exporter.inspect(exported.files)
     record = inspection.models[inspection.model_paths[0]]
     return record.bytes if record.bytes_on_device is None else record.bytes_on_device
-
-
-def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
-    """Returns the milliseconds of one processor that a frame of each takes in ONNX Runtime.
-
-    All are timed in turns, so that other work on the machine hits them alike, and the medians
-    count. What the encoding takes is the same for all and left out.
-
-    Raises:
-        MissingExtraError: the packages are not installed.
-    """
-    onnxruntime = import_extra("onnxruntime", "lens")
-    exporter = find_exporter(SPEED_TARGET)
-    options = make_options(SPEED_TARGET, exporter.options, {"layout": LAYOUT})
-    sessions: list[tuple[Any, dict[str, Any]]] = []
-    for checkpoint in checkpoints:
-        exported = exporter.export(checkpoint, "student", options)
-        (path,) = exporter.inspect(exported.files).models
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            exported.files[path], settings, providers=["CPUExecutionProvider"]
-        )
-        rng = np.random.default_rng(0)
-        feeds = {
-            spec.name: rng.uniform(-1.0, 1.0, spec.shape).astype(np.float32)
-            for spec in exported.contract.inputs
-        }
-        session.run(None, feeds)
-        sessions.append((session, feeds))
-    taken: list[list[float]] = [[] for _ in sessions]
-    first = time.thread_time()
-    for frame in range(FRAMES):
-        if frame >= 3 and time.thread_time() - first > ENOUGH_S:
-            break
-        for (session, feeds), times in zip(sessions, taken, strict=True):
-            began = time.thread_time()
-            session.run(None, feeds)
-            times.append(1e3 * (time.thread_time() - began))
-    return [median(times) for times in taken]

@@ -91,7 +91,11 @@ def parameters(student: StudentConfig) -> int:
 
 def macs(student: StudentConfig) -> int:
     """Returns multiply-accumulates of a frame, without the encoding; as `deploy.cost` counts."""
-    return sum(weights * pixels for weights, _, pixels, _ in _layers(student))
+    layers = sum(weights * pixels for weights, _, pixels, _ in _layers(student))
+    # Three functions of the whole encoding for each product, and the conv that mixes the products.
+    count = student.products * student.encoder.samples
+    reads = 3 * student.encoder.channels + Widths.of(student).head
+    return layers + count * reads * student.ray_width * student.ray_height
 
 
 def written(student: StudentConfig) -> int:

@@ -17,8 +17,9 @@ from PIL import Image
 from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.capturing.model import read_reconstruction
 from mobile_nelf.scenes import read_scene
+from mobile_nelf.scenes.photos import MASK_NOISE
 from tests.helpers.cli import mnelf_process
-from tests.helpers.phone import BOARD_SQUARE, photo, ring, save_turned
+from tests.helpers.phone import BOARD_SQUARE, box_mask, photo, red_box_photo, ring, save_turned
 
 PHOTO_COUNT = 14
 
@@ -203,3 +204,32 @@ def test_photos_of_the_board_give_a_scene_in_metres(mnelf, tmp_path):
     model = read_reconstruction(tmp_path / "scene" / "sparse" / "0")
     places = [i.cam_from_world().inverse().translation for i in model.images.values()]
     assert np.median(np.linalg.norm(places, axis=1)) == pytest.approx(metres * 2.6, rel=0.03)
+
+
+@pytest.mark.slow
+def test_an_object_is_cut_out_and_a_mask_is_corrected_by_hand(mnelf, tmp_path):
+    (tmp_path / "photos").mkdir()
+    cameras = ring(PHOTO_COUNT)
+    for number, camera in enumerate(cameras):
+        save_turned(red_box_photo(camera), tmp_path / "photos" / f"{number}.jpg")
+    result = mnelf("capture", "photos", "-o", "scene", "--threads", 1, "--object")
+    assert result.exit_code == 0, result.output
+    frames = json.loads((tmp_path / "scene" / "transforms.json").read_text())["frames"]
+    overlaps = []
+    for frame in frames:
+        mask = np.asarray(
+            Image.open(tmp_path / "scene" / "source_masks" / f"{Path(frame['file_path']).stem}.png")
+        )
+        true = box_mask(cameras[int(Path(frame["source"]).stem)])
+        overlaps.append(((mask > 127) & true).sum() / ((mask > 127) | true).sum())
+        assert Image.open(tmp_path / "scene" / frame["file_path"]).mode == "RGBA"
+    assert np.mean(overlaps) > 0.85
+    painted = tmp_path / "scene" / "source_masks" / "0003.png"
+    corrected = np.asarray(Image.open(painted)).copy()
+    corrected[:, :170] = 0
+    Image.fromarray(corrected).save(painted)
+    again = mnelf("capture", "photos", "-o", "again", "--object", "--masks", "scene/source_masks")
+    assert again.exit_code in (0, 1), again.output  # one of 13 masks contradicts the others now
+    kept = np.asarray(Image.open(tmp_path / "again" / "source_masks" / "0003.png"))
+    # What is next to nothing counts as noise of a mask that was compressed.
+    assert (kept == np.where(corrected < MASK_NOISE, 0, corrected)).all()

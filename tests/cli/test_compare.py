@@ -13,6 +13,7 @@ import torch
 
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.bundles.manifest import read_manifest
+from mobile_nelf.pruning.widths import macs
 from mobile_nelf.surfaces.splat_files import write_splats
 from mobile_nelf.surfaces.splats import Splats
 from tests.helpers.cli import fits, read_json
@@ -73,7 +74,8 @@ def test_without_a_device_there_is_no_speed(mnelf, here, student):
     result = mnelf("compare", student, "lens", "onnx", "thing", "--no-paper")
     assert result.exit_code == 0, result.output
     text = fits(result)
-    assert text.count("measured") >= 3 * len(found)
+    assert "not measured: SSIM, p50 ms, FPS, memory" in text
+    assert "p50" not in text.splitlines()[0]
 
 
 def test_sizes_are_those_of_the_model_as_it_ships(mnelf, here, student, checkpoint):
@@ -213,7 +215,7 @@ def test_markdown_is_one_table_and_its_notes(mnelf, measure, here):
     assert lines[1].startswith("| --- | --- | ---: |")
     assert len(lines) == 2 + 3 + 4
     assert r"a\|b\_\*c\*" in lines[2]
-    assert re.search(r"kB \|( not measured \|){2} [\d.]+ \|( not measured \|){3}$", lines[2])
+    assert re.search(r"kB \| [\d.]+ \| n\. m\. \| [\d.]+ \|( n\. m\. \|){3}$", lines[2])
     assert "| 57.5 | 10 | 59.7 | 71 MB |" in lines[3]
     assert all(line.startswith("- ") for line in notes.splitlines())
     assert "Synthetic1,1" in notes
@@ -278,3 +280,14 @@ def test_splats_stand_beside_a_student_on_the_same_views(mnelf, here, student, s
     assert "checkpoints and splats were measured on it now" in text
     (drawn,) = rows(mnelf, "splat.spz", "--no-paper")
     assert drawn["psnr_db"] is None
+
+
+def test_checkpoints_are_timed_here_side_by_side(mnelf, here, student, checkpoint):
+    found = rows(mnelf, student, "onnx", student, "--time", "--no-paper")
+    assert [row["runtime_ms"] is not None for row in found] == [True, False, True]
+    assert found[0]["runtime_ms"] > 0
+    assert all(row["macs"] == macs(checkpoint.student) for row in found[::2])
+    text = fits(mnelf("compare", student, "onnx", "--time", "--no-paper"))
+    assert "ms here" in text.splitlines()[0]
+    assert "not measured: SSIM, p50 ms, FPS, memory" in text
+    assert rows(mnelf, student, "--no-paper")[0]["runtime_ms"] is None

@@ -24,6 +24,7 @@ __all__ = [
     "box_mask",
     "exif",
     "photo",
+    "red_box_photo",
     "right_poses",
     "ring",
     "save_turned",
@@ -121,6 +122,13 @@ def photo(camera: Camera, *, oversample: int = 2, board: bool = False) -> np.nda
     height, width = camera.intrinsics.height, camera.intrinsics.width
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     return small.round().clip(0, 255).astype(np.uint8)
+
+
+def red_box_photo(camera: Camera) -> np.ndarray:
+    """The same in grey with a red box, so that colours tell it from the ground."""
+    grey = photo(camera).mean(-1, keepdims=True)
+    coloured = np.where(box_mask(camera)[..., None], grey * (1.0, 0.35, 0.3), grey)
+    return coloured.round().astype(np.uint8)
 
 
 def _sampled(texture: np.ndarray, places: np.ndarray) -> np.ndarray:

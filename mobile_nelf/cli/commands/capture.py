@@ -23,6 +23,7 @@ __all__ = ["command", "print_findings"]
     epilog=examples(
         "mnelf capture photos -o mug",
         "mnelf capture walk.mov -o mug --frames 150",
+        "mnelf capture photos -o mug --object",
         "mnelf capture photos -o mug --turntable --background empty.jpg",
         "mnelf capture polycam-raw -o mug --refine",
         "mnelf capture --print-board board.pdf",
@@ -49,6 +50,12 @@ __all__ = ["command", "print_findings"]
     "--masks",
     type=path_type,
     help="Folder of masks of any tool, called like the photos (IMG_1.png), white for the object.",
+)
+@click.option(
+    "--object",
+    is_flag=True,
+    help="Cut out what stands in the middle of all photos, by poses and colours. Masks that are "
+    "given stay as they are, and may be of some photos alone.",
 )
 @click.option(
     "--turntable",

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-COLUMNS = ("model", "target", "size", "PSNR dB", "SSIM", "parity dB", "p50 ms", "FPS", "memory")
-NOT_MEASURED = "not measured"
+COLUMNS = (
+    *("model", "target", "size", "MMAC", "PSNR dB", "SSIM", "parity dB"),
+    *("p50 ms", "FPS", "memory"),
+)
+#: The column of `--time`, before those of a device.
+HERE = "ms here"
+#: Whole words would not leave room for what was measured.
+NOT_MEASURED = "n. m."
 #: The paper's own sign for what it does not report.
 NOT_REPORTED = "-"
 
@@ -54,6 +60,12 @@ NOT_REPORTED = "-"
 @click.option(
     "--paper/--no-paper", default=True, show_default=True, help="Add the rows of the paper."
 )
+@click.option(
+    "--time",
+    "timed",
+    is_flag=True,
+    help="Time checkpoints in ONNX Runtime on this machine, on one core and all in turns.",
+)
 @click.option("--markdown", is_flag=True, help="Print a Markdown table.")
 @lens_options
 @common_options
@@ -62,6 +74,7 @@ def command(
     scene: Path | None,
     all_runs: bool,
     paper: bool,
+    timed: bool,
     markdown: bool,
     camera: tuple[float, ...] | None,
     trained_activation: Any,
@@ -83,6 +96,7 @@ def command(
             *paths,
             scene=scene,
             all_runs=all_runs,
+            timed=timed,
             camera=camera_options(camera),
             trained_activation=trained_activation,
             on_progress=on_progress,
@@ -93,18 +107,43 @@ def command(
         return
     # Rows that share their conditions share a number.
     conditions = list(dict.fromkeys(filter(None, map(_conditions, rows))))
-    cells = [_cells(row, conditions) for row in rows]
-    numbered = [(f"[{number}]", text) for number, text in enumerate(conditions, start=1)]
+    wanted = (*COLUMNS[:-3], HERE, *COLUMNS[-3:]) if timed else COLUMNS
+    columns, cells, unknown = _with_figures(
+        wanted, [_cells(row, conditions, timed) for row in rows]
+    )
+    legend = [(f"[{number}]", text) for number, text in enumerate(conditions, start=1)]
+    legend += _legend(rows, scene, columns)
+    if any(NOT_MEASURED in line for line in cells):
+        legend.append((NOT_MEASURED, "not measured"))
+    if unknown:
+        legend.append(("not measured", ", ".join(unknown)))
     if markdown:
-        _print_markdown(cells, [*numbered, *_legend(rows, scene)])
+        _print_markdown(columns, cells, legend)
     else:
-        print_table(COLUMNS, cells, right=7)
+        print_table(columns, cells, right=len(columns) - 2)
         click.echo()
-        for label, text in (*numbered, *_legend(rows, scene)):
+        for label, text in legend:
             print_note(label, text)
 
 
-def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
+def _with_figures(
+    columns: Sequence[str], cells: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
+    """Leaves out columns without any figure; those that nobody measured are named at the end."""
+    found = [{line[index] for line in cells} for index in range(len(columns))]
+    shown = [
+        index for index, values in enumerate(found) if not values <= {NOT_MEASURED, NOT_REPORTED}
+    ]
+    unknown = [
+        column
+        for index, column in enumerate(columns)
+        if index not in shown and NOT_MEASURED in found[index]
+    ]
+    lines = [tuple(line[index] for index in shown) for line in cells]
+    return tuple(columns[index] for index in shown), lines, unknown
+
+
+def _cells(row: Row, conditions: Sequence[str], timed: bool) -> tuple[str, ...]:
     text = _conditions(row)
     missing = NOT_REPORTED if row.kind == "paper" else NOT_MEASURED
     parity = NOT_REPORTED if row.kind != "bundle" else NOT_MEASURED
@@ -116,11 +155,22 @@ def _cells(row: Row, conditions: Sequence[str]) -> tuple[str, ...]:
         f"{row.name} [{conditions.index(text) + 1}]" if text else row.name,
         _target_text(row),
         NOT_REPORTED if row.size_bytes is None else _size_text(row.size_bytes),
+        NOT_REPORTED if row.macs is None else _mmac_text(row.macs),
         missing if row.psnr_db is None else f"{row.psnr_db:.2f}",
         missing if row.ssim is None else f"{row.ssim:.3f}",
         parity,
+        *(_here(row) if timed else ()),
         *(_figure_cells(row.figures, missing) if row.figures else (missing,) * 3),
     )
+
+
+def _mmac_text(macs: int) -> str:
+    return f"{macs / 1e6:,.0f}" if macs >= 10**7 else f"{macs / 1e6:.2g}"
+
+
+def _here(row: Row) -> tuple[str]:
+    missing = NOT_MEASURED if row.kind == "bundle" else NOT_REPORTED
+    return (missing if row.runtime_ms is None else f"{row.runtime_ms:.1f}",)
 
 
 def _figure_cells(figures: DeviceFigures, missing: str) -> tuple[str, str, str]:
@@ -165,20 +215,28 @@ def _conditions(row: Row) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _legend(rows: Sequence[Row], scene: Path | None) -> list[tuple[str, str]]:
+def _legend(
+    rows: Sequence[Row], scene: Path | None, columns: Sequence[str]
+) -> list[tuple[str, str]]:
     """Returns what the figures mean and the signs that occur among them."""
     sizes = {_subject(row): row.size_of for row in rows if row.kind != "paper"}
     measured = [row.figures for row in rows if row.figures and row.kind != "paper"]
     notes = [
         ("size", "; ".join(f"{name}: {size_of}" for name, size_of in sizes.items())),
+        ("MMAC", "10⁶ multiply-accumulates of a frame, without those of the encoding"),
         ("PSNR", "of the student on its test views, before any export"),
         ("parity", "the artefact as executed here against the student, worst reference frame"),
     ]
+    notes = [note for note in notes if any(column.startswith(note[0]) for column in columns)]
     if scene is not None:
-        notes.insert(2, ("scene", f"{scene}: checkpoints and splats were measured on it now"))
+        notes.append(("scene", f"{scene}: checkpoints and splats were measured on it now"))
     if any(row.kind != "bundle" for row in rows):
         notes.append(
             ("-", "checkpoints and splats have no artefact, and the paper reports no such figure")
+        )
+    if any(row.runtime_ms is not None for row in rows):
+        notes.append(
+            (HERE, "a frame in ONNX Runtime on one core, without the encoding; medians, in turns")
         )
     if any(figures.memory_bytes for figures in measured):
         notes.append(("memory", "largest footprint of the whole app"))
@@ -189,9 +247,11 @@ def _legend(rows: Sequence[Row], scene: Path | None) -> list[tuple[str, str]]:
     return notes
 
 
-def _print_markdown(cells: Sequence[Sequence[str]], notes: Sequence[tuple[str, str]]) -> None:
-    numbers = len(COLUMNS) - 2
-    click.echo(_markdown_line(COLUMNS))
+def _print_markdown(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], notes: Sequence[tuple[str, str]]
+) -> None:
+    numbers = len(columns) - 2
+    click.echo(_markdown_line(columns))
     click.echo(_markdown_line(("---",) * 2 + ("---:",) * numbers))
     for row in cells:
         click.echo(_markdown_line([_escaped(cell) for cell in row]))

@@ -100,3 +100,9 @@ def test_size_and_work_are_counted_exactly(name):
 def test_widths_of_a_student_give_it_again(name):
     student = folded(random_checkpoint(**STUDENTS[name])).student
     assert Widths.of(student).student(student) == student
+
+
+def test_the_work_of_learnt_products_is_counted_exactly():
+    checkpoint = random_checkpoint(products=2)
+    model, _ = build_onnx(checkpoint, find_layout("embedded"), "erf", expand=False)
+    assert macs(checkpoint.student) == model_cost(model).macs
