@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import onnxruntime
@@ -40,11 +41,13 @@ from mobile_nelf.students import EncoderConfig, StudentConfig, build_student
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import project_files
+from mobile_nelf_exporters.lens.player import process
+from mobile_nelf_exporters.lens.player.node import node_command
 from mobile_nelf_exporters.lens.player.session import LensSession
 
 CHAIN = "template chain"
 LAYOUTS = ("factored", "camera", "rays", "embedded")
-ENGINES = {"compiled": "", "interpreted": "--jitless"}
+ENGINES: dict[str, tuple[str, ...]] = {"compiled": (), "interpreted": ("--jitless",)}
 
 #: Frames before the first that counts: Node compiles what is called often.
 WARM_UP = 12
@@ -147,12 +150,21 @@ def graph_run(model: ModelProto) -> Callable[[], None]:
     return lambda: session.run_with_iobinding(binding)
 
 
+def with_flags(flags: tuple[str, ...]) -> Callable[[Path], list[str]]:
+    """Returns a command for Node with more flags; its environment is empty, lenses have none."""
+
+    def command(script: Path) -> list[str]:
+        node, *rest = node_command(script)
+        return [node, *flags, *rest]
+
+    return command
+
+
 def measure(checkpoint: Checkpoint, frames: int) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {name: {} for name in (CHAIN, *LAYOUTS)}
     for engine, flags in ENGINES.items():
-        # Node reads it; a lens has no options for it.
-        os.environ["NODE_OPTIONS"] = flags
         with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(process, "node_command", with_flags(flags)))
             lenses, chain = open_lenses(checkpoint, stack)
             helpers = [graph_run(model) for model in chain.helpers]
             helper_seconds: list[float] = []

@@ -1,10 +1,10 @@
-"""An object in the room at many distances: on a surface of its own, and composited as before.
+"""An object in the room at many distances: on a surface, by a mask, and composited as before.
 
-Two lenses of one student with alpha run in Node.js, in the stand-in for Lens Studio, in front of
-the same room. What they show is compared with the ideal: the student's own picture from the
-distance of the photos, enlarged or shrunk to the size that the object has there, in front of that
-room. The figure for combs is the amplitude of the difference at the frequency of the ray grid, in
-255ths.
+Three lenses of one student with alpha run in Node.js, in the stand-in for Lens Studio, in front of
+the same room: with a material, without one, and with the camera's picture in the graph. What they
+show is compared with the ideal: the student's own picture from the distance of the photos, enlarged
+or shrunk to the size that the object has there, in front of that room. The figure for combs is the
+amplitude of the difference at the frequency of the ray grid, in 255ths.
 
     python benchmarks/lens_room.py examples/mic-alpha.pt --output out/room.png
 """
@@ -44,6 +44,7 @@ from mobile_nelf_exporters.lens.project import render_lens_project
 from mobile_nelf_exporters.lens.view import PHONE_FOV_DEG, world_checkpoint
 from mobile_nelf_exporters.onnx.build import build_onnx
 
+SIDES = ("surface", "mask", "composited")
 DISTANCES_CM = (30, 40, 55, 80, 100, 150, 300)
 SCREEN = (540, 960)
 #: Where the phone goes, degrees from where it began: aside, and up.
@@ -120,13 +121,14 @@ def combs(difference: Floats, mask: npt.NDArray[np.bool_], period: float) -> flo
 
 
 def measure(checkpoint: Checkpoint) -> tuple[list[dict[str, float]], list[list[Image.Image]]]:
-    """Returns figures and pictures by distance: ideal, surface, composited."""
+    """Returns figures and pictures by distance: ideal, surface, mask, composited."""
     exported = LensStudioExporter().export(checkpoint, "Room", Options(experience="world"))
     files = project_files(exported.files)
     units, start = room_constants(files)
     here = np.hstack([np.eye(3), np.zeros((3, 1))])
     lenses = {
         "surface": LensSession(with_material(files), screen=SCREEN),
+        "mask": LensSession(files, screen=SCREEN),
         "composited": LensSession(composited(checkpoint), screen=SCREEN),
     }
     for lens in lenses.values():
@@ -183,14 +185,14 @@ def main() -> None:
     table = Table(title=f"{options.checkpoint.name}, screen of {SCREEN[0]}×{SCREEN[1]} pixels")
     table.add_column("cm", justify="right")
     for title in ("dB", "combs", "room changed"):
-        for side in ("surface", "before"):
+        for side in ("surface", "mask", "before"):
             table.add_column(f"{title}, {side}", justify="right")
     for row in figures:
         table.add_row(
             f"{row['distance_cm']:g}",
-            *(f"{row[f'{name}_db']:.1f}" for name in ("surface", "composited")),
-            *(f"{row[f'{name}_combs']:.2f}" for name in ("surface", "composited")),
-            *(f"{row[f'{name}_room_changed']:,}" for name in ("surface", "composited")),
+            *(f"{row[f'{name}_db']:.1f}" for name in SIDES),
+            *(f"{row[f'{name}_combs']:.2f}" for name in SIDES),
+            *(f"{row[f'{name}_room_changed']:,}" for name in SIDES),
         )
     Console(width=100).print(table)
 

@@ -159,6 +159,8 @@ def _network(network: nn.Module, student: StudentConfig, gelu: Gelu) -> ModelPro
             names[step] = "input"
         elif step.op == "output":
             nodes[-1].output[0] = "output"
+        elif isinstance(modules.get(str(step.target)), nn.Identity):  # a student without BatchNorm
+            names[step] = names[step.args[0]]
         else:
             names[step] = step.name
             sources = [names[source] for source in step.args]

@@ -59,7 +59,7 @@ class Bench:
         self.scene, self.views, self.keep, self.seed = scene, views, keep, seed
         preset = find_preset("small")
         self.whole = preset.student(scene)
-        self.fit = replace(preset.fit, steps=CLOCK, ema_decay=0.99, seed=seed)
+        self.fit = replace(preset.fit_of(CLOCK, None), steps=CLOCK, ema_decay=0.99, seed=seed)
         self.steps = 0
 
     def pruning(self) -> Pruning:

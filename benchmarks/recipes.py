@@ -91,7 +91,7 @@ class Row:
         self.recipe = RECIPES[name]
         preset = find_preset("small")
         self.student: StudentConfig = replace(preset.student(scene), **self.recipe.student)
-        fit = replace(preset.fit, steps=CLOCK, ema_decay=0.99, seed=seed)
+        fit = replace(preset.fit_of(CLOCK, None), steps=CLOCK, ema_decay=0.99, seed=seed)
         self.fit: FitConfig = replace(fit, **self.recipe.fit)
         if self.recipe.photos:
             photos = [scene.train[i % len(scene.train)] for i in range(len(views) // 9)]

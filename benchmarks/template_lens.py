@@ -20,6 +20,7 @@ from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.students.r2l import R2L
 from mobile_nelf.students.rewrite import fold_batchnorm
 from mobile_nelf_exporters.lens.studio.scripts import script_inputs
+from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO, STUDIOS
 from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN
 from mobile_nelf_exporters.templates import template_environment
 
@@ -100,10 +101,14 @@ def chain_lens(checkpoint: Checkpoint, ours: Mapping[str, bytes]) -> ChainLens:
 
 def _model_meta(name: str, model: ModelProto) -> bytes:
     (output,) = _specs(model.graph.output)
-    contract = {"inputs": _specs(model.graph.input), "output": output, "camera_image": None}
-    meta = _meta("model", _id(name), role=_id(name), contract=contract)
-    # Our template scales pictures to 255; points and their encoding stay as they are.
-    return meta if name == "network" else meta.replace(b"scale: 255.0", b"scale: 1.0")
+    # The template's pictures are scaled to 255 on import; points and encoding stay as they are.
+    contract = {
+        "inputs": _specs(model.graph.input),
+        "outputs": (output,),
+        "camera_image": None,
+        "white": 1.0 if name == "network" else 255.0,
+    }
+    return _meta("model", _id(name), role=_id(name), contract=contract)
 
 
 def _specs(values: Iterable[ValueInfoProto]) -> tuple[TensorSpec, ...]:
@@ -123,7 +128,8 @@ def _meta(template: str, asset: str, **values: object) -> bytes:
         return role if role == asset else _id(role)
 
     source = template_environment().get_template(f"lens_parts/{template}.meta.j2")
-    text: str = source.render(uuid=identify, **values)
+    studio = STUDIOS[DEFAULT_STUDIO]
+    text: str = source.render(uuid=identify, studio=studio, **values)
     return text.encode()
 
 

@@ -3,9 +3,9 @@
 Training dB are those of the patches since the line before, before each update; held-out dB those of
 whole photos that the stage does not learn from, with the averaged weights. Minutes are wall time of
 the student's stages one after the other, without what lay between an interruption and its resume,
-and without the teacher.
+and without the teacher. They mean little if the machine had other jobs at times; steps do.
 
-    python benchmarks/training_curve.py mic.pt.run mic-curve.png
+    python benchmarks/training_curve.py mic.pt.run mic-curve.png --over steps
 """
 
 from __future__ import annotations
@@ -47,11 +47,12 @@ HELD_OUT: Colour = (222, 118, 28)
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the log, with the minutes since the first stage began."""
+    """A line of the log, with minutes and thousands of steps since the first stage began."""
 
     stage: str
     step: int
     minutes: float
+    thousands: float
     training_db: float | None
     held_out_db: float | None
 
@@ -60,15 +61,17 @@ def read_lines(folder: Path) -> list[Line]:
     """Returns the whole lines of a run's log; one that is being written is left out."""
     text = (folder / LOG_NAME).read_text(encoding="utf-8").rpartition("\n")[0]
     lines: list[Line] = []
-    before, stage = 0.0, ""
+    before, taken, stage = 0.0, 0.0, ""
     for entry in map(json.loads, text.splitlines()):
         if entry["stage"] != stage:
-            before, stage = (lines[-1].minutes if lines else 0.0), entry["stage"]
+            before, taken = (lines[-1].minutes, lines[-1].thousands) if lines else (0.0, 0.0)
+            stage = entry["stage"]
         lines.append(
             Line(
                 stage,
                 entry["step"],
                 before + entry["seconds"] / 60.0,
+                taken + entry["step"] / 1000.0,
                 entry.get("psnr_db"),
                 entry.get("photo_psnr_db"),
             )
@@ -99,12 +102,12 @@ def table_of(lines: list[Line]) -> Table:
 
 
 class Chart:
-    """A frame with axes, minutes to the right and dB upwards."""
+    """A frame with axes, dB upwards."""
 
-    def __init__(self, points: list[Point], title: str) -> None:
+    def __init__(self, points: list[Point], title: str, axis: str) -> None:
         """Draws frame, ticks and title for the range of `points`."""
-        minutes, decibels = zip(*points, strict=True)
-        self._x_ticks = ticks(0.0, max(*minutes, 0.1))
+        across, decibels = zip(*points, strict=True)
+        self._x_ticks = ticks(0.0, max(*across, 0.1))
         self._y_ticks = ticks(min(decibels), max(*decibels, min(decibels) + 1.0))
         size = (WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING)
         self._canvas = Image.new("RGB", size, PAPER)
@@ -119,7 +122,7 @@ class Chart:
             self._text((x - 8, y), f"{tick:g}", GREY, 13, "rm")
         floor = HEIGHT - BOTTOM
         self._line([(LEFT, TOP), (LEFT, floor), (WIDTH - RIGHT, floor)], GREY, 1.5)
-        self._text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10), "minutes", INK, 15, "md")
+        self._text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10), axis, INK, 15, "md")
         self._text((14, TOP - 10), "dB", INK, 15, "ld")
         self._text((LEFT, 14), title, INK, 19, "la")
 
@@ -131,9 +134,9 @@ class Chart:
             corners = (x - radius, y - radius, x + radius, y + radius)
             self._draw.ellipse([OVERSAMPLING * c for c in corners], fill=colour)
 
-    def boundary(self, minutes: float, name: str) -> None:
+    def boundary(self, across: float, name: str) -> None:
         """Marks where the stage called `name` begins."""
-        x, y = self._place((minutes, self._y_ticks[0]))
+        x, y = self._place((across, self._y_ticks[0]))
         self._line([(x, y), (x, TOP)], GREY, 1)
         # Left of the line if the text does not fit on its right.
         right = x < WIDTH - RIGHT - 80
@@ -151,7 +154,7 @@ class Chart:
         return self._canvas.reduce(OVERSAMPLING)
 
     def _place(self, point: Point) -> Point:
-        """Maps minutes and dB to pixels of the picture."""
+        """Maps a point to pixels of the picture."""
         x = point[0] / self._x_ticks[-1]
         y = (point[1] - self._y_ticks[0]) / (self._y_ticks[-1] - self._y_ticks[0])
         return LEFT + x * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - y * (HEIGHT - TOP - BOTTOM)
@@ -179,21 +182,26 @@ def ticks(lowest: float, highest: float) -> list[float]:
     return [index * step for index in range(first, last + 1)]
 
 
-def picture(lines: list[Line], title: str) -> Image.Image:
-    """Draws both curves of every stage; `lines` must hold a dB."""
+def picture(lines: list[Line], title: str, over: str) -> Image.Image:
+    """Draws both curves of every stage over minutes or steps; `lines` must hold a dB."""
+
+    def across(line: Line) -> float:
+        return line.minutes if over == "minutes" else line.thousands
+
     curves: list[tuple[str, Colour, float, Callable[[Line], float | None]]] = [
         ("training patches", TRAINING, 0.0, lambda line: line.training_db),
         ("held-out photos", HELD_OUT, 3.5, lambda line: line.held_out_db),
     ]
 
     def points(of: list[Line], value: Callable[[Line], float | None]) -> list[Point]:
-        return [(line.minutes, db) for line in of if (db := value(line)) is not None]
+        return [(across(line), db) for line in of if (db := value(line)) is not None]
 
     shown = [curve for curve in curves if points(lines, curve[3])]
-    chart = Chart([point for curve in shown for point in points(lines, curve[3])], title)
+    axis = "minutes" if over == "minutes" else "thousands of steps"
+    chart = Chart([point for curve in shown for point in points(lines, curve[3])], title, axis)
     stages = [list(group) for _, group in itertools.groupby(lines, lambda line: line.stage)]
     for before, stage in itertools.pairwise(stages):
-        chart.boundary(before[-1].minutes, stage[0].stage)
+        chart.boundary(across(before[-1]), stage[0].stage)
     for _, colour, radius, value in shown:
         for stage in stages:
             chart.series(points(stage, value), colour, radius)
@@ -205,13 +213,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a run, such as mic.pt.run")
     parser.add_argument("output", type=Path, help="the picture, a PNG")
+    parser.add_argument("--over", choices=["minutes", "steps"], default="minutes")
     parser.add_argument("--rows", type=int, default=20, help="of the table, at most")
     options = parser.parse_args()
     lines = read_lines(options.run)
     if all(line.training_db is None and line.held_out_db is None for line in lines):
         parser.error(f"{options.run / LOG_NAME}: holds no measured step yet")
-    title = f"{options.run.resolve().name.removesuffix('.run')}: {lines[-1].minutes:.1f} minutes"
-    picture(lines, title).save(options.output, "PNG", optimize=True)
+    length = f"{lines[-1].minutes:.1f} minutes"
+    if options.over == "steps":
+        length = f"{1000 * lines[-1].thousands:,.0f} steps"
+    title = f"{options.run.resolve().name.removesuffix('.run')}: {length}"
+    picture(lines, title, options.over).save(options.output, "PNG", optimize=True)
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(title, table_of(thinned(lines, options.rows)), highlight=False)
 

@@ -2,15 +2,18 @@
 // Made by mobile-nelf; plain JavaScript. NelfContract.js holds what model and scripts agree on.
 //
 // The rays of a view go into the model's inputs, and the model draws a picture. With a material that
-// picture is on a surface of its own, which the host scales and places. Without one it is what the
-// camera's render target is cleared with, stretched to the screen; NelfRays spaces the rays so that
-// the stretch cancels.
+// picture is on a surface of its own, which the host scales and places. Without one an object in the room
+// is cut out of what a second camera draws, by a mask. What has neither is what the camera's render
+// target is cleared with, stretched to the screen; NelfRays spaces the rays so that the stretch cancels.
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
 //@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
 //@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
+//@input Component.Camera pictureCamera {"hint":"Orthographic camera that shows the object without a material"}
+//@input Asset.Texture colourCrop {"hint":"Nelf Colour, for a lens without a material"}
+//@input Asset.Texture maskCrop {"hint":"Nelf Mask, for a lens without a material"}
 //@input bool shadow = true {"hint":"A soft shadow below an object that was put on something in the room"}
 //@input bool flipY = false {"hint":"Enable if the image appears upside down"}
 //@input bool showFps = false {"hint":"Frames a second on the screen"}
@@ -18,6 +21,7 @@
 
 const CONTRACT = require("./NelfContract");
 const lenses = require("./NelfLens");
+const masks = require("./NelfMask");
 const math = require("./NelfMath");
 const models = require("./NelfModel");
 const orbits = require("./NelfOrbit");
@@ -47,6 +51,8 @@ const inRoom = CONTRACT.experience === "world";
 const cutOut = CONTRACT.cutOut;
 const picture = script.material && (cutOut || !inRoom)
     ? pictures.createPicture(owner, script.material, cutOut, cutOut && script.shadow) : null;
+const mask = !picture && script.pictureCamera && script.colourCrop && script.maskCrop
+    ? masks.createMask(script.pictureCamera, script.colourCrop, script.maskCrop) : null;
 const orbit = picture
     ? orbits.createOrbit(CONTRACT, NEARER, FURTHER)
     : orbits.createOrbit(CONTRACT, 1, uploads.WHOLE_PICTURE ? FURTHER_WITHOUT_SURFACE : 1);
@@ -104,7 +110,7 @@ function forgetFingers() {
 
 // The texture exists only once the model has run, and the object may have left the screen since.
 function onDrawn() {
-    if (!picture) {
+    if (!picture && !mask) {
         target.inputTexture = model.texture;
     }
     if (visible) {
@@ -116,6 +122,8 @@ function show() {
     visible = true;
     if (picture) {
         pictures.show(picture, model.texture);
+    } else if (mask) {
+        masks.show(mask, model);
     } else if (model.texture) {
         target.clearColorOption = ClearColorOption.CustomTexture;
     }
@@ -126,6 +134,8 @@ function hide() {
     visible = false;
     if (picture) {
         pictures.hide(picture);
+    } else if (mask) {
+        masks.hide(mask);
     } else {
         target.clearColorOption = ClearColorOption.Background;
     }
@@ -199,10 +209,7 @@ function updateWorld(event) {
     const step = begin(event.getDeltaTime());
     const position = transform.getWorldPosition(), rotation = transform.getWorldRotation();
     const seen = room !== null && rooms.advance(room, world, position, rotation, step)
-        && (picture
-            ? pictures.placeInRoom(
-                picture, world, rays, CONTRACT, model, camera, position, world.grounded)
-            : lookInRoom(position, rotation));
+        && findInRoom(position, rotation);
     if (!seen) {
         hide();
         return;
@@ -214,7 +221,15 @@ function updateWorld(event) {
 }
 
 /** Returns whether it can be seen. @param {vec3} position of the phone @param {quat} rotation */
-function lookInRoom(position, rotation) {
+function findInRoom(position, rotation) {
+    if (picture) {
+        return pictures.placeInRoom(
+            picture, world, rays, CONTRACT, model, camera, position, world.grounded);
+    }
+    if (mask) {
+        return masks.placeInRoom(
+            mask, world, rays, CONTRACT, model, camera, position, rotation);
+    }
     lenses.measure(lens, camera, position);
     if (!isFinite(lens.aspect) || !worlds.look(
         world, rays, CONTRACT, model.spec, position, rotation, lens.fov, lens.aspect)) {
@@ -248,13 +263,16 @@ function onStart() {
             + "Browser onto the field Model of NelfController.");
         return;
     }
-    if (cutOut && !picture) {
+    if (cutOut && !picture && !mask) {
         onFailed("No material. In the Asset Browser choose + and the material Image, then drag it "
             + "onto the field Material of NelfController, which is on 'Nelf Camera'.");
         return;
     }
     if (room && !startInRoom(room)) {
         return;
+    }
+    if (mask) {
+        onRemark("no material, so a mask cuts the object out");
     }
     // Touches stay with the lens, but for the one that turns the camera round.
     global.touchSystem.touchBlocking = true;

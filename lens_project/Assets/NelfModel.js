@@ -19,10 +19,12 @@ function createModel(owner, contract, assets, callbacks) {
         assets: assets,
         callbacks: callbacks,
         /** @type {MLComponent | null} */ component: null, // that draws
-        spec: contract.models[0], // its entry of CONTRACT.models
+        spec: /** @type {ModelSpec} */ (contract.models[0]), // its entry of CONTRACT.models
         /** @type {Object<string, Float32Array>} */ inputs: {}, // arrays to fill for a run, by name
         /** @type {OutputPlaceholder | null} */ output: null,
+        /** @type {OutputPlaceholder[]} */ maskedOutputs: [],
         /** @type {Texture | null} */ texture: null, // what it drew
+        /** @type {Texture[]} */ masked: [], // the same as colour and mask, if it draws them
         loading: false,
         alone: false, // the other model does not work, or is not wanted
         pace: paces.createPace()
@@ -62,6 +64,12 @@ function problemOf(component, spec) {
             return problem;
         }
     }
+    for (let i = 0; i < spec.masked.length; i++) {
+        const problem = mismatch(component.getOutputs(), spec.masked[i]);
+        if (problem) {
+            return problem;
+        }
+    }
     return mismatch(component.getOutputs(), spec.output);
 }
 
@@ -70,18 +78,19 @@ function problemOf(component, spec) {
 function flipped(spec, cameraTexture) {
     const turned = MachineLearning.createTransformerBuilder().setFlipY(true).build();
     const shape = spec.output.shape;
-    const size = new vec3(shape[0], shape[1], shape[2]);
     /** @type {Placeholders} */
-    const placeholders = [MachineLearning.createOutputBuilder()
-        .setName(spec.output.name)
-        .setShape(size)
-        .setOutputMode(MachineLearning.OutputMode.Texture)
-        .setTransformer(turned)
-        .build()];
+    const placeholders = [spec.output].concat(spec.masked).map(function (output) {
+        return MachineLearning.createOutputBuilder()
+            .setName(output.name)
+            .setShape(new vec3(output.shape[0], output.shape[1], output.shape[2]))
+            .setOutputMode(MachineLearning.OutputMode.Texture)
+            .setTransformer(turned)
+            .build();
+    });
     if (spec.cameraImage && cameraTexture) {
         placeholders.push(MachineLearning.createInputBuilder()
             .setName(spec.cameraImage)
-            .setShape(size)
+            .setShape(new vec3(shape[0], shape[1], shape[2]))
             .setInputTexture(cameraTexture)
             .setTransformer(turned)
             .build());
@@ -128,6 +137,9 @@ function load(model, index) {
     component.onRunningFinished = function () {
         if (component === model.component && model.output) {
             model.texture = model.output.texture;
+            for (let i = 0; i < model.maskedOutputs.length; i++) {
+                model.masked[i] = model.maskedOutputs[i].texture;
+            }
             model.callbacks.onDrawn();
         }
     };
@@ -167,6 +179,11 @@ function use(model, component, spec) {
     }
     model.output = component.getOutput(spec.output.name);
     model.output.mode = MachineLearning.OutputMode.Texture;
+    model.maskedOutputs = spec.masked.map(function (output) {
+        const placeholder = component.getOutput(output.name);
+        placeholder.mode = MachineLearning.OutputMode.Texture;
+        return placeholder;
+    });
     paces.restart(model.pace);
     model.callbacks.onReady();
 }

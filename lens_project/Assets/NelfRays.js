@@ -19,7 +19,8 @@ function createRays() {
 /** @typedef {ReturnType<typeof createRays>} Rays */
 /** @typedef {{first: number, step: number, low: number, high: number}} Placement */
 /** @typedef {typeof import("./NelfContract")} Contract */
-/** @typedef {Contract["models"][number]} ModelSpec */
+/** @typedef {{name: string, shape: number[]}} Tensor */
+/** @typedef {Omit<Contract["models"][number], "masked"> & {masked: Tensor[]}} ModelSpec */
 /** @typedef {{fx: number, fy: number, cx: number, cy: number}} Lens in pixels of the ray grid */
 
 /** Writes the rays of a frame into the model's inputs, by name; each layout has its own.

@@ -189,12 +189,11 @@ function pose(world, rays, contract, spec, position) {
     return world.distance > INSIDE * contract.ballRadius;
 }
 
-/** Sets the rays of the phone's camera. Returns whether the object can be seen.
+/** Sets the frame of a camera that is turned as the phone is, where the phone is.
  *
- * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
- * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians
- * @param {number} aspect columns to rows of the screen */
-function look(world, rays, contract, spec, position, rotation, fov, aspect) {
+ * @param {World} world @param {Rays} rays @param {Contract} contract @param {vec3} position cm
+ * @param {quat} rotation */
+function turnTo(world, rays, contract, position, rotation) {
     const phone = world.phone, local = world.local;
     approach(world, rays, contract, position);
     axesOf(phone, rotation);
@@ -212,6 +211,34 @@ function look(world, rays, contract, spec, position, rotation, fov, aspect) {
                 + local[row + 2] * rays.lookAt[6 + k];
         }
     }
+}
+
+/** Sets a part of what the phone's camera sees that has the rays of training: as far apart, where the
+ * object is, as from the distance of the photos. Returns whether the object is ahead.
+ *
+ * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
+ * @param {vec3} position cm @param {quat} rotation */
+function aim(world, rays, contract, spec, position, rotation) {
+    const lens = world.lens, local = world.local;
+    turnTo(world, rays, contract, position, rotation);
+    // The target in the phone's frame: to the right, upwards, ahead.
+    const distance = world.distance;
+    const right = -local[2] * distance, up = -local[5] * distance, ahead = local[8] * distance;
+    const radius = math.clamp(distance, contract.radius[0], contract.radius[1]);
+    lens.fx = spec.fx * ahead / radius;
+    lens.fy = spec.fy * ahead / radius;
+    lens.cx = spec.cx - lens.fx * right / ahead;
+    lens.cy = spec.cy + lens.fy * up / ahead;
+    return ahead > INSIDE * contract.ballRadius;
+}
+
+/** Sets the rays of the phone's camera. Returns whether the object can be seen.
+ *
+ * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
+ * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians
+ * @param {number} aspect columns to rows of the screen */
+function look(world, rays, contract, spec, position, rotation, fov, aspect) {
+    turnTo(world, rays, contract, position, rotation);
     const lens = world.lens, tangent = Math.tan(fov / 2);
     lens.fy = spec.rayHeight / (2 * tangent);
     lens.fx = spec.rayWidth / (2 * tangent * aspect);
@@ -253,6 +280,7 @@ function between(placement, aside, ahead, size, focal, centre, count) {
 }
 
 module.exports = {
+    aim: aim,
     anchor: anchor,
     attach: attach,
     createWorld: createWorld,

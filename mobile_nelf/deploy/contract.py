@@ -26,6 +26,8 @@ __all__ = [
     "CAMERA_IMAGE",
     "CONTRACT_KEY",
     "CUT_OUT",
+    "MASK",
+    "MASKED_COLOUR",
     "Contract",
     "default_activation",
     "make_contract",
@@ -44,6 +46,9 @@ CAMERA_IMAGE = "camera_image"
 
 #: Output of an object that is cut out of its background, for a surface of its own.
 CUT_OUT = "cut_out"
+
+#: Outputs of the same object for a host that has no such surface, and shows colours through a mask.
+MASKED_COLOUR, MASK = "colour", "mask"
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,9 @@ class Contract:
         version: of this schema.
         metres_per_unit: true length of a world unit; None if unknown.
         output_white: value of white, and of what is opaque, in the output; 1 if None.
+        masked: two more outputs of an object that is cut out: its colours, over the whole of each
+            pixel that it has a part of, and how much of the pixel that is. Both have a border of
+            one clear pixel. None if the artefact does not draw them.
     """
 
     layout: LayoutName
@@ -87,6 +95,7 @@ class Contract:
     version: int = CONTRACT_VERSION
     metres_per_unit: float | None = if_known()
     output_white: float | None = if_known()
+    masked: tuple[TensorSpec, ...] | None = if_known()
 
     def __post_init__(self) -> None:
         """Refuses schemas that this version cannot read."""
@@ -99,6 +108,8 @@ class Contract:
             raise ValueError(f"need a unit of some length, found {self.metres_per_unit:g} metres")
         if self.output_white is not None and not 1.0 <= self.output_white < math.inf:
             raise ValueError(f"white is {self.output_white:g}, expected 1 or more")
+        if self.masked is not None and [spec.name for spec in self.masked] != [MASKED_COLOUR, MASK]:
+            raise ValueError(f"expected the masked outputs {MASKED_COLOUR} and {MASK}")
 
     def as_metadata(self) -> dict[str, str]:
         """Returns what a model carries, for `parse_contract`."""
@@ -113,6 +124,11 @@ class Contract:
     def camera_image(self) -> TensorSpec | None:
         """The input that the object is composited over; None if the background is baked in."""
         return next((spec for spec in self.inputs if spec.name == CAMERA_IMAGE), None)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """All that the artefact returns."""
+        return (self.output, *(self.masked or ()))
 
     @property
     def white(self) -> float:
@@ -160,6 +176,7 @@ def make_contract(
     cut_out: bool = False,
     ball_radius: float | None = None,
     white: float | None = None,
+    masked: bool = False,
 ) -> Contract:
     """Returns the contract of a student in a layout.
 
@@ -173,15 +190,18 @@ def make_contract(
         cut_out: the background is taken away from a student with alpha.
         ball_radius: see `Contract`; that of the checkpoint's own picture if `None`.
         white: value of white in the output; 1 if `None`.
+        masked: also draw what is cut out as colours and a mask.
 
     Raises:
         ValueError: a composited picture is to be padded, whose camera image has no border colour,
-            or a student without alpha is to be cut out.
+            or a student without alpha is to be cut out, or one to be masked that is not.
     """
     if composited and size is not None:
         raise ValueError("a composited picture cannot be padded; choose a grid of rays that fits")
     if cut_out and (composited or checkpoint.student.out_channels != 4):
         raise ValueError("only a student with alpha can be cut out, and nothing is behind it")
+    if masked and not cut_out:
+        raise ValueError("only what is cut out can be masked")
     student = checkpoint.student
     shown = 3 if composited else student.out_channels
     channels = "RGB" if shown == 3 else "RGB and alpha"
@@ -211,6 +231,16 @@ def make_contract(
         min_psnr_db=required_psnr_db(layout.name, student.activation, activation),
         metres_per_unit=checkpoint.metres_per_unit,
         output_white=white,
+        masked=_masked(rows, columns, white or 1.0) if masked else None,
+    )
+
+
+def _masked(rows: int, columns: int, white: float) -> tuple[TensorSpec, TensorSpec]:
+    around = (rows + 2, columns + 2)
+    told = f"in [0, {white:g}], rows downwards, with a border of one clear pixel"
+    return (
+        TensorSpec(MASKED_COLOUR, (1, 3, *around), f"RGB of the object alone {told}"),
+        TensorSpec(MASK, (1, 1, *around), f"how much of a pixel is the object, {told}"),
     )
 
 

@@ -31,6 +31,8 @@ class TeacherConfig:
             for `steps`.
         samples: points a step; the number of rays adapts to it.
         march_steps: steps a ray through the whole scene.
+        render_steps: the same in a view that is rendered, of scenes that have a box of their own;
+            None for `march_steps`.
         distortion: weight of `marching.distortion` beside the squared error, in scenes that have no
             box of their own.
         learning_rate: peak; it falls to a thirtieth along half a cosine.
@@ -45,6 +47,7 @@ class TeacherConfig:
     minutes: float | None = None
     samples: int = 1 << 16
     march_steps: int = 96
+    render_steps: int | None = None
     distortion: float = 0.005
     learning_rate: float = 1e-2
     seed: int = 0
@@ -71,6 +74,10 @@ class TeacherConfig:
             raise ValueError(
                 f"need march_steps of at most {MAX_MARCH_STEPS} and samples of at most "
                 f"{MAX_SAMPLES}, found {self.march_steps} and {self.samples}"
+            )
+        if self.render_steps is not None and not 1 <= self.render_steps <= MAX_MARCH_STEPS:
+            raise ValueError(
+                f"need render_steps of 1 to {MAX_MARCH_STEPS}, found {self.render_steps}"
             )
         if min(self.steps, self.march_steps) < 1:
             raise ValueError("steps and march_steps must be positive")

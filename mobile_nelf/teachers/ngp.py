@@ -15,7 +15,8 @@ from mobile_nelf.rays import ray_map
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.field import DenseGridField, Field
 from mobile_nelf.teachers.marching import OccupancyGrid, composite, march
-from mobile_nelf.teachers.spaces import Space
+from mobile_nelf.teachers.silhouettes import silhouette
+from mobile_nelf.teachers.spaces import BoxSpace, Space
 from mobile_nelf.teachers.tcnn_field import HashGridField
 from mobile_nelf.teachers.teacher import ALPHA_FLOOR, Rendering
 
@@ -78,14 +79,23 @@ class NgpTeacher:
         directions = (d0 + columns * du + rows * dv).view(-1, 3)
         rays = torch.cat([origin.expand_as(directions), directions], 1).float()
         size = CPU_RAYS if device.type == "cpu" else GPU_RAYS
-        parts = [self._chunk(chunk) for chunk in torch.split(rays, size)]
-        return torch.cat(parts).view(lens.height, lens.width, 5)
+        shown = silhouette(camera, self.space, self.grid.mask).flatten().nonzero()[:, 0]
+        image = torch.zeros(len(rays), 5, device=device)
+        for pixels in torch.split(shown, size):
+            image[pixels] = self._chunk(rays[pixels])
+        return image.view(lens.height, lens.width, 5)
+
+    def _steps_a_ray(self) -> int:
+        # Without a box every ray of a view is marched, and finer steps would cost too much.
+        finer = self.config.render_steps if isinstance(self.space, BoxSpace) else None
+        return finer or self.config.march_steps
 
     def _chunk(self, rays: Tensor) -> Tensor:
         """Marches rays [N, 6] front to back; returns [N, 5] colour, opacity, depth·opacity."""
         light = torch.ones(len(rays), device=rays.device)
         result = torch.zeros(len(rays), 5, device=rays.device)
-        bounds = [self.config.march_steps * index // PARTS for index in range(PARTS + 1)]
+        steps = self._steps_a_ray()
+        bounds = [steps * index // PARTS for index in range(PARTS + 1)]
         for first, last in pairwise(bounds):
             alive = (light > NEGLIGIBLE).nonzero()[:, 0]
             origins, directions = rays[alive, :3], rays[alive, 3:]
@@ -94,7 +104,7 @@ class NgpTeacher:
                 self.grid,
                 origins,
                 directions,
-                self.config.march_steps,
+                steps,
                 part=(first, last),
             )
             if not len(samples.ray):

@@ -229,7 +229,7 @@ def _student_plan(
             for measurements and for another stage.
     """
     preset = find_preset(choices.preset)
-    fit = _fit(preset.fit, choices, choices.steps)
+    fit = _fit(preset.fit_of(choices.steps, choices.minutes), choices, choices.steps)
     if choices.learning_rate is not None:
         # The step of the matrices keeps its proportion.
         factor = choices.learning_rate / fit.learning_rate

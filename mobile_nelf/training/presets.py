@@ -31,6 +31,8 @@ class Preset:
         teacher: the teacher and its training.
         fit: the run on the views of the teacher.
         photo_stage: the last stage, on the photos.
+        short_factor: of the matrices' step and of the weight decay, for runs much shorter than
+            `fit`.
     """
 
     samples: int
@@ -43,6 +45,23 @@ class Preset:
     teacher: TeacherConfig
     fit: FitConfig
     photo_stage: PhotoStageConfig
+    short_factor: float = 1.0
+
+    def fit_of(self, steps: int | None, minutes: float | None) -> FitConfig:
+        """Returns `fit` with what suits a run of another length; the length itself is not set.
+
+        Args:
+            steps: of the run; those of `fit` if None.
+            minutes: of the run, instead of steps.
+        """
+        short = minutes < SHORT_MINUTES if minutes is not None else False
+        short |= steps is not None and steps < SHORT_STEPS
+        factor = self.short_factor if short else 1.0
+        return replace(
+            self.fit,
+            matrix_step=self.fit.matrix_step * factor,
+            weight_decay=self.fit.weight_decay * factor,
+        )
 
     @property
     def scale(self) -> int:
@@ -92,6 +111,16 @@ def _photo_stage(fit: FitConfig) -> PhotoStageConfig:
 #: decay: without it the sums of residuals grow, and most ReLUs of the later blocks shut for good.
 _SMALL_FIT = FitConfig(patches=32, patch_rays=8, matrix_step=0.01, weight_decay=0.1)
 
+#: Of runs of an hour, which half of the step and of the decay serve better (docs/decisions.md).
+_LONG_FIT = replace(_SMALL_FIT, matrix_step=0.005, weight_decay=0.05)
+
+#: Runs of fewer steps, or of fewer minutes, are short, and take `Preset.short_factor`.
+SHORT_STEPS, SHORT_MINUTES = 12_000, 30.0
+
+#: On a CPU many small steps bring more than few large ones, and a ray may be marched finer when a
+#: view is rendered than in training, where its steps are shifted at random (docs/decisions.md).
+_SMALL_TEACHER = TeacherConfig(steps=3500, samples=1 << 14, render_steps=192)
+
 #: `base` is D60-SR3 of the paper, without BatchNorm. The others are for machines without a GPU, and
 #: do little at high resolution, where most of a training step is spent. `ipad` is shaped for the
 #: Neural Engine on photos of 800×800: 50×50 rays, whose body of 1 MB stays on the chip, at most 192
@@ -107,7 +136,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             activation="relu",
             batchnorm=False,
             direct_output=True,
-            teacher=TeacherConfig(steps=1000),
+            teacher=replace(_SMALL_TEACHER, steps=1500),
             fit=replace(_SMALL_FIT, steps=6000, first_views=30, view_uses=1920, ema_decay=0.99),
             photo_stage=_photo_stage(replace(_SMALL_FIT, steps=500, ema_decay=0.99)),
         ),
@@ -119,9 +148,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             activation="relu",
             batchnorm=False,
             direct_output=True,
-            teacher=TeacherConfig(steps=1000),
-            fit=replace(_SMALL_FIT, steps=30000, first_views=100, view_uses=640, ema_decay=0.998),
-            photo_stage=_photo_stage(replace(_SMALL_FIT, steps=1000)),
+            teacher=_SMALL_TEACHER,
+            fit=replace(_LONG_FIT, steps=36000, first_views=100, view_uses=640, ema_decay=0.998),
+            photo_stage=_photo_stage(replace(_LONG_FIT, steps=1000)),
+            short_factor=2.0,
         ),
         "large": Preset(
             samples=16,
@@ -131,9 +161,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             activation="relu",
             batchnorm=False,
             direct_output=True,
-            teacher=TeacherConfig(steps=3000),
-            fit=replace(_SMALL_FIT, steps=60000, first_views=100, view_uses=640, ema_decay=0.999),
-            photo_stage=_photo_stage(replace(_SMALL_FIT, steps=2000, ema_decay=0.998)),
+            teacher=replace(_SMALL_TEACHER, steps=7000),
+            fit=replace(_LONG_FIT, steps=60000, first_views=100, view_uses=640, ema_decay=0.999),
+            photo_stage=_photo_stage(replace(_LONG_FIT, steps=2000, ema_decay=0.998)),
+            short_factor=2.0,
         ),
         "base": Preset(
             samples=8,

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from benchmarks import distillation_disk, training_curve, training_throughput
+from benchmarks import teacher as teacher_script
 from mobile_nelf.encoding import encode
 from mobile_nelf.students import EncoderConfig, StudentConfig
 from mobile_nelf.teachers.config import TeacherConfig
@@ -221,6 +222,19 @@ def test_a_long_run_needs_no_more_than_its_cache(tmp_path):
     assert size == slots * (4 * 64 * 64 + RECORD_BYTES) + KEY_BYTES
 
 
+def test_a_teacher_is_timed_and_judged(tmp_path, monkeypatch, capsys):
+    scene = sphere_scene(tmp_path / "scene")
+    arguments = [str(scene.path), "--preset", "tiny", "--samples", "512", "--steps", "2", "3"]
+    header, *rows = _table(_run(teacher_script, arguments, monkeypatch, capsys))
+    assert header[:4] == ["steps", "threads", "CPU s", "CPU ms a step"]
+    assert [row[0] for row in rows] == ["2", "3"]
+    for row in rows:
+        mean, worst = float(row[4]), float(row[5])
+        assert 0.0 < worst <= mean < 60.0
+        assert float(row[3]) > 0.0
+        assert float(row[6]) > 0.0
+
+
 def _written_log(folder: Path) -> None:
     """Two stages of a run, the second with a line that is being written."""
     log = RunLog(folder, "train", 0)
@@ -235,14 +249,14 @@ def _written_log(folder: Path) -> None:
         file.write('{"stage": "photos", "st')
 
 
-def test_the_minutes_of_stages_add_up(tmp_path):
+def test_minutes_and_steps_of_stages_add_up(tmp_path):
     _written_log(tmp_path)
     line = training_curve.Line
     assert training_curve.read_lines(tmp_path) == [
-        line("train", 200, 4.0, 12.0, None),
-        line("train", 400, 8.0, 16.0, 10.0),
-        line("photos", 0, 8.0, None, 10.0),
-        line("photos", 100, 10.0, 18.0, 20.0),
+        line("train", 200, 4.0, 0.2, 12.0, None),
+        line("train", 400, 8.0, 0.4, 16.0, 10.0),
+        line("photos", 0, 8.0, 0.4, None, 10.0),
+        line("photos", 100, 10.0, 0.5, 18.0, 20.0),
     ]
 
 
@@ -269,10 +283,14 @@ def test_a_curve_is_printed_and_drawn(tmp_path, monkeypatch, capsys):
     middle = (round(left + 0.6 * (right - left)), round(floor - 0.4 * (floor - top)))
     seen = picture.getpixel(middle)
     assert max(abs(a - b) for a, b in zip(seen, training_curve.TRAINING, strict=True)) < EDGE
+    # The same as minutes, where a step of the second stage is as long as one of the first.
+    _run(training_curve, [*arguments, "--over", "steps"], monkeypatch, capsys)
+    with Image.open(tmp_path / "curve.png") as file:
+        assert file.convert("RGB").getpixel((begin, floor)) == training_curve.HELD_OUT
 
 
 def test_a_long_table_keeps_its_ends():
-    lines = [training_curve.Line("train", i, float(i), 1.0, None) for i in range(100)]
+    lines = [training_curve.Line("train", i, float(i), i / 1000, 1.0, None) for i in range(100)]
     kept = training_curve.thinned(lines, 7)
     assert len(kept) == 7
     assert (kept[0], kept[-1]) == (lines[0], lines[-1])

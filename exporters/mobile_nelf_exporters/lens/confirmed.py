@@ -13,7 +13,7 @@ from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.lens.opening import imported_models
 from mobile_nelf_exporters.lens.paths import model_path, project_files
 from mobile_nelf_exporters.lens.player.session import guesses
-from mobile_nelf_exporters.lens.project import PACKAGE_GUESSES
+from mobile_nelf_exporters.lens.project import MASK_GUESSES, PACKAGE_GUESSES
 
 __all__ = ["read_report"]
 
@@ -129,7 +129,9 @@ def read_report(told: dict[str, Any], files: Mapping[str, bytes]) -> ToolReport:
     project = project_files(files)
     packaged = ".lspkg/" in model_path(files)
     verdicts = dict(_verdicts(report, project, packaged))
-    known = {key: text for key, text in guesses().items() if packaged or key not in PACKAGE_GUESSES}
+    masked = any(path.endswith(".screenCropTexture") for path in project)
+    left_out = {*(() if packaged else PACKAGE_GUESSES), *(() if masked else MASK_GUESSES)}
+    known = {key: text for key, text in guesses().items() if key not in left_out}
     unfinished = () if report.script.complete else ("Lens Studio ended before the material",)
     return ToolReport(
         tool=f"Lens Studio {_version(report)}",

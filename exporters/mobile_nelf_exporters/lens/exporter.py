@@ -113,8 +113,10 @@ class LensStudioExporter(Exporter[Options]):
             )
         activation = options.activation or default_activation(checkpoint, "gelusnap")
         ball_radius = shown_ball_radius(checkpoint)
-        models = [_build(deployed, layout, activation, experience, ball_radius)]
-        small = _build(smaller_checkpoint(deployed), layout, activation, experience, ball_radius)
+        # A guest in somebody's lens has no camera of its own, so that it needs a material.
+        shown = (layout, activation, experience, ball_radius, cut_out and form == "project")
+        models = [_build(deployed, *shown)]
+        small = _build(smaller_checkpoint(deployed), *shown)
         sizes = [check_snapml(model).import_bytes for model, _ in (models[0], small)]
         if sum(sizes) <= SNAPML_BUDGET_BYTES:
             models.append(small)
@@ -244,6 +246,7 @@ def _build(
     form: ActivationForm,
     experience: Experience,
     ball_radius: float,
+    masked: bool,
 ) -> tuple[ModelProto, Contract]:
     """Builds the model of a lens on the grid of rays of `checkpoint`."""
     world = experience == "world"
@@ -258,6 +261,7 @@ def _build(
         cut_out=cut_out,
         ball_radius=ball_radius,
         white=TEXTURE_WHITE,
+        masked=masked,
     )
 
 
@@ -293,5 +297,5 @@ def _check_encoder(student: StudentConfig, layout: Layout) -> SnapmlReport:
     """Checks the encoder alone, since the network after it is the same for every layout."""
     encoder = DeployForm(layout.encoder(student, expand=True), nn.Identity()).eval()
     return check_snapml(
-        lower_to_onnx(encoder, layout.inputs(student), "encoded", "relu"), output_scaled=False
+        lower_to_onnx(encoder, layout.inputs(student), ["encoded"], "relu"), output_scaled=False
     )

@@ -46,7 +46,7 @@ ID_NAMESPACE = uuid.UUID("adf052ba-5270-43e3-be33-f82abff7d745")
 #: The component of each form. Its `//@input` lines are the one declaration of what scenes set.
 COMPONENTS: dict[LensForm, str] = {"project": "NelfController.js", "package": "NelfObject.js"}
 #: Scripts for which a package has no use.
-PROJECT_ONLY = frozenset({"NelfController.js", "NelfRoom.js", "NelfStatus.js"})
+PROJECT_ONLY = frozenset({"NelfController.js", "NelfMask.js", "NelfRoom.js", "NelfStatus.js"})
 #: Scripts that fill the model's inputs, one for each layout; below `lens_project/`.
 UPLOADS = "uploads"
 #: Scripts that only a package has; below `lens_project/`.
@@ -58,6 +58,9 @@ TEMPLATES: dict[LensForm, tuple[str, ...]] = {
 TEMPLATE_SUFFIX = ".j2"
 #: Guesses that only a package depends on.
 PACKAGE_GUESSES = ("package", "prefab")
+#: Guesses on which only a picture behind a mask depends, and the templates of what it needs.
+MASK_GUESSES = ("mask", "crop")
+MASKED = "lens_masked"
 
 
 def render_lens_project(
@@ -133,7 +136,7 @@ def render_lens_project(
         return text.encode()
 
     templates = asset_dir("templates")
-    for tree in TEMPLATES[form]:
+    for tree in (*TEMPLATES[form], *([MASKED] if contract.masked else [])):
         for path in _files_below(templates / tree):
             source = path.relative_to(templates).as_posix()
             place = source.removeprefix(f"{tree}/").removesuffix(TEMPLATE_SUFFIX)
@@ -166,7 +169,10 @@ def render_lens_readme(
 ) -> bytes:
     """Returns the README of the bundle around a project (see `render_lens_project`)."""
     room = room or RoomSize.of(models[0][0])
-    left_out = () if form == "package" else PACKAGE_GUESSES
+    left_out = {
+        *(() if form == "package" else PACKAGE_GUESSES),
+        *(() if models[0][0].masked else MASK_GUESSES),
+    }
     return render_readme(
         "README.lens.md.j2" if form == "project" else "README.lens_package.md.j2",
         name,
@@ -256,6 +262,7 @@ def _script_model(contract: Contract, field: str) -> dict[str, Any]:
         "inputs": [_script_tensor(spec) for spec in contract.inputs],
         "cameraImage": contract.camera_image and contract.camera_image.name,
         "output": _script_tensor(contract.output),
+        "masked": [_script_tensor(spec) for spec in contract.masked or ()],
         "rayWidth": student.ray_width,
         "rayHeight": student.ray_height,
         "pictureWidth": student.image_width,

@@ -46,6 +46,7 @@ def build_onnx(
     cut_out: bool = False,
     ball_radius: float | None = None,
     white: float | None = None,
+    masked: bool = False,
 ) -> tuple[ModelProto, Contract]:
     """Lowers, simplifies and checks the deploy form of a student.
 
@@ -59,6 +60,7 @@ def build_onnx(
         cut_out: take the background away (see `make_contract`).
         ball_radius: what the photos showed (see `make_contract`).
         white: value of white in the output (see `make_contract`).
+        masked: draw colours and a mask as well (see `make_contract`).
 
     Returns:
         The model with contract, versions and hashes in its metadata, and the contract.
@@ -78,11 +80,13 @@ def build_onnx(
         cut_out=cut_out,
         ball_radius=ball_radius,
         white=white,
+        masked=masked,
     )
     form: nn.Module = deploy_form(checkpoint, layout, activation, expand=expand)
     if composited or cut_out or white is not None or contract.picture_corner != (0, 0):
         form = PicturedForm(form, contract).eval()
-    model = lower_to_onnx(form, contract.inputs, contract.output.name, activation)
+    names = [spec.name for spec in contract.outputs]
+    model = lower_to_onnx(form, contract.inputs, names, activation)
     # Simplifier and checker know only standard operators.
     _rename_operator(model, GELU_SNAP, STAND_IN)
     model, same = onnxsim.simplify(model, skipped_optimizers=[MUL_INTO_CONV, PAD_INTO_CONV])

@@ -34,14 +34,17 @@ _Inputs = Sequence[str]
 
 
 def lower_to_onnx(
-    form: nn.Module, inputs: Sequence[TensorSpec], output: str, activation: ActivationForm
+    form: nn.Module,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[str],
+    activation: ActivationForm,
 ) -> ModelProto:
     """Traces a deploy form, or a part of one, and lowers it to ONNX with static shapes.
 
     Args:
-        form: maps the uploads to one tensor.
+        form: maps the uploads to one tensor, or to several.
         inputs: names and shapes of the uploads, in order.
-        output: name of the result.
+        outputs: names of the results.
         activation: how GELU is written; `gelusnap` gives nodes that no runtime but SnapML knows.
 
     Raises:
@@ -61,13 +64,15 @@ def lower_to_onnx(
             graph.names[node] = next(names).name
         elif node.op == "call_function":
             graph.lower(node)
-    result = next(node for node in program.graph.nodes if node.op == "output").args[0][0]
-    output_shape = graph.finish(result, output)
+    results = next(node for node in program.graph.nodes if node.op == "output").args[0]
+    shapes = {
+        name: graph.finish(result, name) for name, result in zip(outputs, results, strict=True)
+    }
     proto = helper.make_graph(
         graph.nodes,
         "nelf",
         [_value(helper, spec.name, spec.shape) for spec in inputs],
-        [_value(helper, output, output_shape)],
+        [_value(helper, name, shape) for name, shape in shapes.items()],
         graph.initializers,
         value_info=[_value(helper, name, shape) for name, shape in graph.shapes.items()],
     )

@@ -4,7 +4,8 @@ Without a material a lens can show a texture only stretched to the whole screen,
 nothing. So both happen in the graph: the picture is padded with its background to the aspect of a
 phone, or composited over the camera's image. For a surface with a material the background is taken
 away, which leaves what a blend of One and OneMinusSrcAlpha puts in front of anything. White is
-255 there, as in every texture: the last conv scales to it. Conv, Abs,
+255 there, as in every texture: the last conv scales to it. For a mask the same object is drawn
+once more, as colours and as how much of each pixel it covers. Conv, Abs,
 Relu, Mul, Add and Pad are all that is needed, which SnapML's table lists for all four back-ends.
 """
 
@@ -29,6 +30,12 @@ __all__ = ["LensPicture", "PicturedForm", "over_background", "student_picture"]
 MATTE_FLOOR = 0.03
 MATTE_SLOPE = 2.0
 
+#: Below this alpha a mask is clear: students leave a little where there is nothing.
+MASK_FLOOR = 0.02
+
+#: Of the series that divides by alpha.
+MASK_FACTORS = 3
+
 #: Between the two colours behind a picture that tell its alpha: 51 of 255, which 8 bits hold, and
 #: little enough that no mixture leaves [0, 1].
 BEHIND_STEP = 0.2
@@ -50,6 +57,18 @@ class LensPicture(nn.Module):
         self.composited = contract.camera_image is not None
         top, left = contract.picture_corner
         self.padding = (left, left, top, top)
+        self.masked = contract.masked is not None
+        if self.masked:
+            self.mask = _affine(
+                torch.tensor([[0.0, 0.0, 0.0, white / (1.0 - MASK_FLOOR)]]),
+                [-white * MASK_FLOOR / (1.0 - MASK_FLOOR)],
+            )
+            matrix = torch.zeros(3, 4)
+            matrix[:, :3] = white * torch.eye(3)
+            matrix[:, 3] = white * torch.tensor(contract.background)
+            self.over_black = _affine(matrix, [-white * b for b in contract.background])
+            self.clear = _affine(torch.tensor([[0.0, 0.0, 0.0, -1.0]] * 3), [1.0] * 3)
+            self.plus_one = _affine(torch.eye(3), [1.0] * 3)
         #: Where one conv is all.
         self.whole = None
         if contract.is_cut_out:
@@ -68,6 +87,21 @@ class LensPicture(nn.Module):
                     torch.full((3, 3), MATTE_SLOPE), [-MATTE_SLOPE * MATTE_FLOOR] * 3
                 )
                 self.clear = _affine(-torch.eye(3), [1.0] * 3)
+
+    def through_a_mask(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps the network's [1, 4, s·h, s·w] to colours and mask of the object alone.
+
+        Colours are over the alpha that they are multiplied by. What divides is not on all
+        back-ends: with r = 1 − a, 1 / a = 1 / (1 − r) is (1 + r)·(1 + r²)·(1 + r⁴) but for the
+        share r⁸, which the mask makes 0.04 of white at most.
+        """
+        colour, rest = self.over_black(image), self.clear(image)
+        for _ in range(MASK_FACTORS):
+            colour = colour * self.plus_one(rest)
+            rest = rest * rest
+        mask = torch.relu(self.mask(image))
+        around = (1, 1, 1, 1)
+        return functional.pad(colour, around), functional.pad(mask, around)
 
     def forward(self, image: Tensor, camera_image: Tensor | None = None) -> Tensor:
         """Maps the network's [1, 3 or 4, s·h, s·w] to the contract's output.
@@ -102,13 +136,14 @@ class PicturedForm(nn.Module):
         self.form = form
         self.picture = LensPicture(contract)
 
-    def forward(self, *uploads: Tensor) -> Tensor:
-        """Maps the uploads, then the camera's image if there is one, to the contract's output."""
+    def forward(self, *uploads: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Maps the uploads, then the camera's image if there is one, to the contract's outputs."""
         if self.picture.composited:
             composited: Tensor = self.picture(self.form(*uploads[:-1]), uploads[-1])
             return composited
-        padded: Tensor = self.picture(self.form(*uploads))
-        return padded
+        image = self.form(*uploads)
+        picture: Tensor = self.picture(image)
+        return (picture, *self.picture.through_a_mask(image)) if self.picture.masked else picture
 
 
 def over_background(

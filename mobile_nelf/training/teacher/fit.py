@@ -59,7 +59,8 @@ class TeacherProgress:
     Attributes:
         step: steps done.
         steps: steps in all; an estimate while a run of some minutes has no plan.
-        psnr_db: training PSNR of the rays just seen, on random backgrounds.
+        psnr_db: training PSNR on random backgrounds, of the rays just seen and those beside the
+            object that need not be seen.
         plan: of a run of some minutes, once it is made.
         render: returns [height, width, 3] of a camera on white by the teacher as it is now; only
             valid until the next step.
@@ -102,6 +103,7 @@ def train_teacher(
     teacher = _fresh(scene, config, device)
     space, field, grid = teacher.space, teacher.field, teacher.grid
     photos = PhotoPixels(scene, device)
+    share = photos.keep(space, grid.visible)
     optimizer = torch.optim.Adam(
         field.parameters(),
         lr=config.learning_rate,
@@ -138,7 +140,9 @@ def train_teacher(
             optimizer.step()
             fitting = rays * config.samples // max(samples, 1)
             rays = min(fitting, int(rays * RAY_GROWTH) + 1, config.samples // FEWEST_SAMPLES)
-            errors.append(error.item())
+            # The other pixels show nothing but the background, which is right.
+            mean_squared_error = share * error.item()
+            errors.append(mean_squared_error)
             step += 1
             seconds = time.monotonic() - began
             # A plan is kept at once: what was made with it could not be made again without it.
@@ -164,7 +168,7 @@ def train_teacher(
                 TeacherProgress(
                     step,
                     length.expected(step, seconds),
-                    _psnr_db(error.item()),
+                    _psnr_db(mean_squared_error),
                     lambda camera: teacher.render(camera).on_white(),
                     length.plan,
                 )

@@ -16,7 +16,8 @@ from mobile_nelf.errors import SceneError
 from mobile_nelf.rays import ray_map
 from mobile_nelf.scenes import Scene, View
 from mobile_nelf.teachers.marching import CELLS, cell_corners
-from mobile_nelf.teachers.spaces import Space
+from mobile_nelf.teachers.silhouettes import silhouette
+from mobile_nelf.teachers.spaces import BoxSpace, Space
 
 __all__ = ["PhotoPixels", "PixelBatch", "seen_cells"]
 
@@ -60,13 +61,41 @@ class PhotoPixels:
         self.sha256 = digest.hexdigest()
         self._pixels = pixels.to(device)  # [V, H, W, 4]
         self._maps = maps.float().to(device)  # [V, 12]
+        self._cameras = [view.camera for view in scene.train]
+        self._places: Tensor | None = None  # of the pixels that are drawn, where not all are
+
+    def keep(self, space: Space, cells: Tensor) -> float:
+        """Draws from now on only pixels whose rays may meet a cell; returns the share of these.
+
+        Args:
+            space: of the scene.
+            cells: [CELLS³], the ones that are not empty.
+        """
+        if not isinstance(space, BoxSpace):  # where every ray may
+            return 1.0
+        masks = torch.stack([silhouette(camera, space, cells) for camera in self._cameras])
+        places = masks.flatten().nonzero()[:, 0]
+        if not len(places):
+            return 1.0
+        self._places = places if masks.numel() > 1 << 31 else places.int()
+        return len(places) / masks.numel()
 
     def draw(self, count: int, rng: torch.Generator) -> PixelBatch:
-        """Returns `count` pixels, each from anywhere in any photo."""
-        views, rows, columns = (
-            torch.randint(limit, (count,), generator=rng, device=rng.device).to(self._maps.device)
-            for limit in self._pixels.shape[:3]
-        )
+        """Returns `count` pixels, each from anywhere in any photo, or anywhere that is kept."""
+        device, (_, height, width, _) = self._maps.device, self._pixels.shape
+        if self._places is None:
+            views, rows, columns = (
+                torch.randint(limit, (count,), generator=rng, device=rng.device).to(device)
+                for limit in self._pixels.shape[:3]
+            )
+        else:
+            chosen = torch.randint(len(self._places), (count,), generator=rng, device=rng.device)
+            places = self._places[chosen.to(device)].long()
+            views, rows, columns = (
+                places // (height * width),
+                places // width % height,
+                places % width,
+            )
         origins, d0, du, dv = self._maps[views].view(count, 4, 3).unbind(1)
         directions = d0 + columns[:, None] * du + rows[:, None] * dv
         return PixelBatch(origins, directions, self._pixels[views, rows, columns].float() / 255.0)

@@ -100,7 +100,7 @@ FAULTS = {
     "early": ("", "Lens Studio ended before the material"),
     "presets": ("", "the material: presets.ImageMaterialPreset is not a constructor"),
     "word": ("activation", "the saved project says 'Back'"),
-    "scales": ("settings", ", scale 1, was written as "),
+    "scales": ("settings", ", scale 0.5, was written as "),
     "broken": ("open", "no component of ours is in the scene"),
 }
 

@@ -21,6 +21,7 @@ from mobile_nelf_exporters.lens.paths import MODEL_PATH, project_files
 from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.project import (
     LAYERS_ID,
+    MASK_GUESSES,
     PACKAGE_GUESSES,
     SCENE_ID,
     render_lens_project,
@@ -210,6 +211,9 @@ def test_script_inputs_are_the_same_everywhere(documents, files):
         "material",
         "cameraTexture",
         "statusCamera",
+        "pictureCamera",
+        "colourCrop",
+        "maskCrop",
         "shadow",
         "flipY",
         "showFps",
@@ -361,7 +365,7 @@ def test_readme_names_files_that_exist_and_every_tensor(project, contract, files
     assert "azimuth -40° to 75°" in readme
     assert ("small.onnx" in readme) == (len(models) > 1)
     told = {key for key, guess in guesses().items() if guess in readme}
-    assert told == guesses().keys() - set(PACKAGE_GUESSES)
+    assert told == guesses().keys() - {*PACKAGE_GUESSES, *MASK_GUESSES}
 
 
 def test_readme_tells_what_depends_on_the_contract():

@@ -172,7 +172,7 @@ def test_an_operator_without_lowering_is_named():
     form = deploy_form(checkpoint, layout, "erf", expand=False)
     form.encoder = torch.nn.Softplus()
     with pytest.raises(DeployError, match=r"aten\.softplus\.default has no ONNX lowering"):
-        lower_to_onnx(form, contract.inputs, "output", "erf")
+        lower_to_onnx(form, contract.inputs, ["output"], "erf")
 
 
 def test_an_activation_that_does_not_fit_is_refused():

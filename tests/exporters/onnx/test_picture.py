@@ -12,7 +12,7 @@ from mobile_nelf.deploy.contract import CAMERA_IMAGE
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.onnx.build import build_onnx
-from mobile_nelf_exporters.onnx.picture import MATTE_FLOOR, MATTE_SLOPE
+from mobile_nelf_exporters.onnx.picture import MASK_FLOOR, MATTE_FLOOR, MATTE_SLOPE
 from mobile_nelf_exporters.onnx.runtime import frame_function
 from mobile_nelf_exporters.snapml.check import check_snapml
 from tests.helpers.students import random_checkpoint
@@ -154,6 +154,46 @@ def test_a_cut_out_picture_is_the_students_in_front_of_anything():
     frame = frame_function(model, contract)(checkpoint.ray_camera(pose))
     np.testing.assert_allclose(frame, trained, atol=ENCODED_IN_FLOAT32)
     assert check_snapml(model).refusals == ()
+
+
+def test_colours_and_mask_are_the_object_alone():
+    checkpoint = replace(
+        random_checkpoint(sr_widths=(8,), out_channels=4, activation="relu"), background=BACKGROUND
+    )
+    model, contract = build_onnx(
+        checkpoint, FACTORED, "relu", expand=True, cut_out=True, white=255.0, masked=True
+    )
+    pose = checkpoint.orbit.pose(30, 40, 4)
+    host = FACTORED.host(checkpoint.ray_camera(pose), checkpoint.student.encoder)
+    uploads = {name: array.astype(np.float32) for name, array in host.items()}
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    found = session.run([spec.name for spec in contract.outputs], uploads)
+    assert [array.shape for array in found] == [spec.shape for spec in contract.outputs]
+    _, colour, mask = (array[0].transpose(1, 2, 0) / 255.0 for array in found)
+    trained = student_frame_function(checkpoint)(checkpoint.ray_camera(pose))
+    alpha = trained[..., 3:]
+    inner = (slice(1, -1), slice(1, -1))
+    for array in (colour, mask):
+        border = np.ones(array.shape[:2], bool)
+        border[inner] = False
+        assert (array[border] == 0.0).all()
+    np.testing.assert_allclose(
+        mask[inner], np.maximum((alpha - MASK_FLOOR) / (1 - MASK_FLOOR), 0.0), atol=1e-3
+    )
+    # Over black it is the colour times alpha; what is left of the division is r⁸.
+    over_black = trained[..., :3] - (1 - alpha) * np.array(BACKGROUND)
+    np.testing.assert_allclose(
+        colour[inner], over_black / alpha * (1 - (1 - alpha) ** 8), atol=2e-3
+    )
+    assert check_snapml(model, output_scaled=False).refusals == ()
+    plain, _ = build_onnx(checkpoint, FACTORED, "relu", expand=True, cut_out=True, white=255.0)
+    assert check_snapml(model).lacking == check_snapml(plain).lacking
+
+
+def test_only_what_is_cut_out_can_be_masked():
+    checkpoint = random_checkpoint(sr_widths=(8,), activation="relu", out_channels=4)
+    with pytest.raises(ValueError, match="only what is cut out can be masked"):
+        build_onnx(checkpoint, FACTORED, "relu", expand=True, masked=True)
 
 
 @pytest.mark.parametrize(("channels", "composited"), [(3, False), (4, True)])

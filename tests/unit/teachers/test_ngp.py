@@ -10,7 +10,9 @@ import torch
 from mobile_nelf.cameras import Camera, Intrinsics, OrbitLimits, look_at
 from mobile_nelf.compute import reduced_precision
 from mobile_nelf.metrics import psnr_db
+from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.scenes import Scene
+from mobile_nelf.seeding import seeded
 from mobile_nelf.teachers.config import TeacherConfig
 from mobile_nelf.teachers.marching import CELLS, OccupancyGrid, composite, march
 from mobile_nelf.teachers.ngp import CPU_RAYS, NEGLIGIBLE, NgpTeacher, build_field
@@ -104,7 +106,8 @@ def test_opacity_and_depth_are_those_of_the_ball(trained: Trained) -> None:
 def slow_render(teacher: NgpTeacher, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """All samples of all rays at once: [H·W, 5] as `_chunk` has it, and what it may leave out."""
     origins, directions = rays_of(camera)
-    samples = march(teacher.space, teacher.grid, origins, directions, teacher.config.march_steps)
+    steps = teacher.config.render_steps or teacher.config.march_steps
+    samples = march(teacher.space, teacher.grid, origins, directions, steps)
     unit = torch.nn.functional.normalize(directions, dim=1)
     with torch.no_grad(), reduced_precision(CPU):
         density, features = teacher.field.density(samples.points)
@@ -121,8 +124,13 @@ def slow_render(teacher: NgpTeacher, camera: Camera) -> tuple[np.ndarray, np.nda
 WIDE = Intrinsics.centred(150, 120, 150.0)
 
 
-def test_rendering_in_chunks_and_parts_is_rendering_at_once(trained: Trained) -> None:
-    teacher, _ = trained
+@pytest.mark.parametrize("render_steps", [None, 96])
+def test_rendering_in_chunks_and_parts_is_rendering_at_once(
+    trained: Trained, render_steps: int | None
+) -> None:
+    known, _ = trained
+    config = replace(known.config, render_steps=render_steps)
+    teacher = NgpTeacher(config, known.space, known.field, known.grid)
     camera = Camera(NEW_VIEWS[0].cam_to_world, WIDE)
     assert WIDE.width * WIDE.height > CPU_RAYS
     view = teacher.render(camera)
@@ -139,6 +147,40 @@ def test_rendering_in_chunks_and_parts_is_rendering_at_once(trained: Trained) ->
     depth = view.depth * view.alpha
     assert np.all(np.abs(depth - slow[..., 4]) <= farthest * (left_out + BATCHING))
     assert np.all(view.rgb <= view.alpha[..., None] + 1e-5), "colour is premultiplied"
+
+
+def test_a_view_is_marched_by_its_own_steps(trained: Trained) -> None:
+    """As many as in training where nothing else is said, which is how earlier files are read."""
+    known, _ = trained
+    earlier = to_dict(known.config)
+    del earlier["render_steps"]
+    assert from_dict(TeacherConfig, earlier) == known.config
+    shown = []
+    for steps in (None, CONFIG.march_steps, 2 * CONFIG.march_steps):
+        config = replace(known.config, render_steps=steps)
+        teacher = NgpTeacher(config, known.space, known.field, known.grid)
+        shown.append(teacher.rgba8(NEW_VIEWS[0]))
+    assert np.array_equal(shown[0], shown[1])
+    assert not np.array_equal(shown[0], shown[2])
+
+
+@pytest.mark.parametrize("kind", ["contracted", "ndc"])
+def test_without_a_box_steps_are_those_of_training(kind: str) -> None:
+    config = replace(CONFIG, resolutions=(3, 5))
+    with seeded(0):
+        field = build_field(config, SPACES[kind], CPU)
+    grid = OccupancyGrid(torch.ones(CELLS**3, dtype=torch.bool))
+    coarse, fine = (
+        NgpTeacher(replace(config, render_steps=steps), SPACES[kind], field, grid)
+        for steps in (None, 96)
+    )
+    assert np.array_equal(coarse.rgba8(NEW_VIEWS[0]), fine.rgba8(NEW_VIEWS[0]))
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1 << 20])
+def test_views_of_no_or_endless_steps_are_refused(steps: int) -> None:
+    with pytest.raises(ValueError, match="render_steps of 1 to"):
+        replace(CONFIG, render_steps=steps)
 
 
 def test_a_view_does_not_depend_on_its_other_pixels(trained: Trained) -> None:

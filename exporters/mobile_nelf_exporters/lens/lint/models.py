@@ -289,7 +289,8 @@ def _check_entry(
             f"{', '.join(sorted(expected))}",
             advice,
         )
-    for spec in [*inputs, field_of(entry, "output")]:
+    masked = field_of(entry, "masked")
+    for spec in [*inputs, field_of(entry, "output"), *(masked if isinstance(masked, list) else [])]:
         name, stated = str(field_of(spec, "name")), field_of(spec, "shape")
         shape = shapes.get(name)
         if shape is None:

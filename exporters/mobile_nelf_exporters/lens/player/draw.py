@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Surface", "View", "draw_surface"]
+__all__ = ["Surface", "View", "draw_surface", "sampled"]
 
 Floats = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
@@ -98,7 +98,7 @@ def draw_surface(screen: Picture, surface: Surface, texture: Floats, view: View)
         drawn[y, x] = True
         weights /= weights.sum(axis=1, keepdims=True)  # perspective
         u, v = (weights @ vertices[corners, 3:]).T
-        colour = _sampled(texels, u, v) * surface.tint
+        colour = sampled(texels, u, v) * surface.tint
         behind = shown[y, x]
         if surface.blend == "PremultipliedAlpha":
             behind = colour[:, :3] + (1.0 - colour[:, 3:]) * behind
@@ -153,8 +153,17 @@ def _covered(
     return y[inside], x[inside], weights[inside]
 
 
-def _sampled(texels: Floats, u: Floats, v: Floats) -> Floats:
-    """Interpolates between four texels; the border is repeated."""
+def sampled(texels: Floats, u: Floats, v: Floats) -> Floats:
+    """Interpolates between four texels; the border is repeated.
+
+    Args:
+        texels: [rows, columns, channels]; the first row is the upper edge.
+        u: [n] to the right, from 0 to 1.
+        v: [n] upwards.
+
+    Returns:
+        [n, channels].
+    """
     rows, columns, _ = texels.shape
     x = np.clip(u * columns - 0.5, 0.0, columns - 1.0)
     y = np.clip((1.0 - v) * rows - 0.5, 0.0, rows - 1.0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mobile_nelf.errors import BundleError, ConfigError
 from mobile_nelf.plain import from_dict
 from mobile_nelf_exporters.lens.player.draw import Surface, View
+from mobile_nelf_exporters.lens.player.masked import Masked, Part
 
 __all__ = [
     "Input",
@@ -79,16 +80,27 @@ class Report:
     shown: Shown
     painted: tuple[Painted, ...]
     surfaces: tuple[Surface, ...]
+    masked: tuple[Masked, ...]
     view: View | None
     runs: int
     written_bytes: int
 
+    @property
+    def pictures(self) -> tuple[Surface | Part | Shown, ...]:
+        """All that needs a texture."""
+        parts = (part for masked in self.masked for part in (masked.colour, masked.mask))
+        cleared = (self.shown,) if self.shown.kind == "texture" else ()
+        return (*self.surfaces, *parts, *cleared)
+
     def __post_init__(self) -> None:
-        """Refuses triangles without corners."""
+        """Refuses triangles without corners, and parts that are none."""
         for surface in self.surfaces:
             corners = range(len(surface.vertices))
             if len(surface.triangles) % 3 or any(k not in corners for k in surface.triangles):
                 raise ValueError("a surface has triangles without corners")
+        for masked in self.masked:
+            if not np.isfinite((*masked.colour.part, *masked.mask.part)).all():
+                raise ValueError("a part of a texture has no place")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,24 @@ def _asset(project: LensProject, asset: Asset, models: Mapping[str, LensModel]) 
             ]
     elif asset.kind == "RenderTarget":
         plain |= _render_target(project, asset)
+    elif asset.path.endswith(".screenCropTexture"):
+        plain["crop"] = _crop(project, asset)
     return plain
+
+
+def _crop(project: LensProject, asset: Asset) -> dict[str, Any]:
+    values = project.entity(asset).value
+    try:
+        if float(values["Rotation"]) != 0.0:
+            raise BundleError(f"{asset.path}: is turned, which is not simulated")
+        return {
+            "input": _known(project, reference_id(values["InputTexture"]), asset.path),
+            "rect": {
+                side: float(values["Cropping"][side]) for side in ("left", "right", "bottom", "top")
+            },
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{asset.path}: is not a crop of a texture ({error!r})") from error
 
 
 def _render_target(project: LensProject, asset: Asset) -> dict[str, Any]:
@@ -157,6 +174,7 @@ def _component(project: LensProject, component: Component, enabled: bool) -> dic
             "fov": fov,
             "isOrthographic": values.get("CameraType") == "Orthographic",
             "near": _number(values.get("Near"), 1.0),
+            "renderOrder": _number(values.get("RenderOrder"), 0.0),
             "size": _number(values.get("Size"), 20.0),
         }
     elif component.kind == "ScriptComponent":

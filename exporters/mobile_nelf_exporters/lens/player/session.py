@@ -20,6 +20,7 @@ from PIL import Image
 from mobile_nelf.errors import BundleError
 from mobile_nelf.parsing import read_json
 from mobile_nelf_exporters.lens.player.draw import Surface, View, draw_surface
+from mobile_nelf_exporters.lens.player.masked import Masked, Part, draw_masked
 from mobile_nelf_exporters.lens.player.messages import (
     Report,
     Request,
@@ -41,8 +42,9 @@ RUNTIME = Path(__file__).parent / "node"
 #: milliseconds a frame, up to half a second with whole encodings to upload.
 TIMEOUT_SECONDS = 120.0
 
-#: Outputs of models that are kept as textures; lenses of ours have one or two.
-MAX_TEXTURES = 16
+#: Outputs of models that are kept as textures; lenses of ours have up to three for each model, and
+#: one more model whenever they change to the other.
+MAX_TEXTURES = 48
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -79,6 +81,7 @@ class LensSession:
         printed: lines that scripts printed so far.
         status: text on the screen.
         hints: of Snapchat itself that are on the screen, by name.
+        masked: what cameras draw through a mask, in their order.
         cost: of the last event.
     """
 
@@ -118,6 +121,7 @@ class LensSession:
         self.status = ""
         self.hints: tuple[str, ...] = ()
         self._drawn: tuple[Surface, ...] = ()
+        self.masked: tuple[Masked, ...] = ()
         self._view: View | None = None
         self.cost = LensCost(0, 0, 0.0, 0.0)
         self._screen = screen
@@ -257,8 +261,10 @@ class LensSession:
         )
         for surface in self._drawn:
             if self._view is not None:
-                texture = self._textures[surface.component, surface.output] / 255.0
-                fitted = draw_surface(fitted, surface, texture.astype(np.float64), self._view)
+                fitted = draw_surface(fitted, surface, self._values(surface), self._view)
+        for masked in self.masked:
+            colour, mask = self._values(masked.colour), self._values(masked.mask)
+            fitted = draw_masked(fitted, masked, colour, mask)
         return fitted
 
     def close(self) -> None:
@@ -299,18 +305,15 @@ class LensSession:
         report = read_message(Report, answer.header)
         for painted in report.painted:
             self._keep(painted.component, 0, painted.texture)
-        outputs = [(surface.component, surface.output) for surface in report.surfaces]
-        if report.shown.kind == "texture":
-            outputs.append((report.shown.component, report.shown.output))
-        for component, output in outputs:
-            if (component, output) not in self._textures:
-                raise BundleError(
-                    f"the lens shows output {output} of model {component}, which has not run"
-                )
+        for shown in report.pictures:
+            if (shown.component, shown.output) not in self._textures:
+                what = f"output {shown.output} of model {shown.component}"
+                raise BundleError(f"the lens shows {what}, which has not run")
         self.printed += report.printed
         self.status = report.status
         self.hints = report.hints
         self._drawn = report.surfaces
+        self.masked = report.masked
         self._view = report.view
         self.cost = LensCost(
             report.runs, report.written_bytes, answer.script_seconds, answer.model_seconds
@@ -323,9 +326,8 @@ class LensSession:
         if model is None:
             raise BundleError(f"the lens runs {request.asset!r}, which is not a model of it")
         images = [turned(self._camera_image, entry) for entry in request.inputs]
-        layouts = [entry.layout for entry in request.inputs]
         try:
-            values = model.run(arrays, layouts, images)
+            values = model.run(arrays, [entry.layout for entry in request.inputs], images)
         except BundleError as error:
             return {"error": str(error)}, ()
         if len(request.outputs) != len(values):
@@ -337,6 +339,9 @@ class LensSession:
                 self._keep(request.component, index, turned(pixels, entry))
                 values[index] = np.zeros(0, np.float32)
         return {}, values
+
+    def _values(self, drawn: Surface | Part) -> npt.NDArray[np.float64]:
+        return self._textures[drawn.component, drawn.output].astype(np.float64) / 255.0
 
     def _keep(self, component: int, output: int, pixels: Floats) -> None:
         self._textures[component, output] = pixels

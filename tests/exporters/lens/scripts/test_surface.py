@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from mobile_nelf_exporters.lens.player.room import room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
 from mobile_nelf_exporters.lens.view import RoomSize
 from tests.helpers.lens.lenses import GRID, Lens, make_lens
-from tests.helpers.lens.sessions import FRAME, settle
+from tests.helpers.lens.sessions import FRAME, SCENE, settle
 from tests.helpers.node import needs_node
 from tests.helpers.students import random_checkpoint
 
@@ -64,8 +65,9 @@ def lens() -> Lens:
     return make_lens("rays", "world", 4)
 
 
-def test_without_a_material_the_lens_says_how_to_make_one(lens):
-    with LensSession(lens.files, screen=SCREEN) as session:
+def test_with_neither_material_nor_mask_the_lens_says_how_to_make_one(lens):
+    scene = re.sub(rb"pictureCamera: \S+ \S+", b"pictureCamera: ~", lens.files[SCENE])
+    with LensSession({**lens.files, SCENE: scene}, screen=SCREEN) as session:
         session.start()
         assert "No material. In the Asset Browser choose + and the material Image" in session.status
         assert session.cost.runs == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ const seen = worlds.look(world, rays, contract, spec, now.position, now.rotation
     given.fov, given.aspect);
 rayMaps.setMap(rays, contract, world.distance, world.lens);
 tell({ seen, map: rays.map, columns: rays.columns, rows: rays.rows });
+"""
+
+AIM = """
+const world = worlds.createWorld(contract), rays = rayMaps.createRays();
+const [start, now] = given.poses;
+worlds.anchor(world, start.position, start.rotation);
+const seen = worlds.aim(world, rays, contract, spec, now.position, now.rotation);
+rayMaps.setMap(rays, contract, world.distance, world.lens);
+tell({ seen, map: rays.map, lens: world.lens });
 """
 
 FOV, ASPECT = math.radians(63.5), 9 / 16
@@ -119,9 +129,11 @@ class Room:
         self.here = orbit.pose(self.azimuth, self.elevation, self.distance)
 
 
-def _look(folder: Path, start: Phone, now: Phone, contract: Contract = ROOM) -> dict[str, Any]:
+def _look(
+    folder: Path, start: Phone, now: Phone, contract: Contract = ROOM, driver: str = LOOK
+) -> dict[str, Any]:
     given = {"poses": [start.given(), now.given()], "fov": FOV, "aspect": ASPECT}
-    return Modules(folder, contract, "world").run(LOOK, given)
+    return Modules(folder, contract, "world").run(driver, given)
 
 
 def _phone_pixel(student: Any, ahead: np.ndarray) -> tuple[float, float]:
@@ -168,11 +180,66 @@ def _walk(start: Phone, step: tuple) -> Phone:
 @pytest.mark.parametrize("start", STARTS)
 def test_rays_in_the_room_show_what_is_there(start, step, tmp_path):
     """The plane through the target, across the line of sight, looks as a photo of it."""
-    orbit, student = ROOM.orbit, ROOM.student
+    student = ROOM.student
     now = _walk(STARTS[start], STEPS[step])
     found = _look(tmp_path, STARTS[start], now)
-    room = Room(orbit, STARTS[start], now)
-    target = np.array(orbit.target)
+    room = Room(ROOM.orbit, STARTS[start], now)
+    tangent = math.tan(FOV / 2)
+
+    def tangents(column: int, row: int) -> tuple[float, float]:
+        return (
+            (2 * (column + 0.5) / student.ray_width - 1) * tangent * ASPECT,
+            (1 - 2 * (row + 0.5) / student.ray_height) * tangent,
+        )
+
+    origin, d0, du, dv = _assert_rays_show(found, room, tangents)
+    # Depths count along the ray as in training, where all reach the target at the radius.
+    target = np.array(ROOM.orbit.target)
+    u, v = _phone_pixel(student, room.axes.T @ (target - room.here[:, 3]))
+    radius = np.linalg.norm(target - origin)
+    np.testing.assert_allclose((d0 + u * du + v * dv) * radius, target - origin, atol=1e-9)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("start", ["level", "turned"])
+def test_rays_behind_a_mask_show_what_is_there_as_far_apart_as_in_training(start, step, tmp_path):
+    now = _walk(STARTS[start], STEPS[step])
+    found = _look(tmp_path, STARTS[start], now, driver=AIM)
+    assert found["seen"]
+    room, lens = Room(ROOM.orbit, STARTS[start], now), found["lens"]
+
+    def tangents(column: int, row: int) -> tuple[float, float]:
+        return (
+            (column + 0.5 - lens["cx"]) / lens["fx"],
+            -(row + 0.5 - lens["cy"]) / lens["fy"],
+        )
+
+    origin, d0, du, dv = _assert_rays_show(found, room, tangents)
+    student, target = ROOM.student, np.array(ROOM.orbit.target)
+    trained = ROOM.intrinsics.resized(student.ray_width, student.ray_height)
+    # The target is where photos have it, and its neighbours on the phone's plane are as near.
+    middle = d0 + (trained.cx - 0.5) * du + (trained.cy - 0.5) * dv
+    radius = np.linalg.norm(target - origin)
+    np.testing.assert_allclose(middle * radius, target - origin, atol=1e-9)
+    turned = room.axes.T @ (target - room.here[:, 3])
+    assert lens["fx"] == pytest.approx(trained.fx * -turned[2] / radius)
+    assert lens["fy"] == pytest.approx(trained.fy * -turned[2] / radius)
+
+
+def test_nothing_is_behind_a_mask_that_is_behind_the_phone(tmp_path):
+    start = STARTS["level"]
+    for aside, seen in (((0, 0, 0), True), ((180, 0, 0), False), ((90, 0, 0), False)):
+        now = _walk(start, (0, 0, WORLD_DISTANCE_CM, aside))
+        assert _look(tmp_path, start, now, driver=AIM)["seen"] is seen
+    inside = _walk(start, (0, 0, 2, (0, 0, 0)))
+    assert _look(tmp_path, start, inside, driver=AIM)["seen"] is False
+
+
+def _assert_rays_show(
+    found: dict[str, Any], room: Room, tangents: Callable[[int, int], tuple[float, float]]
+) -> np.ndarray:
+    """The rays of all pixels hit the plane through the target where the phone's do."""
+    orbit, student, target = ROOM.orbit, ROOM.student, np.array(ROOM.orbit.target)
     # Seen from where no photo was taken, the object turns with the viewer.
     shown = orbit.pose(
         float(np.clip(room.azimuth, *orbit.azimuth)),
@@ -184,22 +251,16 @@ def test_rays_in_the_room_show_what_is_there(start, step, tmp_path):
     np.testing.assert_allclose(origin, shown[:, 3], atol=DOUBLE_ATOL)
 
     back, here = room.here[:, 2], room.here[:, 3]
-    tangent = math.tan(FOV / 2)
     for row in range(student.ray_height):
         for column in range(student.ray_width):
-            x = (2 * (column + 0.5) / student.ray_width - 1) * tangent * ASPECT
-            y = (1 - 2 * (row + 0.5) / student.ray_height) * tangent
-            ray = room.axes @ [x, y, -1.0]
+            ray = room.axes @ [*tangents(column, row), -1.0]
             hit = here + ray * (room.distance / -(ray @ back))  # on the plane
             wanted = target + turned @ (hit - target) - origin
             direction = d0 + column * du + row * dv
             across = np.linalg.norm(np.cross(direction, wanted)) / np.linalg.norm(wanted)
             assert across < RECURRENCE_ATOL, (row, column)
             assert (direction @ wanted > 0) == (ray @ back < 0), (row, column)
-    # Depths count along the ray as in training, where all reach the target at the radius.
-    u, v = _phone_pixel(student, room.axes.T @ (target - here))
-    radius = np.linalg.norm(target - origin)
-    np.testing.assert_allclose((d0 + u * du + v * dv) * radius, target - origin, atol=1e-9)
+    return np.array([origin, d0, du, dv])
 
 
 @pytest.mark.parametrize("step", ["as photographed", "askew", "nearer", "further", "behind"])

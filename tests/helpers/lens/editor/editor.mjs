@@ -3,7 +3,7 @@
 //
 // usage: node --experimental-vm-modules editor.mjs MODE VERSION --exec run-script -f SCRIPT -a PROJECT
 // MODE: plain, hang (never ends), early (ends before the material), presets (has none),
-// word (writes another word for the camera), scales (imports models with a scale of 1), broken
+// word (writes another word for the camera), scales (imports models with a scale of 0.5), broken
 import fs from "node:fs";
 import path from "node:path";
 import vm from "node:vm";
@@ -122,7 +122,7 @@ function save() {
     if (mode === "scales") {
         for (const [file] of modelFiles()) {
             const meta = fs.readFileSync(`${file}.meta`, "utf8");
-            fs.writeFileSync(`${file}.meta`, meta.replace(/scale: 255.0+/g, "scale: 1.000000"));
+            fs.writeFileSync(`${file}.meta`, meta.replace(/scale: 1.0+/g, "scale: 0.500000"));
         }
     }
     const scene = path.join(state.folder, "Assets/Scene.scene");

@@ -14,6 +14,7 @@ from mobile_nelf.errors import SceneError
 from mobile_nelf.rays import ray_grid, ray_map
 from mobile_nelf.scenes import Scene
 from mobile_nelf.teachers.marching import CELLS
+from mobile_nelf.teachers.silhouettes import silhouette
 from mobile_nelf.teachers.spaces import scene_space
 from mobile_nelf.training.teacher.pixels import PhotoPixels, seen_cells
 from tests.helpers.ball import (
@@ -69,6 +70,31 @@ def test_a_drawn_pixel_comes_with_its_own_ray(encoded: Scene) -> None:
     assert len(counts) == 180
     assert int(counts.min()) >= 3
     assert int(counts.max()) <= 50
+
+
+def test_kept_pixels_are_drawn_alike_and_no_others(encoded: Scene) -> None:
+    photos, space = PhotoPixels(encoded, CPU), scene_space(encoded)
+    cells = torch.zeros(CELLS**3, dtype=torch.bool)
+    cells[CELLS**3 // 2 + CELLS**2 // 2 + CELLS // 2] = True  # in the middle, a small part
+    share = photos.keep(space, cells)
+    masks = torch.stack([silhouette(view.camera, space, cells) for view in encoded.train])
+    assert 0 < int(masks.sum()) < 50
+    assert share == int(masks.sum()) / 180
+    batch = photos.draw(2000, seeded(0))
+    rows, columns, views, alpha = torch.round(255.0 * batch.rgba).long().unbind(1)
+    assert torch.equal(alpha, rows + columns + views)
+    counts = torch.bincount((views * 5 + rows) * 9 + columns, minlength=180).view(4, 5, 9)
+    assert torch.equal(counts > 0, masks)
+    assert int(counts[masks].min()) > 0.5 * 2000 / int(masks.sum())
+    grids = torch.from_numpy(np.stack([ray_grid(view.camera) for view in encoded.train]))
+    wanted = grids[views, :, rows, columns]
+    torch.testing.assert_close(batch.directions.double(), wanted[:, 3:], atol=ROUNDING, rtol=0.0)
+
+
+def test_where_nothing_can_be_shown_all_pixels_are_drawn(encoded: Scene) -> None:
+    photos = PhotoPixels(encoded, CPU)
+    assert photos.keep(scene_space(encoded), torch.zeros(CELLS**3, dtype=torch.bool)) == 1.0
+    assert len(torch.unique(photos.draw(4000, seeded(0)).rgba, dim=0)) > 100
 
 
 def test_draws_depend_on_their_generator_alone(encoded: Scene) -> None:

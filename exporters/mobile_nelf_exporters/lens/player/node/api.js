@@ -114,7 +114,8 @@ function report() {
     printed = [];
     return {
         printed: said, status: scene.status(), hints: [...scene.hints], shown: scene.shown(),
-        painted: textures.takePainted(), surfaces: scene.surfaces(), view: scene.view(), runs, written_bytes: writtenBytes,
+        painted: textures.takePainted(), surfaces: scene.surfaces(),
+        masked: scene.masked(), view: scene.view(), runs, written_bytes: writtenBytes,
     };
 }
 

@@ -59,6 +59,14 @@ declare class ProceduralTextureProvider extends TextureProvider {
     setPixels(x: number, y: number, width: number, height: number, data: Uint8Array): void;
 }
 
+/** A part of another texture. */
+declare class RectCropTextureProvider extends TextureProvider {
+    inputTexture: Texture | null;
+    /** Within that texture, whose borders are -1 and 1. */
+    cropRect: Rect;
+    rotation: number;
+}
+
 declare class RenderTargetProvider extends TextureProvider {
     clearColor: vec4;
     clearColorOption: ClearColorOption;
@@ -157,6 +165,13 @@ declare class Camera extends Component {
     fov: number;
     aspect: number;
     renderTarget: Texture;
+    /** Whether it clears the render target before it draws. */
+    enableClearColor: boolean;
+    /** What it clears with. */
+    inputTexture: Texture | null;
+    /** How strongly it draws, by the red of each pixel. */
+    maskTexture: Texture | null;
+    renderOrder: number;
     /** Width and height of what an orthographic camera sees. */
     getOrthographicSize(): vec2;
     isSphereVisible(center: vec3, radius: number): boolean;

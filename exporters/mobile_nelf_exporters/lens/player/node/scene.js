@@ -62,6 +62,8 @@ class Scene {
                 inputTexture: textures.of(asset.inputTexture),
             });
             this.assets.set(asset.id, textures.register(asset.id, size[0], size[1], { control }));
+        } else if (asset.crop) {
+            this.assets.set(asset.id, textures.registerCrop(asset.id, asset.crop));
         } else if (asset.kind === "Texture") {
             const [width, height] = this.screen;
             this.assets.set(asset.id,
@@ -159,6 +161,10 @@ class Scene {
         const members = {
             renderTarget: textures.of(spec.renderTarget),
             enabled: spec.enabled,
+            renderOrder: spec.renderOrder,
+            enableClearColor: false,
+            inputTexture: null,
+            maskTexture: null,
             getSceneObject: () => object.proxy,
             // Guess ortho-size: the serialised size is the height of what is seen.
             getOrthographicSize: () => new vec2(spec.size * aspect(), spec.size),
@@ -321,6 +327,24 @@ class Scene {
             position, rotation, fov: camera.members.fov, is_orthographic: camera.isOrthographic,
             size: camera.size,
         };
+    }
+
+    // What cameras after the first clear the screen with, in their order. Declarations: a camera with
+    // enableClearColor clears with its inputTexture; red of its maskTexture says how strongly it draws. That
+    // both fill the screen, and that the mask holds for what it clears with, is guess mask.
+    masked() {
+        return this.cameras.filter(({ members }) => members.enabled && members.enableClearColor
+            && members.renderTarget === this.output)
+            .sort((a, b) => a.members.renderOrder - b.members.renderOrder)
+            .map(({ members: { inputTexture, maskTexture } }) => {
+                const [colour, mask] = [inputTexture, maskTexture].map(
+                    (texture) => texture && textures.sourceOf(texture));
+                if (!colour || !mask) {
+                    throw new LensApiError("a camera that clears is simulated only with a colour and a "
+                        + "mask that models drew");
+                }
+                return { colour, mask };
+            });
     }
 
     // Meshes in the world with a texture, as they are drawn: by their order, by guess render-order, and of

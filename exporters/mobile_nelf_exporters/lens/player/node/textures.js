@@ -66,6 +66,28 @@ const ProceduralTextureProvider = documented("ProceduralTextureProvider", {
     },
 });
 
+// Guide "Crop Texture": a rectangle of another texture, of which -1 and 1 are the borders. Beyond them is
+// guess crop. A turned one is not simulated.
+function registerCrop(id, { input, rect }) {
+    const control = documented("RectCropTextureProvider", {
+        inputTexture: of(input), cropRect: documented("Rect", rect), rotation: 0,
+    });
+    return register(id, 1, 1, { control });
+}
+
+// Which output of which component a texture shows, and what part of it: [left, right, bottom, top].
+function sourceOf(texture) {
+    const { control } = texture;
+    const isCrop = control !== null && "cropRect" in control;
+    if (isCrop && control.rotation !== 0) {
+        throw new LensApiError("RectCropTextureProvider: a turned rectangle is not simulated");
+    }
+    const { drawn } = secretOf(isCrop && control.inputTexture ? control.inputTexture : texture);
+    const { left, right, bottom, top } = isCrop
+        ? control.cropRect : { left: -1, right: 1, bottom: -1, top: 1 };
+    return drawn && { ...drawn, part: [left, right, bottom, top] };
+}
+
 // What scripts painted since this was asked for.
 function takePainted() {
     const taken = painted;
@@ -80,5 +102,6 @@ function isCamera(texture) {
 }
 
 module.exports = {
-    Colorspace, ProceduralTextureProvider, create, draw, isCamera, of, register, takePainted,
+    Colorspace, ProceduralTextureProvider, create, draw, isCamera, of, register,
+    registerCrop, sourceOf, takePainted,
 };
