@@ -21,7 +21,7 @@ from mobile_nelf.capturing.structure import ENOUGH_SHARE, Structure
 from mobile_nelf.outputs import names_text
 from mobile_nelf.scenes import Scene
 
-__all__ = ["find", "no_scene", "nothing_fits", "reasons"]
+__all__ = ["find", "no_scene", "nothing_fits", "reasons", "silhouette_findings"]
 
 #: Share of the photos with a pose below which there is a warning.
 GOOD_SHARE = 0.95
@@ -45,6 +45,8 @@ WRONG_SHARE = 0.05
 FOLDED_SHARE = 0.15
 #: Masks that overlap the hull of all by less are poor, or poses are.
 GOOD_OVERLAP = 0.7
+#: Below this no shape fits the masks from where the poses see it; thin objects reach 0.5.
+LEAST_OVERLAP = 0.35
 #: Fewer photos than these leave much to guess.
 FEW_PHOTOS = 20
 #: Of a photo that shares nothing with others.
@@ -85,7 +87,7 @@ def find(
         *_distortion(intake, structure),
         *_jumps(intake, model),
         *_folded(intake, structure, model),
-        *_silhouettes(intake, overlaps or {}),
+        *silhouette_findings(intake, overlaps or {}),
         *_turntable(turntable),
         *more,
     ]
@@ -300,7 +302,8 @@ def _folded(intake: Intake, structure: Structure, model: Model) -> Iterator[Find
         )
 
 
-def _silhouettes(intake: Intake, overlaps: Mapping[str, float]) -> Iterator[Finding]:
+def silhouette_findings(intake: Intake, overlaps: Mapping[str, float]) -> Iterator[Finding]:
+    """Names photos whose masks contradict the hull; see `silhouettes.agreement`."""
     if not overlaps:
         return
     usual = float(np.median(list(overlaps.values())))
@@ -321,9 +324,9 @@ def _silhouettes(intake: Intake, overlaps: Mapping[str, float]) -> Iterator[Find
     elif usual < GOOD_OVERLAP:
         yield Finding(
             "silhouettes",
-            "warning",
+            "error" if usual < LEAST_OVERLAP else "warning",
             f"masks overlap the shape that all of them carve by {usual:.0%}, expected 80 % or more",
-            "look at the masks in capture.html",
+            "look at masks and cameras in capture.html: either may be wrong",
         )
 
 

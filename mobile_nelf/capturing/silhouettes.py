@@ -24,6 +24,10 @@ MASK_PIXELS = 96
 #: Share of the views that must show a cell inside: at first, when some are wrong, and of those that
 #: agree.
 FIRST_VOTES, LAST_VOTES = 0.65, 0.9
+#: Times that those with the largest overlap are taken for right, whatever the others are, and their
+#: share of all (least trimmed squares: Rousseeuw and Van Driessen, 1999). Wrong poses in a row
+#: would spoil the hull otherwise until nothing stands out. Then, times that all vote who agree.
+CONCENTRATIONS, CONSENSUS = 5, 0.6
 ROUNDS = 4
 #: A mask contradicts the hull if it overlaps less than the median one, as intersection over union,
 #: by this much and by so many standard deviations of them all.
@@ -58,8 +62,8 @@ def silhouette(photo: PosedPhoto, mask: npt.NDArray[np.uint8]) -> Silhouette:
 def agreement(silhouettes: Mapping[str, Silhouette]) -> dict[str, float]:
     """Returns the overlap of each mask with the hull of those that agree, without its own vote.
 
-    Views that agree least are left out of the vote, then all are compared again. Nothing is
-    returned where all cameras look the same way, and so at no common point.
+    At first the views that agree most have the vote, then all that do not contradict them. Nothing
+    is returned where all cameras look the same way, and so at no common point.
     """
     names = list(silhouettes)
     views = [silhouettes[name] for name in names]
@@ -74,16 +78,19 @@ def agreement(silhouettes: Mapping[str, Silhouette]) -> dict[str, float]:
     inside &= seen
     voters, share = np.ones(len(views), bool), FIRST_VOTES
     overlap = np.zeros(len(views))
-    for _ in range(ROUNDS):
+    for turn in range(CONCENTRATIONS + ROUNDS):
         for index, view in enumerate(views):
             others = voters.copy()
             others[index] = False
             votes = inside[others].sum(0)
             hull = votes >= share * np.maximum(seen[others].sum(0), 0.5 * others.sum())
             overlap[index] = _overlap(view.mask, looked[index][hull & seen[index]])
-        kept = ~contradicting(overlap)
-        if (kept == voters).all() and share == LAST_VOTES:
-            break
+        if turn < CONCENTRATIONS:
+            kept = overlap >= np.quantile(overlap, 1.0 - CONSENSUS)
+        else:
+            kept = ~contradicting(overlap)
+            if (kept == voters).all():
+                break
         voters, share = kept, LAST_VOTES
     return dict(zip(names, overlap.tolist(), strict=True))
 

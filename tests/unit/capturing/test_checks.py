@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mobile_nelf.capturing.checks import reasons
+from mobile_nelf.capturing.finding import Finding
 from mobile_nelf.capturing.photo_checks import exposures
 from mobile_nelf.capturing.structure import Matched
 from tests.helpers.phone import (
@@ -73,9 +74,45 @@ def test_a_pose_far_from_its_neighbours_is_named(captured, found):
     assert captured.intake.photos[4].source in finding.text
 
 
-def test_bad_points_are_named(captured, found):
-    bad = replace(captured.model, reprojection=2.4, track_length=2.1)
-    assert {"reprojection", "tracks"} <= found.checks(model=bad).keys()
+def _changed(finding: dict[str, Finding], usual: dict[str, Finding]) -> set[str]:
+    return finding.keys() - usual.keys()
+
+
+def test_points_that_miss_their_photos_are_named(captured, found):
+    usual = found.checks()
+    bad = replace(captured.model, reprojection=2.4)
+    said = found.checks(model=bad)
+    assert _changed(said, usual) == {"reprojection"}
+    assert said["reprojection"].text.startswith("points are 2.40 pixels off")
+    assert said["reprojection"].level == "warning"
+
+
+def test_points_that_few_photos_show_are_named(captured, found):
+    """Of each point, two sights alone are left."""
+    seen = np.zeros(len(captured.model.points), int)
+    posed = {}
+    for name, photo in captured.model.photos.items():
+        kept = seen[photo.points] < 2
+        seen[photo.points] += 1
+        posed[name] = replace(photo, points=photo.points[kept], places=photo.places[kept])
+    sights = sum(len(photo.points) for photo in posed.values())
+    short = replace(captured.model, photos=posed, track_length=sights / len(seen))
+    said = found.checks(model=short)
+    assert "tracks" in _changed(said, found.checks())
+    assert said["tracks"].text.startswith("a point is seen in 2.0 photos on average")
+
+
+def test_photos_on_the_wrong_side_are_named_as_a_fold(captured, found):
+    """Four of 13 stand where others do, and their points are doubles of those of another side."""
+    names = [photo.name for photo in captured.intake.photos]
+    posed = dict(captured.model.photos)
+    for name, other in zip(names[:4], names[6:10], strict=True):
+        doubles = posed[name].points + len(captured.model.points)
+        posed[name] = replace(posed[name], cam_to_world=posed[other].cam_to_world, points=doubles)
+    points = np.concatenate([captured.model.points] * 2)
+    said = found.checks(model=replace(captured.model, photos=posed, points=points))
+    assert said["fold"].level == "error"
+    assert "share nothing with those that would be taken from beside them" in said["fold"].text
 
 
 def test_a_lens_that_was_simplified_is_named(captured, found):
@@ -108,6 +145,9 @@ def test_masks_that_contradict_the_shape_fail_the_capture(captured, found):
     assert "down to an overlap of 41% where 86% is usual" in finding.text
     poor = found.checks(overlaps=dict.fromkeys(names, 0.5))["silhouettes"]
     assert poor.level == "warning"
+    nothing = found.checks(overlaps=dict.fromkeys(names, 0.2))["silhouettes"]
+    assert nothing.level == "error"
+    assert "either may be wrong" in nothing.advice
 
 
 def test_what_looks_like_a_turntable_is_proposed(found):
