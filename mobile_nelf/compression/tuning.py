@@ -46,13 +46,24 @@ TUNING = FitConfig(
     sample_every=0,
 )
 
+#: Runs of so many steps take half of the step, as long trainings do (docs/decisions.md).
+LONG_STEPS = 4000
+
 #: AdamW's step for the values of tables, which are few and each move many weights.
 TABLE_STEP = 1e-4
 
 
 def tuning_config(steps: int, seed: int = 0) -> FitConfig:
     """Returns the settings of a run of fine-tuning."""
-    return replace(TUNING, steps=steps, seed=seed, warmup_steps=min(20, max(steps // 5, 1)))
+    factor = 0.5 if steps >= LONG_STEPS else 1.0
+    return replace(
+        TUNING,
+        steps=steps,
+        seed=seed,
+        warmup_steps=min(20, max(steps // 5, 1)),
+        learning_rate=TUNING.learning_rate * factor,
+        matrix_step=TUNING.matrix_step * factor,
+    )
 
 
 def tune(
