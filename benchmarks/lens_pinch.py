@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from lens_room import SCREEN, combs
+from lens_room import SCREEN, combs, write_sheet
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -119,13 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     figures, pictures = measure(load_checkpoint(options.checkpoint))
     if options.output:
-        width, height = SCREEN[0] // 2, SCREEN[1] // 2
-        sheet = Image.new("RGB", (width * len(pictures), height * len(pictures[0])))
-        for column, shown in enumerate(pictures):
-            for line, picture in enumerate(shown):
-                small = picture.resize((width, height), Image.Resampling.LANCZOS)
-                sheet.paste(small, (column * width, line * height))
-        sheet.save(options.output, optimize=True)
+        write_sheet(pictures, options.output)
     if options.json:
         print(json.dumps(figures, indent=1))
         return

@@ -163,6 +163,17 @@ def measure(checkpoint: Checkpoint) -> tuple[list[dict[str, float]], list[list[I
     return figures, pictures
 
 
+def write_sheet(pictures: list[list[Image.Image]], path: Path) -> None:
+    """Writes screens at half of their size, one inner list a column."""
+    width, height = SCREEN[0] // 2, SCREEN[1] // 2
+    sheet = Image.new("RGB", (width * len(pictures), height * len(pictures[0])))
+    for column, shown in enumerate(pictures):
+        for line, picture in enumerate(shown):
+            small = picture.resize((width, height), Image.Resampling.LANCZOS)
+            sheet.paste(small, (column * width, line * height))
+    sheet.save(path, optimize=True)
+
+
 def main() -> None:
     """Prints the table, and writes the pictures: a column a distance, the ideal on top."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -172,13 +183,7 @@ def main() -> None:
     options = parser.parse_args()
     figures, pictures = measure(load_checkpoint(options.checkpoint))
     if options.output:
-        width, height = SCREEN[0] // 2, SCREEN[1] // 2
-        sheet = Image.new("RGB", (width * len(pictures), height * len(pictures[0])))
-        for column, shown in enumerate(pictures):
-            for line, picture in enumerate(shown):
-                small = picture.resize((width, height), Image.Resampling.LANCZOS)
-                sheet.paste(small, (column * width, line * height))
-        sheet.save(options.output, optimize=True)
+        write_sheet(pictures, options.output)
     if options.json:
         print(json.dumps(figures, indent=1))
         return
