@@ -3,8 +3,8 @@
 A lens of a student runs in Node.js, in the stand-in for Lens Studio. What it shows is compared with
 the ideal: the student's own picture from the nearest distance that was photographed, enlarged or
 shrunk to the size that was asked for. Without a material a lens comes no nearer than the photos and
-goes no further than 1.5 times their distance; beyond there is no figure. See `lens_room.py` for the
-figure for combs.
+goes no further than 1.5 times their distance; beyond that nothing is compared. See `lens_room.py`
+for the figure for combs.
 
     python benchmarks/lens_pinch.py examples/mic.pt --output out/pinch.png
 """
