@@ -86,11 +86,7 @@ def _layers(student: StudentConfig) -> list[tuple[int, int, int, int]]:
 
 def parameters(student: StudentConfig) -> int:
     """Returns weights and biases of a student without BatchNorm."""
-    layers = sum(weights + biases for weights, biases, *_ in _layers(student))
-    # A function of each axis for each product, and the conv that mixes the products.
-    line = student.encoder.channels // student.encoder.coords + 1
-    mixed = student.encoder.samples * Widths.of(student).head
-    return layers + student.products * (3 * line + mixed)
+    return sum(weights + biases for weights, biases, *_ in _layers(student))
 
 
 def macs(student: StudentConfig) -> int:

@@ -12,10 +12,7 @@ from torch import Tensor, nn
 
 from mobile_nelf.students.config import EncoderConfig
 
-__all__ = ["AXES", "MIX", "LineProducts", "ProductConvs"]
-
-#: State-dict name of what adds the products to the channels of the head's first layer.
-MIX = "products.mix.weight"
+__all__ = ["AXES", "LineProducts", "ProductConvs"]
 
 AXES = ("x", "y", "z")
 
