@@ -16,8 +16,8 @@
  * for none @param {number} step where the step is @param {Floats} points @param {Floats} sines
  * @param {Floats} cosines */
 function fillTables(contract, map, origin, start, step, points, sines, cosines) {
-    const depths = contract.depths, levels = contract.frequencies;
-    const coords = 3 * depths.length, phases = coords * levels;
+    const depths = contract.depths;
+    const coords = 3 * depths.length, phases = coords * contract.frequencies;
     const count = points.length / coords;
     for (let c = 0; c < coords; c++) {
         const axis = c % 3, depth = depths[(c - axis) / 3];
@@ -28,13 +28,14 @@ function fillTables(contract, map, origin, start, step, points, sines, cosines) 
         let sine = Math.sin(base), cosine = Math.cos(base);
         for (let i = 0; i < count; i++) {
             points[i * coords + c] = base + i * slope;
-            let s = sine, k = cosine;
-            for (let level = 0, at = i * phases + c; level < levels; level++, at += coords) {
+            // Of a phase the sine and twice the cosine, then of twice the phase: a phone that interprets
+            // scripts is slow by the number of steps in here.
+            let s = sine, k = 2 * cosine;
+            for (let at = i * phases + c, end = at + phases; at < end; at += coords) {
                 sines[at] = s;
-                cosines[at] = k;
-                const twice = 2 * s * k;
-                k = 1 - 2 * s * s;
-                s = twice;
+                cosines[at] = 0.5 * k;
+                s *= k;
+                k = k * k - 2;
             }
             const turned = sine * turnCosine + cosine * turnSine;
             cosine = cosine * turnCosine - sine * turnSine;

@@ -6,6 +6,7 @@ import collections
 import re
 import sys
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -371,4 +372,10 @@ def test_readme_tells_what_depends_on_the_contract():
     room = _readme(cut_out_contract("rays"), "world")
     assert "walk round" in room
     assert "has no alpha" not in room
+    student = replace(cut_out_contract("rays").student, out_channels=3)
+    opaque = replace(cut_out_contract("rays"), student=student)
+    assert "has no alpha" in _readme(opaque, "world")
+    guest = render_lens_readme([(opaque, MODEL)], "Mic", "world", form="package").decode()
+    assert "has no alpha" in guest
+    assert "\n\n\n" not in guest
     assert "walk round" not in full

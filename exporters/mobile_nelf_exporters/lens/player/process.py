@@ -47,7 +47,8 @@ class Answer:
 
     Attributes:
         header: as the scripts' side wrote it.
-        script_seconds: in scripts, as measured outside of them.
+        script_seconds: of processor time in scripts, as measured outside of them; what packs and
+            unpacks messages is left out.
         model_seconds: in models, the way there and back included.
     """
 

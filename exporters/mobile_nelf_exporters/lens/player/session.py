@@ -56,7 +56,8 @@ class LensCost:
     Attributes:
         runs: of models.
         written_bytes: that scripts handed to models.
-        script_seconds: in scripts, models left out.
+        script_seconds: of processor time in scripts; models, and what the stand-in does for them,
+            are left out.
         model_seconds: in models, the way there and back included.
     """
 

@@ -1,6 +1,6 @@
 // What scripts see, and what happens to the phone.
 "use strict";
-const { decode, encode } = require("./bridge");
+const { decode, encode, enter, leave } = require("./bridge");
 const { described } = require("./described");
 const { LensApiError, documented } = require("./documented");
 const maths = require("./maths");
@@ -123,7 +123,12 @@ function report() {
 function handle(message) {
     try {
         const { header } = decode(message);
-        commands[header.command](header);
+        enter();
+        try {
+            commands[header.command](header);
+        } finally {
+            leave();
+        }
         return encode(report(), []);
     } catch (error) {
         return encode({ error: described(error) }, []);

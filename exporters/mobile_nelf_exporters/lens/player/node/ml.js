@@ -3,7 +3,7 @@
 // Each rule names its source: "declarations" are Lens Studio's own of its scripting API, "guide" is
 // its guide to MLComponent; "guess" has an entry in guesses.json.
 "use strict";
-const { ask } = require("./bridge");
+const { ask, enter, leave } = require("./bridge");
 const { LensApiError, documented, enumeration, secretOf } = require("./documented");
 const { vec3 } = require("./maths");
 const textures = require("./textures");
@@ -201,7 +201,8 @@ function createMLComponent(scene) {
         });
     }
 
-    function run() {
+    // Runs the model, and returns why it could not.
+    function execute() {
         const sent = inputs.map((input) => {
             const { spec, data, members: given, flips } = secretOf(input);
             const isData = !given.texture;
@@ -229,9 +230,7 @@ function createMLComponent(scene) {
                 { is_drawn: isDrawn(output), ...named(secretOf(output).flips) })),
         }, sent.map((item) => item.data));
         if (header.error) {
-            state = ModelState.Idle;
-            called("onRunningFailed", header.error);
-            return;
+            return header.error;
         }
         outputs.forEach((output, index) => {
             const secret = secretOf(output);
@@ -247,7 +246,22 @@ function createMLComponent(scene) {
                 refuseFlips(`OutputPlaceholder ${secret.spec.name}`, secret.flips);
             }
         });
+        return "";
+    }
+
+    function run() {
+        let problem = "";
+        leave();
+        try {
+            problem = execute();
+        } finally {
+            enter();
+        }
         state = ModelState.Idle;
+        if (problem) {
+            called("onRunningFailed", problem);
+            return;
+        }
         // Guess callback: at once, or in the next frame, which is what the guide says of other runs.
         if (scene.isLate) {
             scene.later(() => called("onRunningFinished"));
