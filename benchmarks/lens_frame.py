@@ -217,9 +217,9 @@ def print_rows(
         print(json.dumps({"conditions": conditions, "rows": rows}, indent=1))
         return
     caption = (
-        "ms of processor time a frame. host = script + helper models, with Node's compiler and with "
-        "its interpreter alone; × is the chain's figure over ours. Scripts' times hold what the "
-        "stand-in's checks take: camera, which computes next to nothing, shows how much."
+        "ms of processor time a frame. host = script + helper models, with Node's compiler and "
+        "with its interpreter alone; × is the chain's figure over ours. Scripts' times hold what "
+        "the stand-in's checks take: camera, which computes next to nothing, shows how much."
     )
     table = Table(title=conditions, caption=caption, title_justify="left", caption_justify="left")
     table.add_column("")
