@@ -18,14 +18,14 @@ from mobile_nelf.atomic import written_beside
 from mobile_nelf.checkpoints import as_checkpoint, load_checkpoint, save_checkpoint
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.compression.goals import Goals
-from mobile_nelf.compression.report import CompressionReport, path_picture
+from mobile_nelf.compression.measured import device_times
+from mobile_nelf.compression.report import CompressionReport, path_picture, with_devices
 from mobile_nelf.compression.run import STEPS, CompressionRun
 from mobile_nelf.errors import InputError, SceneError
 from mobile_nelf.evaluation import PROTOCOL, evaluate, require_metrics
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, silent
-from mobile_nelf.pruning.layers import check_compressible
 from mobile_nelf.runs import (
     check_run_output,
     check_writable,
@@ -122,7 +122,7 @@ def compress(
         CheckpointError: the student cannot be read.
         SceneError: the scene cannot be read, or its photos are not of the student's size.
         InputError: goals that no student meets, with the nearest that does; choices that contradict
-            each other; a state of another run; a student with learnt products.
+            each other; a state of another run.
         OutputError: `output` exists or cannot be written.
         TrainingError: the fine-tuning diverged.
         MissingExtraError: a package for a target or for the judgement is not installed.
@@ -134,12 +134,12 @@ def compress(
     if path is not None:
         check_writable(path, inputs)
     given = as_checkpoint(checkpoint)
-    check_compressible(given.student)
     photos = None if scene is None else _read_photos(scene, given.student)
+    initial = given.weights_sha256()
     settings = {
         "command": COMMAND,
         "version": __version__,
-        "initial": given.weights_sha256(),
+        "initial": initial,
         "scene": None if photos is None else photos.path.resolve().name,
         "goals": to_dict(goals),
         "target": target,
@@ -169,6 +169,8 @@ def compress(
             report, small = run.by_magnitude(goals, steps or STEPS)
         else:
             report, small = run.narrower(goals, target, bits, steps or STEPS, multiple)
+        near = [] if isinstance(checkpoint, Checkpoint) else [as_path(checkpoint).absolute().parent]
+        report = with_devices(report, *device_times(initial, [*near, Path()]))
         if small is None:
             return Compressed(None, None, report)
         small = _judged(small, photos, settings, on_progress)

@@ -81,9 +81,6 @@ def rounded_for(
         checkpoint: the student.
         forms: how weights are stored.
         on_progress: called with the name of a step, parts done and parts in all.
-
-    Raises:
-        InputError: a palette for a student with learnt products.
     """
     found: dict[WeightForm, Checkpoint] = {}
     statistics: Statistics | None = None

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mobile_nelf.compression.goals import Goals
 from mobile_nelf.text import text_table
 from mobile_nelf.vocabulary import CompressionMethod
 
-__all__ = ["PATH_COLUMNS", "CompressionReport", "PathRow", "path_cells", "path_picture"]
+__all__ = [
+    "PATH_COLUMNS",
+    "CompressionReport",
+    "DeviceTime",
+    "PathRow",
+    "path_cells",
+    "path_picture",
+    "with_devices",
+]
 
 PATH_COLUMNS = ("kept", "parameters", "MMAC", "ms", "widths", "against the student", "test views")
 
@@ -42,6 +50,34 @@ class PathRow:
 
 
 @dataclass(frozen=True)
+class DeviceTime:
+    """What a device measured of the uncompressed student, and what follows for the compressed one.
+
+    Attributes:
+        bundle: name of the folder that holds the measurement.
+        model: that was measured, by its path in the bundle.
+        device: what measured.
+        os: system and version; empty if not reported.
+        compute_units: which processors were allowed.
+        p50_ms: measured median latency of a frame.
+        fps: measured frames a second; None if not measured.
+        fps_source: where `fps` comes from; the screen bounds what it shows.
+        expected_ms: median latency of the compressed student, *inferred*: `p50_ms` times the ratio
+            of the two students' times here. Nobody measured it; None if there is no result.
+    """
+
+    bundle: str
+    model: str
+    device: str
+    os: str
+    compute_units: str
+    p50_ms: float
+    fps: float | None
+    fps_source: str
+    expected_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class CompressionReport:
     """A compression in numbers.
 
@@ -52,6 +88,7 @@ class CompressionReport:
         path: the student at hand, then smaller ones right after their cut.
         result: what was written; None if only the path was asked for.
         notes: what was assumed and what was not measured.
+        devices: what devices measured of the student at hand, the fastest first.
     """
 
     method: CompressionMethod
@@ -60,6 +97,7 @@ class CompressionReport:
     path: tuple[PathRow, ...]
     result: PathRow | None
     notes: tuple[str, ...]
+    devices: tuple[DeviceTime, ...] = ()
 
     def __repr__(self) -> str:
         """Returns the path as a table, then the result."""
@@ -67,6 +105,28 @@ class CompressionReport:
         if self.result is not None:
             rows.append(path_cells(self.result, "result"))
         return text_table(PATH_COLUMNS, rows, right=2)
+
+
+def with_devices(
+    report: CompressionReport, devices: Sequence[DeviceTime], notes: Sequence[str]
+) -> CompressionReport:
+    """Returns a report with devices' times of the student at hand, and notes on them.
+
+    What the result will take on a device is inferred from the times here, or from the work where
+    nothing was timed, and marked as that.
+    """
+    if report.result is not None and devices:
+        before, after = report.path[0], report.result
+        ratio, ground = after.macs / before.macs, "multiply-accumulates"
+        if before.ms is not None and after.ms is not None:
+            ratio, ground = after.ms / before.ms, "ONNX Runtime here"
+        devices = [replace(found, expected_ms=ratio * found.p50_ms) for found in devices]
+        notes = (
+            f"a device's time of the compressed student is inferred from {ground} and not "
+            "measured; bundle it, measure it there, and import the result",
+            *notes,
+        )
+    return replace(report, devices=tuple(devices), notes=(*report.notes, *notes))
 
 
 def path_cells(row: PathRow, name: str = "") -> tuple[str, ...]:

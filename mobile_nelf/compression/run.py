@@ -53,7 +53,8 @@ MAGNITUDE_ROUNDS = 3
 SHOWN = (0.85, 0.7, 0.55, 0.4, 0.25)
 
 NOTES = (
-    "speed and heat on a device are not measured; fewer multiply-accumulates need not be faster",
+    "speed and heat of smaller students on a device are not measured; fewer multiply-accumulates "
+    "need not be faster",
 )
 
 #: Students that are tuned in search of a quality.

@@ -39,6 +39,7 @@ TUNING = FitConfig(
     patch_rays=16,
     learning_rate=2e-4,
     matrix_step=1.5e-3,
+    product_step=2e-3,
     warmup_steps=20,
     weight_decay=0.0,
     ema_decay=0.99,
@@ -63,6 +64,7 @@ def tuning_config(steps: int, seed: int = 0) -> FitConfig:
         warmup_steps=min(20, max(steps // 5, 1)),
         learning_rate=TUNING.learning_rate * factor,
         matrix_step=TUNING.matrix_step * factor,
+        product_step=TUNING.product_step * factor,
     )
 
 

@@ -72,6 +72,9 @@ def eight_bit_span(
     )
     enlarging = [place for place, (kind, _) in enumerate(operations) if kind == "enlarging"]
     convs = [place for place, (kind, _) in enumerate(operations) if kind == "conv"]
+    if student.products:
+        # Three convs of the encoding and the one that mixes them, then the sum with the head.
+        head = [place for place in convs if place > head][3] + 1
     # Where the colours are enlarged themselves, the stage before them is the last one with blocks.
     stages = 2 if student.direct_output else 1
     end = enlarging[-stages] if len(enlarging) >= stages else convs[-1]

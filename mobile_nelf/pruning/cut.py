@@ -28,6 +28,7 @@ from mobile_nelf.pruning.statistics import Statistics
 from mobile_nelf.pruning.widths import Widths
 from mobile_nelf.seeding import seeded
 from mobile_nelf.students import build_student
+from mobile_nelf.students.products import MIX
 
 __all__ = ["Knowledge", "Refit", "cut", "know"]
 
@@ -123,9 +124,14 @@ def cut(
     student = checkpoint.student
     network = working_network(checkpoint).requires_grad_(False)
     whole = anatomy(network, student)
-    narrow = replace(checkpoint, student=widths.student(student), weights={})
+    products = {name: w for name, w in checkpoint.weights.items() if name.startswith("products.")}
+    if products:
+        products[MIX] = products[MIX][knowledge.head.kept(widths.head)]
+    narrow = replace(checkpoint, student=widths.student(student), weights=products)
     with seeded():
-        small = build_student(narrow.student).as_conv().eval().requires_grad_(False)
+        built = build_student(narrow.student)
+    built.load_state_dict(products, strict=False)
+    small = built.as_conv().eval().requires_grad_(False)
     cutter = _Cutter(whole, anatomy(small, narrow.student), Widths.of(student), widths, knowledge)
     cutter.copy()
     if refit != "none":
@@ -194,7 +200,7 @@ class _Cutter:
     def refit(self, rays: Tensor, to: Refit) -> None:
         """Fits one layer after the other, from the head to the colours; both run side by side."""
         whole, parts = self.whole, self.parts
-        x, y = whole.act(whole.head(rays)), parts.act(parts.head(rays))
+        x, y = whole.begin(rays), parts.begin(rays)
         for index, exact in enumerate(self.bases):
             basis = exact.float()
             old, new = whole.sections[index].entry, parts.sections[index].entry

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
-from mobile_nelf.errors import InputError
 from mobile_nelf.students import StudentConfig, build_student
 from mobile_nelf.students.blocks import ConvBlock, HeadBodyTail
 from mobile_nelf.students.rewrite import fold_batchnorm
@@ -27,7 +26,6 @@ __all__ = [
     "Layer",
     "Section",
     "anatomy",
-    "check_compressible",
     "folded",
     "pixels",
     "side_by_side",
@@ -48,7 +46,8 @@ def folded(checkpoint: Checkpoint) -> Checkpoint:
     plain = replace(student, batchnorm=False)
     with torch.device("meta"):
         names = list(build_student(plain).state_dict())
-    weights = fold_batchnorm(checkpoint.network()).state_dict()
+    # Learnt products have no BatchNorm, and are convs here.
+    weights = {**checkpoint.weights, **fold_batchnorm(working_network(checkpoint)).state_dict()}
     return replace(checkpoint, student=plain, weights={name: weights[name] for name in names})
 
 
@@ -58,10 +57,13 @@ def working_network(checkpoint: Checkpoint) -> HeadBodyTail:
 
 
 def with_network(checkpoint: Checkpoint, network: HeadBodyTail) -> Checkpoint:
-    """Returns a student with the weights of a network that `working_network` returned, changed."""
+    """Returns a student with the weights of a network that `working_network` returned, changed.
+
+    Functions of learnt products are the checkpoint's.
+    """
     with torch.device("meta"):
         shapes = build_student(checkpoint.student).state_dict()
-    found = network.state_dict()
+    found = {**checkpoint.weights, **network.state_dict()}
     weights = {name: found[name].reshape(like.shape).clone() for name, like in shapes.items()}
     return replace(checkpoint, weights=weights)
 
@@ -192,13 +194,22 @@ class Anatomy:
         head: the layer that reads the encoding.
         act: the activation after it.
         sections: the body, then each stage.
+        products: from the encoding to what is added to the head's result; None for none. Its rows
+            are channels of the head, and it stays as it is otherwise.
         output: the layer that makes colours, before the sigmoid.
     """
 
     head: Layer
     act: nn.Module
     sections: tuple[Section, ...]
+    products: nn.Module | None
     output: Layer
+
+    def begin(self, rays: Tensor) -> Tensor:
+        """Returns what the head's activation gives."""
+        x = self.head(rays)
+        result: Tensor = self.act(x if self.products is None else x + self.products(rays))
+        return result
 
     def layers(self) -> Iterator[Layer]:
         """Yields all layers in the order in which they run."""
@@ -222,7 +233,7 @@ def side_by_side(
         be changed before they run.
     """
     yield whole.head, parts.head, rays, rays
-    x, y = whole.act(whole.head(rays)), parts.act(parts.head(rays))
+    x, y = whole.begin(rays), parts.begin(rays)
     for index, (old, new) in enumerate(zip(whole.sections, parts.sections, strict=True)):
         if old.entry is not None and new.entry is not None:
             yield old.entry, new.entry, x, y
@@ -238,26 +249,8 @@ def side_by_side(
     yield whole.output, parts.output, x, y
 
 
-def check_compressible(student: StudentConfig) -> None:
-    """Refuses students whose parts are not only layers one after the other.
-
-    Raises:
-        InputError: the student has learnt products.
-    """
-    if student.products:
-        raise InputError(
-            f"students with learnt products ({student.products} a sample) cannot be narrowed or "
-            "rounded; store the weights as float16, or train a student with products 0"
-        )
-
-
 def anatomy(network: HeadBodyTail, student: StudentConfig) -> Anatomy:
-    """Returns the parts of a network of convs without BatchNorm; they are its own modules.
-
-    Raises:
-        InputError: the student has learnt products.
-    """
-    check_compressible(student)
+    """Returns the parts of a network of convs without BatchNorm; they are its own modules."""
     if student.batchnorm and student.architecture == "mobiler2l":
         raise ValueError("fold BatchNorm first")
     head = list(network.head)  # type: ignore[call-overload]  # a Sequential
@@ -276,6 +269,7 @@ def anatomy(network: HeadBodyTail, student: StudentConfig) -> Anatomy:
         Layer("head.0", head[0]),
         head[1],
         tuple(sections),
+        network.products,
         Layer(f"tail.{output_name}", cast(nn.Conv2d, output)),
     )
 

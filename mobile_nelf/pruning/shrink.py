@@ -17,11 +17,12 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.errors import InputError
 from mobile_nelf.pruning.calibration import calibration_rays, comparison_rays
 from mobile_nelf.pruning.cut import Knowledge, cut, know
-from mobile_nelf.pruning.layers import anatomy, check_compressible, working_network
+from mobile_nelf.pruning.layers import anatomy, working_network
 from mobile_nelf.pruning.plan import FLOOR, greedy_path, tried_factors
 from mobile_nelf.pruning.statistics import measure
 from mobile_nelf.pruning.widths import Widths
 from mobile_nelf.students import StudentConfig
+from mobile_nelf.students.products import MIX
 
 __all__ = ["Mark", "Pruning", "check_prunable", "first_step", "marks", "pruned", "shrink"]
 
@@ -72,7 +73,7 @@ def check_prunable(student: StudentConfig, keep: float) -> None:
     """Refuses what cannot be pruned while it trains.
 
     Raises:
-        InputError: a share that no path reaches; a student with BatchNorm or learnt products.
+        InputError: a share that no path reaches; a student with BatchNorm.
     """
     if not FLOOR <= keep < 1.0:
         raise InputError(
@@ -80,7 +81,6 @@ def check_prunable(student: StudentConfig, keep: float) -> None:
             f"{keep:g}",
             arguments=["prune_to"],
         )
-    check_compressible(student)
     if student.batchnorm and student.architecture == "mobiler2l":
         raise InputError(
             "prune_to needs a student without BatchNorm, as the presets train; leave it out, and "
@@ -127,6 +127,8 @@ def _marks(checkpoint: Checkpoint, knowledge: Knowledge, widths: Widths) -> list
 
     head = _channels(knowledge.head.order, widths.head)
     outputs(parts.head.name, False, head)
+    if parts.products is not None and head.any():
+        found.append(Mark(MIX, 0, head))
     inner = iter(zip(knowledge.blocks, widths.inner, strict=True))
     before = head
     for section, basis, width in zip(parts.sections, knowledge.bases, widths.streams, strict=True):

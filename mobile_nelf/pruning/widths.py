@@ -86,7 +86,11 @@ def _layers(student: StudentConfig) -> list[tuple[int, int, int, int]]:
 
 def parameters(student: StudentConfig) -> int:
     """Returns weights and biases of a student without BatchNorm."""
-    return sum(weights + biases for weights, biases, *_ in _layers(student))
+    layers = sum(weights + biases for weights, biases, *_ in _layers(student))
+    # A function of each axis for each product, and the conv that mixes the products.
+    line = student.encoder.channels // student.encoder.coords + 1
+    mixed = student.encoder.samples * Widths.of(student).head
+    return layers + student.products * (3 * line + mixed)
 
 
 def macs(student: StudentConfig) -> int:

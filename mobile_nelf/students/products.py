@@ -12,7 +12,10 @@ from torch import Tensor, nn
 
 from mobile_nelf.students.config import EncoderConfig
 
-__all__ = ["AXES", "LineProducts", "ProductConvs"]
+__all__ = ["AXES", "MIX", "LineProducts", "ProductConvs"]
+
+#: State-dict name of what adds the products to the channels of the head's first layer.
+MIX = "products.mix.weight"
 
 AXES = ("x", "y", "z")
 

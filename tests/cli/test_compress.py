@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from mobile_nelf.bundles import create_bundle
+from mobile_nelf.bundles.manifest import read_manifest
 from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
 from mobile_nelf.pruning.layers import folded
 from mobile_nelf.pruning.widths import parameters
 from tests.helpers.cli import fits, read_json
+from tests.helpers.devices import synthetic_result
 from tests.helpers.students import random_checkpoint
 
 
@@ -41,6 +46,20 @@ def test_a_goal_with_a_scene_is_measured(mnelf, student, scene):
     assert "estimated without photos" in out
     inspected = fits(mnelf("inspect", "small.pt"))
     assert "inside blocks" in inspected
+
+
+def test_what_a_device_measured_stands_beside_the_result(mnelf, student, tmp_path):
+    create_bundle(load_checkpoint(student), target="onnx", output=tmp_path / "thing-onnx")
+    data = synthetic_result(read_manifest(tmp_path / "thing-onnx"))
+    (tmp_path / "result.json").write_text(json.dumps(data))
+    assert mnelf("bench", "import", "result.json").exit_code == 0
+    out = fits(mnelf("compress", student, "-o", "small.pt", "--keep", "0.7", "--steps", "2"))
+    text = " ".join(out.split())
+    for part in ("Synthetic1,1", "thing-onnx", "p50 ms measured", " 10 ", "59.7", "about "):
+        assert part in text
+    assert "measured: of the student before compression, by the device itself" in text
+    assert "inferred from ONNX Runtime here and not measured" in text
+    assert "by the device itself" not in fits(mnelf("compress", "small.pt"))
 
 
 def test_photos_of_another_size_are_refused(mnelf, scene, tmp_path):

@@ -23,6 +23,7 @@ from mobile_nelf.vocabulary import CompressionMethod, RoundingBits, TrainedPart
 
 if TYPE_CHECKING:
     from mobile_nelf.compression.compress import Compressed
+    from mobile_nelf.compression.report import DeviceTime
 
 __all__ = ["command"]
 
@@ -175,6 +176,7 @@ def _print(checkpoint: Path, compressed: Compressed) -> None:
         click.echo()
     result = report.result
     if result is None or compressed.path is None:
+        _print_devices(report.devices)
         print_fields({"next": command_line("compress {} -o small.pt --keep 0.5", checkpoint)})
         return
     before = report.path[0]
@@ -187,6 +189,7 @@ def _print(checkpoint: Path, compressed: Compressed) -> None:
     ms = ""
     if result.ms is not None and before.ms is not None:
         ms = f"{before.ms:.1f} → {result.ms:.1f} ms in ONNX Runtime, one thread"
+    _print_devices(report.devices)
     print_fields(
         {
             "checkpoint": f"{compressed.path}, {size_text(compressed.path.stat().st_size)}",
@@ -203,3 +206,23 @@ def _print(checkpoint: Path, compressed: Compressed) -> None:
     )
     for note in report.notes:
         print_note("note", note)
+
+
+def _print_devices(devices: tuple[DeviceTime, ...]) -> None:
+    """Prints what devices measured of the student before, and what that lets one expect."""
+    if not devices:
+        return
+    columns = ("device", "bundle", "p50 ms measured", "FPS measured", "p50 ms expected")
+    rows = [
+        (
+            f"{found.device}, {found.os}, {found.compute_units}",
+            found.bundle,
+            f"{found.p50_ms:.4g}",
+            "-" if found.fps is None else f"{found.fps:.3g}",
+            "-" if found.expected_ms is None else f"about {found.expected_ms:.3g}",
+        )
+        for found in devices
+    ]
+    print_table(columns, rows)
+    print_note("measured", "of the student before compression, by the device itself")
+    click.echo()

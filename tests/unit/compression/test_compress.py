@@ -172,6 +172,23 @@ def test_bits_alone(student, tmp_path):
     assert small.student == folded(load_checkpoint(student)).student
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["onnx", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lens", "coreml", "web"))],
+)
+def test_a_student_with_learnt_products_is_compressed_and_proved(tmp_path, target):
+    given = random_checkpoint(width=32, sr_widths=(8, 4), products=2, activation="relu")
+    done = mn.compress(given, tmp_path / "small.pt", keep=0.6, bits="mixed", steps=4)
+    small = load_checkpoint(tmp_path / "small.pt")
+    assert small.student.products == 2
+    assert parameters(small.student) <= 0.6 * parameters(given.student)
+    assert done.report.result.parameters == sum(value.numel() for value in small.weights.values())
+    forms = {"coreml": {"weights": ("palette-mixed", "int8-activations")}}
+    forms["onnx"] = {"quantize": True}
+    mn.bundle(small, tmp_path / "bundle", target=target, **forms.get(target, {}))
+    assert mn.verify(tmp_path / "bundle").passed
+
+
 def test_weights_of_one_value_stay_together(student, tmp_path):
     name = "body.0.conv_block.0.weight"
     whole = folded(load_checkpoint(student))

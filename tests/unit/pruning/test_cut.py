@@ -34,8 +34,9 @@ def known(checkpoint, poses=4):
         {"sr_widths": (8, 4)},
         {"sr_widths": (8,), "last_scale": 3, "direct_output": True},
         {"architecture": "r2l", "sr_widths": ()},
+        {"sr_widths": (8,), "products": 2},
     ],
-    ids=["paper's", "new recipe, times 12", "r2l"],
+    ids=["paper's", "new recipe, times 12", "r2l", "learnt products"],
 )
 def test_a_cut_of_nothing_changes_nothing(shape):
     checkpoint = folded(random_checkpoint(**shape))
@@ -43,6 +44,20 @@ def test_a_cut_of_nothing_changes_nothing(shape):
     same = cut(checkpoint, Widths.of(checkpoint.student), knowledge, rays)
     assert same.student == checkpoint.student
     assert mean_error(same, checkpoint, rays) < EXACT
+
+
+def test_products_are_cut_with_the_channels_that_they_are_added_to():
+    checkpoint = random_checkpoint(sr_widths=(8,), products=2, head_width=12, batchnorm=False)
+    dead, weights = torch.tensor([2, 3, 7]), dict(checkpoint.weights)
+    for name in ("head.0.weight", "head.0.bias", "products.mix.weight"):
+        weights[name] = weights[name].index_fill(0, dead, 0.0)
+    checkpoint = replace(checkpoint, weights=weights)
+    knowledge, rays = known(checkpoint)
+    widths = replace(Widths.of(checkpoint.student), head=9)
+    small = cut(checkpoint, widths, knowledge, rays)
+    assert small.student.head_width == 9
+    assert small.student.products == 2
+    assert mean_error(small, checkpoint, rays) < EXACT
 
 
 def widened(checkpoint, width, stage):
