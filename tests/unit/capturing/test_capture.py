@@ -18,8 +18,8 @@ from mobile_nelf.capturing.beside import (
     needs_capture,
     scene_folder,
 )
-from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.masks import read_mask
+from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.run import capture
 from mobile_nelf.capturing.scene_files import write_scene
 from mobile_nelf.capturing.silhouettes import agreement, silhouette
