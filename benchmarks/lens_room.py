@@ -1,12 +1,14 @@
-"""An object in the room at many distances: on a surface, by a mask, and composited as before.
+"""An object in the room at many distances: on a surface, and by a mask.
 
-Three lenses of one student with alpha run in Node.js, in the stand-in for Lens Studio, in front of
-the same room: with a material, without one, and with the camera's picture in the graph. What they
-show is compared with the ideal: the student's own picture from the distance of the photos, enlarged
-or shrunk to the size that the object has there, in front of that room. The figure for combs is the
-amplitude of the difference at the frequency of the ray grid, in 255ths.
+Lenses of one student run in Node.js, in the stand-in for Lens Studio, in front of the same room:
+with a material and without one. What they show is compared with the ideal: the student's own
+picture from the distance of the photos, enlarged or shrunk to its size there, in front of that
+room. Where the student has no alpha, it is the matte of its colours. The figure for
+combs is the amplitude of the difference at the frequency of the ray grid, in 255ths. Another bundle
+of the same student, say of an earlier version, can run beside them.
 
     python benchmarks/lens_room.py examples/mic-alpha.pt --output out/room.png
+    python benchmarks/lens_room.py examples/mic.pt --beside out/mic-room
 """
 
 from __future__ import annotations
@@ -25,8 +27,7 @@ from rich.table import Table
 
 from mobile_nelf.cameras import look_at
 from mobile_nelf.checkpoints import Checkpoint, load_checkpoint
-from mobile_nelf.deploy.contract import Contract, shown_ball_radius
-from mobile_nelf.deploy.layouts import find_layout
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.export.parity import IDENTICAL_DB
 from mobile_nelf.metrics import psnr_db
 from mobile_nelf.pictures import from_uint8
@@ -40,11 +41,10 @@ from mobile_nelf_exporters.lens.player.drive import SETTLED_FRAMES
 from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.room import room_picture
 from mobile_nelf_exporters.lens.player.session import LensSession
-from mobile_nelf_exporters.lens.project import render_lens_project
-from mobile_nelf_exporters.lens.view import PHONE_FOV_DEG, world_checkpoint
-from mobile_nelf_exporters.onnx.build import build_onnx
+from mobile_nelf_exporters.lens.view import PHONE_FOV_DEG
+from mobile_nelf_exporters.onnx.picture import MATTE_FLOOR, MATTE_SLOPE
 
-SIDES = ("surface", "mask", "composited")
+BESIDE = "beside"
 DISTANCES_CM = (30, 40, 55, 80, 100, 150, 300)
 SCREEN = (540, 960)
 #: Where the phone goes, degrees from where it began: aside, and up.
@@ -54,18 +54,15 @@ Floats = npt.NDArray[np.float64]
 Screen = npt.NDArray[np.uint8]
 
 
-def composited(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """The lens of a student as it was: in the graph, over the camera's picture."""
-    model, contract = build_onnx(
-        world_checkpoint(checkpoint),
-        find_layout("factored"),
-        checkpoint.student.activation,  # type: ignore[arg-type]
-        expand=True,
-        composited=True,
-        ball_radius=shown_ball_radius(checkpoint),
+def files_below(bundle: Path) -> dict[str, bytes]:
+    """The project in a bundle."""
+    return project_files(
+        {
+            path.relative_to(bundle).as_posix(): path.read_bytes()
+            for path in sorted(bundle.rglob("*"))
+            if path.is_file()
+        }
     )
-    files = render_lens_project([(contract, model.SerializeToString())], "Before", "world")
-    return project_files(files)
 
 
 def phone_at(distance: float, start_cm: float) -> Floats:
@@ -86,6 +83,9 @@ def ideal(
     pose = orbit.pose(middle + AZIMUTH, ELEVATION, radius)
     picture = student_frame_function(checkpoint)(checkpoint.ray_camera(pose)).astype(float)
     alpha = picture[..., 3:]
+    if contract.student.out_channels == 3:
+        distance_from = np.abs(picture - np.array(contract.background)).sum(axis=2, keepdims=True)
+        alpha = np.clip(MATTE_SLOPE * (distance_from - MATTE_FLOOR), 0.0, 1.0)
     cut = np.concatenate(
         [picture[..., :3] - (1 - alpha) * np.array(contract.background), alpha], axis=2
     )
@@ -120,8 +120,10 @@ def combs(difference: Floats, mask: npt.NDArray[np.bool_], period: float) -> flo
     return 2.0 * 255.0 * math.sqrt(total)
 
 
-def measure(checkpoint: Checkpoint) -> tuple[list[dict[str, float]], list[list[Image.Image]]]:
-    """Returns figures and pictures by distance: ideal, surface, mask, composited."""
+def measure(
+    checkpoint: Checkpoint, beside: Path | None = None
+) -> tuple[list[dict[str, float]], list[list[Image.Image]]]:
+    """Returns figures and pictures by distance: ideal, surface, mask, bundle beside them."""
     exported = LensStudioExporter().export(checkpoint, "Room", Options(experience="world"))
     files = project_files(exported.files)
     units, start = room_constants(files)
@@ -129,8 +131,9 @@ def measure(checkpoint: Checkpoint) -> tuple[list[dict[str, float]], list[list[I
     lenses = {
         "surface": LensSession(with_material(files), screen=SCREEN),
         "mask": LensSession(files, screen=SCREEN),
-        "composited": LensSession(composited(checkpoint), screen=SCREEN),
     }
+    if beside is not None:
+        lenses[BESIDE] = LensSession(files_below(beside), screen=SCREEN)
     for lens in lenses.values():
         lens.set_device(here, PHONE_FOV_DEG)
         lens.start()
@@ -178,10 +181,11 @@ def main() -> None:
     """Prints the table, and writes the pictures: a column a distance, the ideal on top."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--beside", type=Path, help="another bundle of the same student")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures, pictures = measure(load_checkpoint(options.checkpoint))
+    figures, pictures = measure(load_checkpoint(options.checkpoint), options.beside)
     if options.output:
         write_sheet(pictures, options.output)
     if options.json:
@@ -189,15 +193,16 @@ def main() -> None:
         return
     table = Table(title=f"{options.checkpoint.name}, screen of {SCREEN[0]}×{SCREEN[1]} pixels")
     table.add_column("cm", justify="right")
+    sides = ("surface", "mask", *([BESIDE] if options.beside else []))
     for title in ("dB", "combs", "room changed"):
-        for side in ("surface", "mask", "before"):
+        for side in sides:
             table.add_column(f"{title}, {side}", justify="right")
     for row in figures:
         table.add_row(
             f"{row['distance_cm']:g}",
-            *(f"{row[f'{name}_db']:.1f}" for name in SIDES),
-            *(f"{row[f'{name}_combs']:.2f}" for name in SIDES),
-            *(f"{row[f'{name}_room_changed']:,}" for name in SIDES),
+            *(f"{row[f'{name}_db']:.1f}" for name in sides),
+            *(f"{row[f'{name}_combs']:.2f}" for name in sides),
+            *(f"{row[f'{name}_room_changed']:,}" for name in sides),
         )
     Console(width=100).print(table)
 

@@ -105,7 +105,6 @@ def _model_meta(name: str, model: ModelProto) -> bytes:
     contract = {
         "inputs": _specs(model.graph.input),
         "outputs": (output,),
-        "camera_image": None,
         "white": 1.0 if name == "network" else 255.0,
     }
     return _meta("model", _id(name), role=_id(name), contract=contract)

@@ -1,15 +1,14 @@
 // Shows a neural light field: an object that turns under the finger, or that stands in the room.
 // Made by mobile-nelf; plain JavaScript. NelfContract.js holds what model and scripts agree on.
 //
-// The rays of a view go into the model's inputs, and the model draws a picture. With a material that
-// picture is on a surface of its own, which the host scales and places. Without one an object in the room
-// is cut out of what a second camera draws, by a mask. What has neither is what the camera's render
-// target is cleared with, stretched to the screen; NelfRays spaces the rays so that the stretch cancels.
+// The rays of a view go into the model's inputs, and the model draws a picture, always as it was trained to.
+// With a material that picture is on a surface of its own, which the host scales and places. Without one an
+// object in the room is cut out of what a second camera draws, by a mask, and an object on the screen is what
+// the camera's render target is cleared with.
 
 //@input Asset.MLAsset model {"hint":"model.onnx of this project"}
 //@input Asset.MLAsset smallModel {"hint":"small.onnx of this project, for slow phones; else model.onnx"}
 //@input Asset.Material material {"hint":"Image, or any material whose Base Texture is switched on"}
-//@input Asset.Texture cameraTexture {"hint":"Device Camera Texture"}
 //@input Component.Camera statusCamera {"hint":"Orthographic camera of this lens, for its messages"}
 //@input Component.Camera pictureCamera {"hint":"Orthographic camera that shows the object without a material"}
 //@input Asset.Texture colourCrop {"hint":"Nelf Colour, for a lens without a material"}
@@ -20,7 +19,6 @@
 "use strict";
 
 const CONTRACT = require("./NelfContract");
-const lenses = require("./NelfLens");
 const masks = require("./NelfMask");
 const math = require("./NelfMath");
 const models = require("./NelfModel");
@@ -28,6 +26,7 @@ const orbits = require("./NelfOrbit");
 const pictures = require("./NelfPicture");
 const rayMaps = require("./NelfRays");
 const rooms = require("./NelfRoom");
+const screens = require("./NelfScreen");
 const statuses = require("./NelfStatus");
 const surfaces = require("./NelfSurface");
 const touches = require("./NelfTouch");
@@ -35,11 +34,9 @@ const uploads = require("./NelfUploads");
 const worlds = require("./NelfWorld");
 
 const MAX_STEP = 0.1; // seconds of motion in a frame, however long a pause was
-// How far a pinch goes beyond the distances of the photos. A surface is larger or smaller on the
-// screen. Without one the picture cannot come nearer, since it would be cut off at its border.
+// How far a pinch goes beyond the distances of the photos; the picture is larger or smaller there.
 const NEARER = 0.5;
 const FURTHER = 2;
-const FURTHER_WITHOUT_SURFACE = 1.5;
 const AHEAD = 10; // of the camera, where the surface is when it does not stand in a room
 
 const owner = script.getSceneObject();
@@ -48,20 +45,18 @@ const transform = owner.getTransform();
 const target = /** @type {RenderTargetProvider} */ (camera.renderTarget.control);
 const axes = math.flat(CONTRACT.orbitAxes);
 const inRoom = CONTRACT.experience === "world";
-const cutOut = CONTRACT.cutOut;
-const picture = script.material && (cutOut || !inRoom)
-    ? pictures.createPicture(owner, script.material, cutOut, cutOut && script.shadow) : null;
-const mask = !picture && script.pictureCamera && script.colourCrop && script.maskCrop
+const picture = script.material
+    ? pictures.createPicture(owner, script.material, inRoom, inRoom && script.shadow) : null;
+const mask = !picture && inRoom && script.pictureCamera && script.colourCrop && script.maskCrop
     ? masks.createMask(script.pictureCamera, script.colourCrop, script.maskCrop) : null;
-const orbit = picture
-    ? orbits.createOrbit(CONTRACT, NEARER, FURTHER)
-    : orbits.createOrbit(CONTRACT, 1, uploads.WHOLE_PICTURE ? FURTHER_WITHOUT_SURFACE : 1);
+const screen = !picture && !inRoom && script.colourCrop
+    ? screens.createScreen(target, script.colourCrop) : null;
+const orbit = orbits.createOrbit(CONTRACT, NEARER, FURTHER);
 const touch = touches.createTouch();
 const room = inRoom ? rooms.createRoom(owner, CONTRACT.degreesAScreen) : null;
 const hand = room ? room.hand : orbit; // what fingers move
 const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
-const lens = lenses.createLens(); // of the camera
 const status = statuses.createStatus(script.statusCamera || camera, CONTRACT.background);
 const model = models.createModel(owner, CONTRACT, script,
     { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
@@ -110,9 +105,6 @@ function forgetFingers() {
 
 // The texture exists only once the model has run, and the object may have left the screen since.
 function onDrawn() {
-    if (!picture && !mask) {
-        target.inputTexture = model.texture;
-    }
     if (visible) {
         show();
     }
@@ -124,8 +116,8 @@ function show() {
         pictures.show(picture, model.texture);
     } else if (mask) {
         masks.show(mask, model);
-    } else if (model.texture) {
-        target.clearColorOption = ClearColorOption.CustomTexture;
+    } else if (screen) {
+        screens.show(screen, model.texture);
     }
 }
 
@@ -136,8 +128,6 @@ function hide() {
         pictures.hide(picture);
     } else if (mask) {
         masks.hide(mask);
-    } else {
-        target.clearColorOption = ClearColorOption.Background;
     }
 }
 
@@ -177,31 +167,28 @@ function updateOrbit(event) {
     orbit.changed = false;
     math.lookAtFrame(rays.lookAt, axes, orbit.azimuth, orbit.elevation);
     rays.frame.set(rays.lookAt);
-    if (picture) {
-        placeOnScreen(picture.surface);
-    } else {
-        rayMaps.setMap(rays, CONTRACT, orbit.distance, model.spec);
-        rayMaps.placeForScreen(rays, model.spec, aspect, uploads.WHOLE_PICTURE);
-        rayMaps.holdWithin(rays, model.spec, orbit.distance / CONTRACT.radius[1]);
-    }
+    placeOnScreen();
     draw();
 }
 
 /** The whole picture fits on the screen at the distances of the photos, and is larger or smaller
- * beyond. @param {import("./NelfSurface").Surface} surface */
-function placeOnScreen(surface) {
-    const spec = model.spec, screen = camera.getOrthographicSize();
+ * beyond. */
+function placeOnScreen() {
+    const spec = model.spec, size = camera.getOrthographicSize();
     const radius = math.clamp(orbit.distance, CONTRACT.radius[0], CONTRACT.radius[1]);
     rayMaps.setMap(rays, CONTRACT, radius, spec);
-    rayMaps.placeAsTrained(rays, spec);
     const wide = spec.rayWidth / spec.fx, high = spec.rayHeight / spec.fy;
-    const scale = Math.min(screen.x / wide, screen.y / high) * radius / orbit.distance;
-    world.centre[2] = -AHEAD;
-    world.facing[0] = world.facing[4] = world.facing[8] = 1;
-    // The output may have a border around the picture.
-    surfaces.place(surface, world.centre, world.facing,
-        scale * wide * spec.output.shape[0] / spec.pictureWidth,
-        scale * high * spec.output.shape[1] / spec.pictureHeight);
+    const scale = Math.min(size.x / wide, size.y / high) * radius / orbit.distance;
+    // The output has a border around the picture.
+    const width = scale * wide * spec.output.shape[0] / spec.pictureWidth;
+    const height = scale * high * spec.output.shape[1] / spec.pictureHeight;
+    if (picture) {
+        world.centre[2] = -AHEAD;
+        world.facing[0] = world.facing[4] = world.facing[8] = 1;
+        surfaces.place(picture.surface, world.centre, world.facing, width, height);
+    } else if (screen) {
+        screens.place(screen, width / size.x, height / size.y);
+    }
 }
 
 /** @param {UpdateEvent} event */
@@ -226,17 +213,8 @@ function findInRoom(position, rotation) {
         return pictures.placeInRoom(
             picture, world, rays, CONTRACT, model, camera, position, world.grounded);
     }
-    if (mask) {
-        return masks.placeInRoom(
-            mask, world, rays, CONTRACT, model, camera, position, rotation);
-    }
-    lenses.measure(lens, camera, position);
-    if (!isFinite(lens.aspect) || !worlds.look(
-        world, rays, CONTRACT, model.spec, position, rotation, lens.fov, lens.aspect)) {
-        return false;
-    }
-    rayMaps.setMap(rays, CONTRACT, world.distance, world.lens);
-    return true;
+    return mask !== null && masks.placeInRoom(
+        mask, world, rays, CONTRACT, model, camera, position, rotation);
 }
 
 /** Returns whether the phone can. @param {import("./NelfRoom").Room} room */
@@ -263,7 +241,7 @@ function onStart() {
             + "Browser onto the field Model of NelfController.");
         return;
     }
-    if (cutOut && !picture && !mask) {
+    if (!picture && !mask && !screen) {
         onFailed("No material. In the Asset Browser choose + and the material Image, then drag it "
             + "onto the field Material of NelfController, which is on 'Nelf Camera'.");
         return;
@@ -271,9 +249,9 @@ function onStart() {
     if (room && !startInRoom(room)) {
         return;
     }
-    if (mask) {
-        onRemark("no material, so a mask cuts the object out");
-    }
+    onRemark(picture ? "the picture is on a surface with the material"
+        : mask ? "no material, so a mask cuts the object out"
+            : "no material, so the picture fills the screen");
     // Touches stay with the lens, but for the one that turns the camera round.
     global.touchSystem.touchBlocking = true;
     global.touchSystem.enableTouchBlockingException("TouchTypeDoubleTap", true);

@@ -65,7 +65,6 @@ function placeInRoom(mask, world, rays, contract, model, camera, position, rotat
         return false;
     }
     rayMaps.setMap(rays, contract, world.distance, world.lens);
-    rayMaps.placeAsTrained(rays, spec);
     crop(mask, world.lens, spec, tangent);
     return true;
 }

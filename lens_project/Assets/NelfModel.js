@@ -6,8 +6,8 @@ const paces = require("./NelfPace");
 /** @typedef {import("./NelfRays").Contract} Contract */
 /** @typedef {import("./NelfRays").ModelSpec} ModelSpec */
 /** @typedef {BasePlaceholder[]} Placeholders */
-/** @typedef {{model: MLAsset | null, smallModel: MLAsset | null, flipY: boolean,
- *     cameraTexture: Texture | null}} Assets of the controller */
+/** @typedef {{model: MLAsset | null, smallModel: MLAsset | null, flipY: boolean}} Assets of the
+ * controller */
 
 /** @param {SceneObject} owner of the components @param {Contract} contract @param {Assets} assets
  * @param {{onReady: () => void, onDrawn: () => void, onFailed: (reason: string) => void,
@@ -73,13 +73,10 @@ function problemOf(component, spec) {
     return mismatch(component.getOutputs(), spec.output);
 }
 
-/** Placeholders that turn pictures over, on their way in and out. @param {ModelSpec} spec
- * @param {Texture | null} cameraTexture @returns {Placeholders} */
-function flipped(spec, cameraTexture) {
+/** Placeholders that turn pictures over. @param {ModelSpec} spec @returns {Placeholders} */
+function flipped(spec) {
     const turned = MachineLearning.createTransformerBuilder().setFlipY(true).build();
-    const shape = spec.output.shape;
-    /** @type {Placeholders} */
-    const placeholders = [spec.output].concat(spec.masked).map(function (output) {
+    return [spec.output].concat(spec.masked).map(function (output) {
         return MachineLearning.createOutputBuilder()
             .setName(output.name)
             .setShape(new vec3(output.shape[0], output.shape[1], output.shape[2]))
@@ -87,15 +84,6 @@ function flipped(spec, cameraTexture) {
             .setTransformer(turned)
             .build();
     });
-    if (spec.cameraImage && cameraTexture) {
-        placeholders.push(MachineLearning.createInputBuilder()
-            .setName(spec.cameraImage)
-            .setShape(new vec3(shape[0], shape[1], shape[2]))
-            .setInputTexture(cameraTexture)
-            .setTransformer(turned)
-            .build());
-    }
-    return placeholders;
 }
 
 /** Says why a model does not work. The one before still draws, if there is one.
@@ -115,11 +103,6 @@ function giveUp(model, component, reason) {
  * @param {Model} model @param {number} index */
 function load(model, index) {
     const spec = model.contract.models[index];
-    if (spec.cameraImage && !model.assets.cameraTexture) {
-        model.callbacks.onFailed("No camera picture. Drag Device Camera Texture from the Asset "
-            + "Browser onto the field Camera Texture of NelfController.");
-        return;
-    }
     const component = model.owner.createComponent("Component.MLComponent");
     component.model = spec.input === "model" ? model.assets.model : model.assets.smallModel;
     component.inferenceMode = MachineLearning.InferenceMode.Accelerator;
@@ -155,7 +138,7 @@ function load(model, index) {
         };
     }
     // An empty list takes names, shapes and normalisation from the asset.
-    component.build(model.assets.flipY ? flipped(spec, model.assets.cameraTexture) : []);
+    component.build(model.assets.flipY ? flipped(spec) : []);
 }
 
 /** Draws with a model from now on, and releases the one before: two take twice the memory.
@@ -170,12 +153,8 @@ function use(model, component, spec) {
     model.inputs = {};
     for (let i = 0; i < spec.inputs.length; i++) {
         const placeholder = component.getInput(spec.inputs[i].name);
-        if (spec.inputs[i].name === spec.cameraImage) {
-            placeholder.texture = model.assets.cameraTexture;
-        } else {
-            // Kept, since each access crosses into Lens Studio.
-            model.inputs[placeholder.name] = placeholder.data;
-        }
+        // Kept, since each access crosses into Lens Studio.
+        model.inputs[placeholder.name] = placeholder.data;
     }
     model.output = component.getOutput(spec.output.name);
     model.output.mode = MachineLearning.OutputMode.Texture;

@@ -67,7 +67,6 @@ function placeInRoom(picture, world, rays, contract, model, camera, position, gr
     }
     rayMaps.setMap(rays, contract,
         math.clamp(world.distance, contract.radius[0], contract.radius[1]), spec);
-    rayMaps.placeAsTrained(rays, spec);
     return true;
 }
 

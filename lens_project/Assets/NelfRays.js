@@ -1,6 +1,5 @@
 // The rays of a frame as an affine map: the ray of column u, row v starts at the origin and has
-// direction d0 + u·du + v·dv, world frame. Pixel centres are at +0.5, rows go down. Which columns
-// and rows those are is a placement: position i is first + i·step, kept within low and high.
+// direction d0 + u·du + v·dv, world frame. Pixel centres are at +0.5, rows go down.
 "use strict";
 const math = require("./NelfMath");
 
@@ -10,14 +9,11 @@ function createRays() {
     return {
         map: new Float64Array(12), // origin, d0, du, dv
         lookAt: new Float64Array(9), // frame of a camera there that looks at the target
-        frame: new Float64Array(9), // frame of the camera
-        columns: { first: 0, step: 1, low: 0, high: 0 },
-        rows: { first: 0, step: 1, low: 0, high: 0 }
+        frame: new Float64Array(9) // frame of the camera
     };
 }
 
 /** @typedef {ReturnType<typeof createRays>} Rays */
-/** @typedef {{first: number, step: number, low: number, high: number}} Placement */
 /** @typedef {typeof import("./NelfContract")} Contract */
 /** @typedef {{name: string, shape: number[]}} Tensor */
 /** @typedef {Omit<Contract["models"][number], "masked"> & {masked: Tensor[]}} ModelSpec */
@@ -54,55 +50,4 @@ function setMap(rays, contract, distance, lens) {
     }
 }
 
-/** Places columns and rows so that the stretch to the screen cancels. Beyond the picture its border
- * is repeated: no ray leaves what the network was trained on.
- *
- * The output, which may have a border of background, is `shape` pixels of which each ray draws
- * `scale` × `scale`. @param {Rays} rays @param {ModelSpec} spec @param {number} aspect columns to
- * rows of the screen @param {boolean} whole whether all of the picture must be visible */
-function placeForScreen(rays, spec, aspect, whole) {
-    const shape = spec.output.shape;
-    const ratio = aspect * shape[1] * spec.fx / (shape[0] * spec.fy);
-    const choose = whole ? Math.max : Math.min;
-    place(rays.columns, spec.rayWidth, choose(ratio, 1));
-    place(rays.rows, spec.rayHeight, choose(1 / ratio, 1));
-}
-
-/** Places columns and rows as in training. @param {Rays} rays @param {ModelSpec} spec */
-function placeAsTrained(rays, spec) {
-    place(rays.columns, spec.rayWidth, 1);
-    place(rays.rows, spec.rayHeight, 1);
-}
-
-/** Keeps rays to the picture that photos show, when it is made smaller than they are: its border is
- * repeated there as well. @param {Rays} rays @param {ModelSpec} spec @param {number} zoom how much
- * further away the object is seen than photographed */
-function holdWithin(rays, spec, zoom) {
-    if (zoom <= 1) {
-        return;
-    }
-    hold(rays.columns, spec.rayWidth, spec.cx - 0.5, zoom);
-    hold(rays.rows, spec.rayHeight, spec.cy - 0.5, zoom);
-}
-
-/** @param {Placement} placement @param {number} count @param {number} centre @param {number} zoom */
-function hold(placement, count, centre, zoom) {
-    placement.low = centre - centre / zoom;
-    placement.high = centre + (count - 1 - centre) / zoom;
-}
-
-/** @param {Placement} placement @param {number} count @param {number} spacing */
-function place(placement, count, spacing) {
-    placement.first = (count - 1) / 2 * (1 - spacing);
-    placement.step = spacing;
-    placement.low = 0;
-    placement.high = count - 1;
-}
-
-module.exports = {
-    createRays: createRays,
-    holdWithin: holdWithin,
-    placeAsTrained: placeAsTrained,
-    placeForScreen: placeForScreen,
-    setMap: setMap
-};
+module.exports = { createRays: createRays, setMap: setMap };

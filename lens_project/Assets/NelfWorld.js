@@ -1,5 +1,5 @@
-// The object in the room: from where the phone is to the rays of its camera, or to those of a camera
-// as in training, whose picture stands in the room.
+// The object in the room: from where the phone is to the rays of a camera as in training, whose picture
+// stands in the room or lies in the plane of the screen.
 "use strict";
 const math = require("./NelfMath");
 
@@ -7,7 +7,6 @@ const INSIDE = 0.5; // of the ball that photos show; who is so near looks out of
 
 /** @typedef {import("./NelfRays").Contract} Contract */
 /** @typedef {import("./NelfRays").ModelSpec} ModelSpec */
-/** @typedef {import("./NelfRays").Placement} Placement */
 /** @typedef {import("./NelfRays").Rays} Rays */
 
 /** @param {Contract} contract */
@@ -232,59 +231,11 @@ function aim(world, rays, contract, spec, position, rotation) {
     return ahead > INSIDE * contract.ballRadius;
 }
 
-/** Sets the rays of the phone's camera. Returns whether the object can be seen.
- *
- * @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec
- * @param {vec3} position cm @param {quat} rotation @param {number} fov vertical, radians
- * @param {number} aspect columns to rows of the screen */
-function look(world, rays, contract, spec, position, rotation, fov, aspect) {
-    turnTo(world, rays, contract, position, rotation);
-    const lens = world.lens, tangent = Math.tan(fov / 2);
-    lens.fy = spec.rayHeight / (2 * tangent);
-    lens.fx = spec.rayWidth / (2 * tangent * aspect);
-    lens.cx = spec.rayWidth / 2;
-    lens.cy = spec.rayHeight / 2;
-    return placeRound(world, rays, contract, spec);
-}
-
-/** Keeps rays to the rectangle around the ball that photos show. Returns whether any of it is on the
- * screen. @param {World} world @param {Rays} rays @param {Contract} contract @param {ModelSpec} spec */
-function placeRound(world, rays, contract, spec) {
-    const lens = world.lens, local = world.local, distance = world.distance;
-    const radius = math.clamp(distance, contract.radius[0], contract.radius[1]);
-    const ball = contract.ballRadius;
-    // Half the angle under which the photos saw the ball; further away it looks smaller.
-    const tangent = ball / Math.sqrt(radius * radius - ball * ball) * radius / distance;
-    const size = distance * tangent / Math.sqrt(1 + tangent * tangent);
-    // The target in the phone's frame: to the right, upwards, ahead.
-    const right = -local[2] * distance, up = -local[5] * distance, ahead = local[8] * distance;
-    if (ahead <= 1.01 * size) {
-        return false;
-    }
-    const columns = between(rays.columns, right, ahead, size, lens.fx, lens.cx, spec.rayWidth);
-    return between(rays.rows, -up, ahead, size, lens.fy, lens.cy, spec.rayHeight) && columns;
-}
-
-/** Where a ball lies along one axis of the picture: the tangents that touch it.
- * @param {Placement} placement @param {number} aside
- * @param {number} ahead @param {number} size @param {number} focal @param {number} centre
- * @param {number} count */
-function between(placement, aside, ahead, size, focal, centre, count) {
-    const root = size * Math.sqrt(aside * aside + ahead * ahead - size * size);
-    const square = ahead * ahead - size * size;
-    placement.first = 0;
-    placement.step = 1;
-    placement.low = focal * (aside * ahead - root) / square + centre - 0.5;
-    placement.high = focal * (aside * ahead + root) / square + centre - 0.5;
-    return placement.high > -0.5 && placement.low < count - 0.5;
-}
-
 module.exports = {
     aim: aim,
     anchor: anchor,
     attach: attach,
     createWorld: createWorld,
-    look: look,
     pose: pose,
     resize: resize,
     stand: stand

@@ -44,7 +44,7 @@ const world = worlds.createWorld(CONTRACT);
 const rays = rayMaps.createRays();
 const drawn = new Float64Array(rays.map.length); // the map of the last run
 const model = models.createModel(owner, CONTRACT, {
-    model: script.model, smallModel: script.smallModel, flipY: script.flipY, cameraTexture: null
+    model: script.model, smallModel: script.smallModel, flipY: script.flipY
 }, { onReady: onReady, onDrawn: onDrawn, onFailed: onFailed, onRemark: onRemark });
 /** @type {import("./NelfPicture").Picture | null} */ let picture = null;
 let isCurrent = false; // the model's picture, of the model that draws now
@@ -250,7 +250,7 @@ function onStart() {
             + "onto the field Material of NelfObject.");
         return;
     }
-    picture = pictures.createPicture(owner, script.material, CONTRACT.cutOut, script.shadow);
+    picture = pictures.createPicture(owner, script.material, true, script.shadow);
     pictures.attach(picture, owner);
     model.alone = script.quality !== "auto";
     models.load(model, script.quality === "small" && CONTRACT.models.length > 1 ? 1 : 0);

@@ -3,8 +3,6 @@
 "use strict";
 const fillTables = require("./NelfTables").fillTables;
 
-const WHOLE_PICTURE = true; // can be shown on any screen
-
 /** @typedef {import("./NelfRays").ModelSpec} ModelSpec */
 /** @typedef {{points: Float64Array, sines: Float64Array, cosines: Float64Array}} Tables */
 
@@ -29,8 +27,8 @@ function fillInputs(contract, rays, inputs, spec) {
         tables.of = spec;
     }
     const u = tables.columns, v = tables.rows, input = inputs.input;
-    fillTables(contract, rays.columns, rays.map, 0, 3, 6, u.points, u.sines, u.cosines);
-    fillTables(contract, rays.rows, rays.map, -1, -1, 9, v.points, v.sines, v.cosines);
+    fillTables(contract, rays.map, 0, 3, 6, u.points, u.sines, u.cosines);
+    fillTables(contract, rays.map, -1, -1, 9, v.points, v.sines, v.cosines);
     let at = 0;
     for (let j = 0; j < spec.rayHeight; j++) {
         for (let i = 0; i < spec.rayWidth; i++) {
@@ -49,4 +47,4 @@ function fillInputs(contract, rays, inputs, spec) {
     }
 }
 
-module.exports = { WHOLE_PICTURE: WHOLE_PICTURE, fillInputs: fillInputs };
+module.exports = { fillInputs: fillInputs };

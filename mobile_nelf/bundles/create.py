@@ -27,7 +27,7 @@ from mobile_nelf.export.check import NO_CHOICES
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
-from mobile_nelf.export.reference import REFERENCE, Reference, in_window
+from mobile_nelf.export.reference import REFERENCE, Reference
 from mobile_nelf.pictures import FloatImage, from_uint8
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import student_frame_function
@@ -247,8 +247,7 @@ def _artefact_legs(
         reference, frames = references[runtime.reference]
         count = min(SHORT_LEG_FRAMES if short else len(frames), runtime.frames or len(frames))
         cameras = counted(f"run {runtime.name}", reference.ray_cameras(scale)[:count], on_progress)
-        rendered = [in_window(runtime.frame(camera), runtime.window) for camera in cameras]
-        frames = [in_window(frame, runtime.window) for frame in frames]
+        rendered = [runtime.frame(camera) for camera in cameras]
         legs.append(
             compare_frames(
                 leg_name(runtime),

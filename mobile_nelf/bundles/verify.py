@@ -17,7 +17,7 @@ from mobile_nelf.bundles.reports import report_names, reports_of
 from mobile_nelf.errors import BundleError, InputError
 from mobile_nelf.export.exporter import find_exporter
 from mobile_nelf.export.parity import ParityLeg, compare_frames, leg_name, proves_artefact
-from mobile_nelf.export.reference import Reference, in_window, take_pixels
+from mobile_nelf.export.reference import Reference, take_pixels
 from mobile_nelf.export.runtime import Runtime
 from mobile_nelf.outputs import files_below
 from mobile_nelf.paths import AnyPath, as_path
@@ -273,14 +273,11 @@ def _replay(
         rendered = [
             runtime.frame(camera) for camera in counted(f"run {runtime.name}", cameras, on_progress)
         ]
-        inside = np.zeros((*reference.frames[0].shape[:2], 1), bool)
-        inside[runtime.window or ...] = True
-        kept = take_pixels(inside)[:, 0]
         legs += [
             compare_frames(
                 f"{runtime.name}, float pixels",
-                [take_pixels(frame)[None, kept] for frame in rendered],
-                list(reference.pixels[:count, None, kept]),
+                [take_pixels(frame)[None] for frame in rendered],
+                list(reference.pixels[:count, None]),
                 min_psnr_db=runtime.min_psnr_db,
                 note=runtime.assumes,
                 largest_activation=runtime.largest_activation and runtime.largest_activation(),
@@ -288,11 +285,8 @@ def _replay(
             ),
             compare_frames(
                 f"{runtime.name}, whole frames at 8 bits",
-                [in_window(_at_8_bits(frame), runtime.window) for frame in rendered],
-                [
-                    from_uint8(in_window(frame, runtime.window))
-                    for frame in reference.frames[:count]
-                ],
+                [_at_8_bits(frame) for frame in rendered],
+                [from_uint8(frame) for frame in reference.frames[:count]],
                 min_psnr_db=min(
                     EIGHT_BIT_MIN_PSNR_DB, runtime.min_psnr_db - EIGHT_BIT_ALLOWANCE_DB
                 ),

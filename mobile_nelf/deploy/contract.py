@@ -23,7 +23,6 @@ from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import ActivationForm, LayoutName, OutputForm
 
 __all__ = [
-    "CAMERA_IMAGE",
     "CONTRACT_KEY",
     "CUT_OUT",
     "MASK",
@@ -40,9 +39,6 @@ CONTRACT_VERSION = 3
 
 #: Metadata key under which a model carries its contract.
 CONTRACT_KEY = "mobile_nelf.contract"
-
-#: Input of a composited picture: what the device's camera sees behind the object.
-CAMERA_IMAGE = "camera_image"
 
 #: Output of an object that is cut out of its background, for a surface of its own.
 CUT_OUT = "cut_out"
@@ -62,7 +58,8 @@ class Contract:
         output: the image, RGB or RGBA in [0, white] by channel, rows downwards. Where it is larger
             than the student's picture, that lies in its middle with the background around it. If it
             is cut out, the background is taken away: RGB is over black, and a pixel of the network
-            that is darker than the background behind it is negative.
+            that is darker than the background behind it is negative. It then has an alpha, which is
+            that of the student, or made from its colours.
         output_form: `image` if the artefact returns the output as an 8-bit picture of the platform.
         student: network shape, ray grid and depth samples.
         intrinsics: lens of the reference frames, on the image's pixel grid.
@@ -117,13 +114,8 @@ class Contract:
 
     @property
     def upload_bytes(self) -> int:
-        """Bytes that the host writes for each frame; the camera's image is a texture."""
-        return sum(spec.bytes for spec in self.inputs if spec.name != CAMERA_IMAGE)
-
-    @property
-    def camera_image(self) -> TensorSpec | None:
-        """The input that the object is composited over; None if the background is baked in."""
-        return next((spec for spec in self.inputs if spec.name == CAMERA_IMAGE), None)
+        """Bytes that the host writes for each frame."""
+        return sum(spec.bytes for spec in self.inputs)
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -171,8 +163,7 @@ def make_contract(
     activation: ActivationForm,
     output_form: OutputForm = "tensor",
     *,
-    size: tuple[int, int] | None = None,
-    composited: bool = False,
+    bordered: bool = False,
     cut_out: bool = False,
     ball_radius: float | None = None,
     white: float | None = None,
@@ -185,37 +176,30 @@ def make_contract(
         layout: which part of the encoder is in the graph.
         activation: how the trained activation is computed.
         output_form: tensor or picture of the platform.
-        size: rows and columns of the output; that of the student's picture if `None`.
-        composited: the object is shown over the camera's image, which becomes an input.
-        cut_out: the background is taken away from a student with alpha.
+        bordered: the output has a border of one pixel of background around the picture.
+        cut_out: the background is taken away.
         ball_radius: see `Contract`; that of the checkpoint's own picture if `None`.
         white: value of white in the output; 1 if `None`.
         masked: also draw what is cut out as colours and a mask.
 
     Raises:
-        ValueError: a composited picture is to be padded, whose camera image has no border colour,
-            or a student without alpha is to be cut out, or one to be masked that is not.
+        ValueError: what is cut out is to have a border, or what is not is to be masked.
     """
-    if composited and size is not None:
-        raise ValueError("a composited picture cannot be padded; choose a grid of rays that fits")
-    if cut_out and (composited or checkpoint.student.out_channels != 4):
-        raise ValueError("only a student with alpha can be cut out, and nothing is behind it")
+    if cut_out and bordered:
+        raise ValueError("what is cut out has no background for a border")
     if masked and not cut_out:
         raise ValueError("only what is cut out can be masked")
     student = checkpoint.student
-    shown = 3 if composited else student.out_channels
+    shown = 4 if cut_out else student.out_channels
     channels = "RGB" if shown == 3 else "RGB and alpha"
     channels = "RGB without its background, and alpha" if cut_out else channels
-    rows, columns = size or (student.image_height, student.image_width)
+    around = 2 if bordered else 0
+    rows, columns = student.image_height + around, student.image_width + around
     shape = (1, shown, rows, columns)
-    inputs = layout.inputs(student)
-    if composited:
-        seen = "RGB in [0, 1], rows downwards: what the camera sees behind the object"
-        inputs = (*inputs, TensorSpec(CAMERA_IMAGE, (1, 3, rows, columns), seen))
     return Contract(
         layout=layout.name,
         activation=activation,
-        inputs=inputs,
+        inputs=layout.inputs(student),
         output=TensorSpec(
             CUT_OUT if cut_out else "output",
             shape,

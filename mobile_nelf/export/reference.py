@@ -25,7 +25,7 @@ from mobile_nelf.plain import from_dict, to_dict
 from mobile_nelf.progress import Progress, counted, silent
 from mobile_nelf.rendering import student_frame_function
 
-__all__ = ["PIXELS", "POSES", "REFERENCE", "Reference", "in_window", "take_pixels"]
+__all__ = ["PIXELS", "POSES", "REFERENCE", "Reference", "take_pixels"]
 
 #: Folder of the reference frames in a bundle.
 REFERENCE = "reference"
@@ -127,11 +127,6 @@ def take_pixels(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
     flat = frame.reshape(-1, frame.shape[-1])
     count = min(FLOAT_PIXELS, len(flat))
     return flat[np.linspace(0, len(flat) - 1, count).astype(np.int64)]
-
-
-def in_window(frame: npt.NDArray[Any], window: tuple[slice, slice] | None) -> npt.NDArray[Any]:
-    """Returns the rows and columns of a frame that a runtime shows (see `Runtime.window`)."""
-    return frame if window is None else frame[window]
 
 
 def _frame_path(folder: str, index: int) -> str:

@@ -31,8 +31,6 @@ class Runtime:
         min_psnr_db: what each frame must reach against the trained student; None if this emulates
             a device and is reported only.
         reference: folder of the reference frames that it must reproduce.
-        window: rows and columns of those frames that it shows as the student renders them; all if
-            None.
         film: shows the whole experience, as a user has it, given the number of pictures at FILM_FPS
             and columns and rows of a screen; yields [rows, columns, 3] uint8. None where there is
             nothing but the picture.
@@ -51,7 +49,6 @@ class Runtime:
     frame: FrameFunction
     min_psnr_db: float | None
     reference: str = REFERENCE
-    window: tuple[slice, slice] | None = None
     film: Callable[[int, tuple[int, int]], Iterator[ByteImage]] | None = None
     emulates: bool = False
     runs_scripts: bool = False

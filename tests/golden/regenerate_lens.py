@@ -17,10 +17,7 @@ MODEL = b"stands for an ONNX file"
 
 def golden_files() -> dict[str, bytes]:
     """Project and README of a fixed contract, without what is copied from `lens_project/`."""
-    models = [
-        (lens_contract("factored", size=(22, 12)), MODEL),
-        (lens_contract("factored"), MODEL),
-    ]
+    models = [(lens_contract("factored"), MODEL)] * 2
     copied = {path.read_bytes() for path in asset_dir("lens_project").rglob("*") if path.is_file()}
     files = {**render_lens_project(models, NAME), "README.md": render_lens_readme(models, NAME)}
     return {path: content for path, content in files.items() if content not in copied}

@@ -10,10 +10,10 @@ from mobile_nelf.errors import ConfigError, InputError
 from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf.export.tool import Guess, ToolReport
 from mobile_nelf.plain import from_dict
+from mobile_nelf_exporters.lens.constants import is_in_room
+from mobile_nelf_exporters.lens.guesses import LensKind, guesses
 from mobile_nelf_exporters.lens.opening import imported_models
 from mobile_nelf_exporters.lens.paths import model_path, project_files
-from mobile_nelf_exporters.lens.player.session import guesses
-from mobile_nelf_exporters.lens.project import MASK_GUESSES, PACKAGE_GUESSES
 
 __all__ = ["read_report"]
 
@@ -129,15 +129,13 @@ def read_report(told: dict[str, Any], files: Mapping[str, bytes]) -> ToolReport:
     project = project_files(files)
     packaged = ".lspkg/" in model_path(files)
     verdicts = dict(_verdicts(report, project, packaged))
-    masked = any(path.endswith(".screenCropTexture") for path in project)
-    left_out = {*(() if packaged else PACKAGE_GUESSES), *(() if masked else MASK_GUESSES)}
-    known = {key: text for key, text in guesses().items() if key not in left_out}
+    kind: LensKind = "package" if packaged else "world" if is_in_room(project) else "orbit"
     unfinished = () if report.script.complete else ("Lens Studio ended before the material",)
     return ToolReport(
         tool=f"Lens Studio {_version(report)}",
         guesses=tuple(
             Guess(text, *verdicts[key]) if key in verdicts else Guess(text, "open")
-            for key, text in known.items()
+            for key, text in guesses(kind).items()
         ),
         problems=(*report.script.problems, *unfinished),
         tables=tuple(_tables(report)),

@@ -16,6 +16,7 @@ __all__ = [
     "CONSTANTS_SOURCE",
     "LENS_STUDIO",
     "constants_paths",
+    "is_in_room",
     "room_constants",
     "written_studio",
 ]
@@ -53,6 +54,18 @@ def room_constants(files: Mapping[str, bytes]) -> tuple[float, float]:
             "same bundle as the model"
         )
     return float(values[0]), float(values[1])
+
+
+def is_in_room(files: Mapping[str, bytes]) -> bool:
+    """Returns whether the object of a project stands in the room.
+
+    Args:
+        files: of the project, by path relative to it.
+
+    Raises:
+        BundleError: what the scripts have is not JSON.
+    """
+    return bool(field_of(_constants(files)[1], "experience") == "world")
 
 
 def written_studio(files: Mapping[str, bytes]) -> Studio:

@@ -14,7 +14,7 @@ from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract, default_activation, shown_ball_radius
 from mobile_nelf.deploy.form import DeployForm
 from mobile_nelf.deploy.layouts import LAYOUTS, Layout, find_layout
-from mobile_nelf.errors import DeployError, InputError
+from mobile_nelf.errors import InputError
 from mobile_nelf.export.exporter import Exported, Exporter
 from mobile_nelf.export.inspection import Inspection, ProjectCheck
 from mobile_nelf.export.runtime import Runtime
@@ -44,12 +44,7 @@ from mobile_nelf_exporters.lens.runtimes import (
 )
 from mobile_nelf_exporters.lens.studio.project import PROJECT_SUFFIX
 from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO
-from mobile_nelf_exporters.lens.view import (
-    orbit_size,
-    room_size,
-    smaller_checkpoint,
-    world_checkpoint,
-)
+from mobile_nelf_exporters.lens.view import room_size, smaller_checkpoint
 from mobile_nelf_exporters.names import LENS_NAME_RULE, check_name, is_lens_name, lens_name_of
 from mobile_nelf_exporters.onnx.build import build_onnx
 from mobile_nelf_exporters.onnx.lowering import lower_to_onnx
@@ -85,38 +80,28 @@ class LensStudioExporter(Exporter[Options]):
         """See `Exporter.export`.
 
         Raises:
-            InputError: `name` is not a name for a lens.
-            DeployError: the layout cannot hold rays at the border of what was trained, which a
-                lens in the room needs.
+            InputError: `name` is not a name for a lens, or the options contradict each other.
         """
         check_name(name, "lens project")
         lens_name = _lens_name(name, options)
         form = options.form or "project"
-        if form == "package":
-            _check_package(checkpoint, options)
+        if form == "package" and options.experience == "orbit":
+            raise InputError(
+                "experience orbit fills the screen and is a project of its own; an object of form "
+                "package stands in the lens that it is put into, where fingers can turn it",
+                arguments=["experience"],
+            )
         experience = options.experience or ("world" if form == "package" else "orbit")
-        # With alpha the picture is on a surface; without, it fills the screen.
-        cut_out = experience == "world" and checkpoint.student.out_channels == 4
-        fills = experience == "world" and not cut_out
-        allowed = [layout for layout in LAYOUTS if not fills or layout.name != "camera"]
-        deployed = world_checkpoint(checkpoint) if fills else checkpoint
         if options.layout is None:
-            layout, reason = _choose_layout(deployed.student, allowed)
+            layout, reason = _choose_layout(checkpoint.student)
         else:
             layout, reason = find_layout(options.layout), "asked for"
-        if layout not in allowed:
-            raise DeployError(
-                f"layout {layout.name} makes its rays inside the model and cannot keep them to what"
-                f" was trained, as experience {experience} needs without alpha; expected one of "
-                f"{', '.join(allowed.name for allowed in allowed)}",
-                arguments=["layout"],
-            )
         activation = options.activation or default_activation(checkpoint, "gelusnap")
         ball_radius = shown_ball_radius(checkpoint)
         # A guest in somebody's lens has no camera of its own, so that it needs a material.
-        shown = (layout, activation, experience, ball_radius, cut_out and form == "project")
-        models = [_build(deployed, *shown)]
-        small = _build(smaller_checkpoint(deployed), *shown)
+        shown = (layout, activation, experience, ball_radius, form == "project")
+        models = [_build(checkpoint, *shown)]
+        small = _build(smaller_checkpoint(checkpoint), *shown)
         sizes = [check_snapml(model).import_bytes for model, _ in (models[0], small)]
         if sum(sizes) <= SNAPML_BUDGET_BYTES:
             models.append(small)
@@ -224,44 +209,27 @@ def _lens_name(name: str, options: Options) -> str:
     return options.lens_name
 
 
-def _check_package(checkpoint: Checkpoint, options: Options) -> None:
-    """Refuses what an object in somebody's lens cannot be."""
-    if options.experience == "orbit":
-        raise InputError(
-            "experience orbit fills the screen and is a project of its own; an object of form "
-            "package stands in the lens that it is put into, where fingers can turn it",
-            arguments=["experience"],
-        )
-    if checkpoint.student.out_channels != 4:
-        raise DeployError(
-            "form package requires a student with alpha, which is cut out, and this one has none; "
-            "train one with `mnelf train … --alpha`, or export form project",
-            arguments=["form"],
-        )
-
-
 def _build(
     checkpoint: Checkpoint,
     layout: Layout,
     form: ActivationForm,
     experience: Experience,
     ball_radius: float,
-    masked: bool,
+    has_camera: bool,
 ) -> tuple[ModelProto, Contract]:
     """Builds the model of a lens on the grid of rays of `checkpoint`."""
     world = experience == "world"
-    cut_out = world and checkpoint.student.out_channels == 4
     return build_onnx(
         checkpoint,
         layout,
         form,
         expand=True,
-        size=None if world else orbit_size(checkpoint),
-        composited=world and not cut_out,
-        cut_out=cut_out,
+        # What lies beyond a picture on the screen is its border again.
+        bordered=not world,
+        cut_out=world,
         ball_radius=ball_radius,
         white=TEXTURE_WHITE,
-        masked=masked,
+        masked=world and has_camera,
     )
 
 
@@ -271,10 +239,10 @@ def _report(content: bytes, path: str) -> SnapmlReport:
     return check_snapml(model, output_scaled=read_contract(model, path).white != TEXTURE_WHITE)
 
 
-def _choose_layout(student: StudentConfig, allowed: list[Layout]) -> tuple[Layout, str]:
+def _choose_layout(student: StudentConfig) -> tuple[Layout, str]:
     """Returns the layout that runs on most back-ends and then uploads least, and why."""
     candidates = []
-    for layout in allowed:
+    for layout in LAYOUTS:
         lacking = _check_encoder(student, layout).lacking
         missing = [BACKEND_TITLES[backend] for backend in BACKENDS if lacking[backend]]
         upload = sum(spec.bytes for spec in layout.inputs(student))

@@ -19,6 +19,7 @@ from mobile_nelf.deploy.layouts import TensorSpec
 from mobile_nelf.rays import sample_depths
 from mobile_nelf.vocabulary import Experience
 from mobile_nelf_exporters.lens.constants import CONSTANTS_NAME, LENS_STUDIO
+from mobile_nelf_exporters.lens.guesses import guesses
 from mobile_nelf_exporters.lens.paths import (
     MODEL,
     PROJECT,
@@ -26,7 +27,6 @@ from mobile_nelf_exporters.lens.paths import (
     LensForm,
     assets_folder,
 )
-from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.studio.scripts import ScriptInput, script_inputs
 from mobile_nelf_exporters.lens.studio.yaml import NIL
 from mobile_nelf_exporters.lens.versions import DEFAULT_STUDIO, STUDIOS, StudioName
@@ -46,20 +46,19 @@ ID_NAMESPACE = uuid.UUID("adf052ba-5270-43e3-be33-f82abff7d745")
 #: The component of each form. Its `//@input` lines are the one declaration of what scenes set.
 COMPONENTS: dict[LensForm, str] = {"project": "NelfController.js", "package": "NelfObject.js"}
 #: Scripts for which a package has no use.
-PROJECT_ONLY = frozenset({"NelfController.js", "NelfMask.js", "NelfRoom.js", "NelfStatus.js"})
+PROJECT_ONLY = frozenset(
+    {"NelfController.js", "NelfMask.js", "NelfRoom.js", "NelfScreen.js", "NelfStatus.js"}
+)
 #: Scripts that fill the model's inputs, one for each layout; below `lens_project/`.
 UPLOADS = "uploads"
 #: Scripts that only a package has; below `lens_project/`.
 PACKAGE_SCRIPTS = "package"
 TEMPLATES: dict[LensForm, tuple[str, ...]] = {
-    "project": (PROJECT,),
+    "project": (PROJECT, "lens_cropped"),
     "package": (PROJECT, "lens_package"),
 }
 TEMPLATE_SUFFIX = ".j2"
-#: Guesses that only a package depends on.
-PACKAGE_GUESSES = ("package", "prefab")
-#: Guesses on which only a picture behind a mask depends, and the templates of what it needs.
-MASK_GUESSES = ("mask", "crop")
+#: Templates of what a picture behind a mask needs.
 MASKED = "lens_masked"
 
 
@@ -169,10 +168,6 @@ def render_lens_readme(
 ) -> bytes:
     """Returns the README of the bundle around a project (see `render_lens_project`)."""
     room = room or RoomSize.of(models[0][0])
-    left_out = {
-        *(() if form == "package" else PACKAGE_GUESSES),
-        *(() if models[0][0].masked else MASK_GUESSES),
-    }
     return render_readme(
         "README.lens.md.j2" if form == "project" else "README.lens_package.md.j2",
         name,
@@ -183,7 +178,7 @@ def render_lens_readme(
         size_cm=room.size_cm,
         lens_studio=lens_studio,
         small=models[1][0] if len(models) > 1 else None,
-        guesses=[text for key, text in guesses().items() if key not in left_out],
+        guesses=list(guesses("package" if form == "package" else experience).values()),
     )
 
 
@@ -228,7 +223,6 @@ def _controller_constants(
     encoder, orbit = contract.student.encoder, contract.orbit
     return {
         "experience": experience,
-        "cutOut": contract.is_cut_out,
         "models": [
             _script_model(own, field)
             for own, field in zip(contracts, ("model", "smallModel"), strict=False)
@@ -260,7 +254,6 @@ def _script_model(contract: Contract, field: str) -> dict[str, Any]:
     return {
         "input": field,
         "inputs": [_script_tensor(spec) for spec in contract.inputs],
-        "cameraImage": contract.camera_image and contract.camera_image.name,
         "output": _script_tensor(contract.output),
         "masked": [_script_tensor(spec) for spec in contract.masked or ()],
         "rayWidth": student.ray_width,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mobile_nelf.deploy.contract import Contract
+from mobile_nelf.deploy.layouts import TensorSpec, find_layout
 from mobile_nelf.errors import BundleError
 from mobile_nelf.export.reference import REFERENCE
 from mobile_nelf.export.runtime import Runtime
@@ -15,7 +18,7 @@ from mobile_nelf_exporters.lens.paths import (
     project_files,
     small_model_path,
 )
-from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
+from mobile_nelf_exporters.lens.player.drive import lens_frame_function
 from mobile_nelf_exporters.lens.player.film import film_lens
 from mobile_nelf_exporters.lens.player.node import node_path
 from mobile_nelf_exporters.onnx.runtime import (
@@ -31,7 +34,7 @@ __all__ = ["LENS_RUNTIME", "SMALL_REFERENCE", "lens_runtimes", "model_bytes"]
 SMALL_REFERENCE = f"{REFERENCE}/small"
 
 #: The lens against the student. Its uploads are those that the ONNX leg has; what is left is the
-#: texture's range of [0, 255] and, in the room, 8 bits of the camera's image.
+#: texture's range of [0, 255].
 LENS_MIN_PSNR_DB = 50.0
 
 LENS_RUNTIME = "the lens in Node.js"
@@ -63,6 +66,12 @@ def lens_runtimes(files: dict[str, bytes], contract: Contract) -> tuple[Runtime,
     model = parse_model(model_bytes(files), first)
     if read_contract(model, first) != contract:
         raise BundleError(f"{first}: carries another contract than the manifest")
+    expected = find_layout(contract.layout).inputs(contract.student)
+    if contract.inputs != expected:
+        raise BundleError(
+            f"{first}: takes {_names(contract.inputs)}, expected {_names(expected)}; a lens of an "
+            "earlier mnelf had the camera's picture among them, bundle it again"
+        )
     # A project of ours has none, so that even a warning means that something changed. What a
     # newer Lens Studio writes is known well enough for errors only.
     findings = [
@@ -75,7 +84,6 @@ def lens_runtimes(files: dict[str, bytes], contract: Contract) -> tuple[Runtime,
     by_hand = "a material is on the controller's field" if contract.is_cut_out else ""
     snap = any(node.op_type == GELU_SNAP for node in model.graph.node)
     assumes = "SnapML's GeluSnap is the erf form of GELU" if snap else ""
-    window = trained_window(contract)
     runtimes = []
     if node_path() is not None:
         project = project_files(files)
@@ -91,7 +99,6 @@ def lens_runtimes(files: dict[str, bytes], contract: Contract) -> tuple[Runtime,
                 ),
                 lens_frame_function(project, contract),
                 LENS_MIN_PSNR_DB,
-                window=window,
                 runs_scripts=True,
                 film=lambda frames, screen: film_lens(project, contract, frames, screen),
             )
@@ -130,3 +137,7 @@ def lens_runtimes(files: dict[str, bytes], contract: Contract) -> tuple[Runtime,
         )
     )
     return tuple(runtimes)
+
+
+def _names(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(spec.name for spec in specs)

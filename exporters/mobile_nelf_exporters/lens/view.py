@@ -1,11 +1,9 @@
-"""Which rays a lens computes, and how large its picture is, for the screens of phones."""
+"""How large an object is in the room, and which rays a lens computes for slow phones."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from mobile_nelf.cameras import Intrinsics
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.room import ObjectSpan, check_size_cm, object_span
@@ -16,15 +14,9 @@ __all__ = [
     "PHONE_FOV_DEG",
     "WORLD_DISTANCE_CM",
     "RoomSize",
-    "orbit_size",
     "room_size",
     "smaller_checkpoint",
-    "world_checkpoint",
 ]
-
-#: Columns to rows of the screen that Lens Studio's render targets are made for, 900×1600. On any
-#: other the rays are spaced to fit.
-SCREEN_ASPECT = 9 / 16
 
 #: Vertical field of view of the phone's camera in Lens Studio's own scenes, in degrees.
 PHONE_FOV_DEG = 63.541019
@@ -107,35 +99,6 @@ def room_size(
     if experience != "world":
         return None
     return RoomSize.of(contract, size_cm, object_span(checkpoint))
-
-
-def orbit_size(checkpoint: Checkpoint) -> tuple[int, int]:
-    """Returns rows and columns of the student's picture, padded to the aspect of a phone.
-
-    The longer side stays; an even number is added to the other, so that the picture is centred.
-    """
-    student, lens = checkpoint.student, checkpoint.intrinsics
-    rows, columns = student.image_height, student.image_width
-    # Pixels of a student need not be square; the screen's are.
-    aspect = SCREEN_ASPECT * lens.fx / lens.fy
-    more_rows = 2 * max(round((columns / aspect - rows) / 2), 0)
-    more_columns = 2 * max(round((rows * aspect - columns) / 2), 0)
-    return rows + more_rows, columns + more_columns
-
-
-def world_checkpoint(checkpoint: Checkpoint) -> Checkpoint:
-    """Returns the student on a grid that fills a phone's camera picture.
-
-    The rays are as far apart as in training, so that at the distance of the photos each pixel is
-    drawn as it was trained.
-    """
-    student, lens = checkpoint.student, checkpoint.intrinsics
-    focal = (lens.fx + lens.fy) / 2
-    tall = 2.0 * math.tan(math.radians(PHONE_FOV_DEG) / 2)
-    rows = round(tall * focal / student.scale)
-    columns = round(rows * SCREEN_ASPECT)
-    size = (columns * student.scale, rows * student.scale)
-    return checkpoint.on_grid(columns, rows, Intrinsics.centred(*size, focal))
 
 
 def smaller_checkpoint(checkpoint: Checkpoint) -> Checkpoint:

@@ -41,8 +41,7 @@ def build_onnx(
     activation: ActivationForm,
     *,
     expand: bool,
-    size: tuple[int, int] | None = None,
-    composited: bool = False,
+    bordered: bool = False,
     cut_out: bool = False,
     ball_radius: float | None = None,
     white: float | None = None,
@@ -55,8 +54,7 @@ def build_onnx(
         layout: which part of the encoder is in the graph.
         activation: how the trained activation is computed.
         expand: avoid elementwise operators that broadcast (see `Layout.encoder`).
-        size: rows and columns of the output (see `make_contract`).
-        composited: show the object over the camera's image (see `make_contract`).
+        bordered: draw a border of background (see `make_contract`).
         cut_out: take the background away (see `make_contract`).
         ball_radius: what the photos showed (see `make_contract`).
         white: value of white in the output (see `make_contract`).
@@ -75,15 +73,14 @@ def build_onnx(
         checkpoint,
         layout,
         activation,
-        size=size,
-        composited=composited,
+        bordered=bordered,
         cut_out=cut_out,
         ball_radius=ball_radius,
         white=white,
         masked=masked,
     )
     form: nn.Module = deploy_form(checkpoint, layout, activation, expand=expand)
-    if composited or cut_out or white is not None or contract.picture_corner != (0, 0):
+    if bordered or cut_out or white is not None:
         form = PicturedForm(form, contract).eval()
     names = [spec.name for spec in contract.outputs]
     model = lower_to_onnx(form, contract.inputs, names, activation)

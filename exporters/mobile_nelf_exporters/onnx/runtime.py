@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera
-from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract, parse_contract
+from mobile_nelf.deploy.contract import Contract, parse_contract
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf.errors import BundleError, DeployError
@@ -17,7 +17,7 @@ from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf.extras import import_extra
 from mobile_nelf.fence.model import FencedModel, run_seconds
 from mobile_nelf.vocabulary import GELU_SNAP
-from mobile_nelf_exporters.onnx.picture import over_background, student_picture
+from mobile_nelf_exporters.onnx.picture import over_background
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -141,8 +141,7 @@ def load_problems(model: ModelProto) -> Iterator[str]:
 def frame_function(model: ModelProto, contract: Contract, name: str = "") -> FrameFunction:
     """Returns a function that renders the student's picture through ONNX Runtime.
 
-    White becomes 1 and padding is cut off; a composited picture is taken apart again, one that was
-    cut out is put over its background.
+    White becomes 1 and a border is cut off; what was cut out is put over its background.
 
     Args:
         model: the graph.
@@ -166,22 +165,13 @@ def frame_function(model: ModelProto, contract: Contract, name: str = "") -> Fra
         picture /= np.float32(contract.white)
         return picture
 
-    def filled(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        rows, columns = contract.output.shape[2:]
-        return np.tile(colour[None, :, None, None], (1, 1, rows, columns))
-
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         uploads = {
             name: np.ascontiguousarray(array, dtype=np.float32)
             for name, array in layout.host(camera, contract.student.encoder).items()
         }
-        if contract.is_cut_out:
-            return over_background(shown(uploads), contract.background)
-        if contract.camera_image is None:
-            return shown(uploads)
-        return student_picture(
-            lambda colour: shown({**uploads, CAMERA_IMAGE: filled(colour)}), contract
-        )
+        picture = shown(uploads)
+        return over_background(picture, contract) if contract.is_cut_out else picture
 
     return frame
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_nelf.errors import BundleError
 from mobile_nelf.export.inspection import Finding, Inspection, ModelRecord
 from mobile_nelf.export.tables import Table, TableRow
 from mobile_nelf_exporters.onnx.contradictions import listed_names
 from mobile_nelf_exporters.onnx.outside import load_outside
+from mobile_nelf_exporters.onnx.runtime import read_contract
 from mobile_nelf_exporters.snapml.check import LayerRow, SnapmlReport, check_snapml
 from mobile_nelf_exporters.snapml.schema import BACKEND_TITLES, BACKENDS
 
@@ -53,7 +55,7 @@ def inspect_onnx(model: ModelProto, path: Path) -> Inspection:
     """
     content = model.SerializeToString(deterministic=True)
     outside = load_outside(model, path.parent)
-    report = check_snapml(model, output_scaled=_makes_images(model))
+    report = check_snapml(model, output_scaled=_is_scaled(model, path))
     if outside.found:
         files = listed_names(sorted(set(outside.found.values())))
         inside = (
@@ -65,8 +67,16 @@ def inspect_onnx(model: ModelProto, path: Path) -> Inspection:
     return inspection_of(report, {path.name: model_record(report, content)}, path.name)
 
 
-def _makes_images(model: ModelProto) -> bool:
-    """Whether all outputs have the shape of an image, whose [0, 1] Lens Studio scales by 255."""
+def _is_scaled(model: ModelProto, path: Path) -> bool:
+    """Whether all outputs have the shape of an image, whose [0, 1] Lens Studio scales by 255.
+
+    In a lens of ours white is 255 already, as its contract says.
+    """
+    try:
+        if read_contract(model, str(path)).white > 1.0:
+            return False
+    except BundleError:  # somebody else's model
+        pass
     shapes = [info.type.tensor_type.shape.dim for info in model.graph.output]
     return all(len(dims) == 4 and dims[1].dim_value in (3, 4) for dims in shapes)
 

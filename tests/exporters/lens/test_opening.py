@@ -13,8 +13,8 @@ import pytest
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.errors import BundleError, InputError, MissingToolError
 from mobile_nelf_exporters.lens.confirmed import read_report
+from mobile_nelf_exporters.lens.guesses import guesses
 from mobile_nelf_exporters.lens.opening import OPENING_SCRIPT, opened_project
-from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.project import render_lens_project
 from tests.helpers import ROOT
 from tests.helpers.lens.contracts import cut_out_contract, lens_contract

@@ -15,14 +15,12 @@ import yaml
 from mobile_nelf.assets import asset_dir
 from mobile_nelf.errors import InputError, MissingExtraError
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
+from mobile_nelf_exporters.lens.guesses import guesses
 from mobile_nelf_exporters.lens.lint.check import lint_lens_project
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import MODEL_PATH, project_files
-from mobile_nelf_exporters.lens.player.session import guesses
 from mobile_nelf_exporters.lens.project import (
     LAYERS_ID,
-    MASK_GUESSES,
-    PACKAGE_GUESSES,
     SCENE_ID,
     render_lens_project,
     render_lens_readme,
@@ -35,7 +33,7 @@ from mobile_nelf_exporters.lens.studio.yaml import (
     tagged_nodes,
 )
 from mobile_nelf_exporters.names import is_lens_name, lens_name_of
-from tests.helpers.lens.contracts import FULL_ORBIT, LAYOUT_NAMES, lens_contract, room_contract
+from tests.helpers.lens.contracts import FULL_ORBIT, LAYOUT_NAMES, cut_out_contract, lens_contract
 from tests.helpers.students import random_checkpoint
 
 MODEL = b"stands for an ONNX file"
@@ -62,7 +60,7 @@ PROJECTS = {
 def project(request):
     """Models, as `render_lens_project` takes them, and experience."""
     layout, experience, count = PROJECTS[request.param]
-    contract = room_contract(layout) if experience == "world" else lens_contract(layout)
+    contract = cut_out_contract(layout) if experience == "world" else lens_contract(layout)
     return [(contract, MODEL), (contract, b"a smaller one")][:count], experience
 
 
@@ -164,7 +162,7 @@ def test_file_and_asset_have_different_ids(documents):
 
 def test_native_files_carry_the_id_of_their_meta(documents):
     natives = [path for path in documents if path.startswith("Assets/") and "meta" not in path]
-    assert len(natives) == 3
+    assert len(natives) == 4
     for path in natives:
         assert documents[path][0].tag.partition("/")[2] == _asset_ids(documents)[path]
 
@@ -191,8 +189,8 @@ def test_scene_draws_to_the_render_target_and_feeds_the_script(documents):
     assert inputs["model"] == Tagged("reference.MLAsset", assets["Assets/model.onnx"])
     small = assets.get("Assets/small.onnx", assets["Assets/model.onnx"])
     assert inputs["smallModel"] == Tagged("reference.MLAsset", small)
-    camera = assets["Assets/Device Camera Texture.deviceCameraTexture"]
-    assert inputs["cameraTexture"] == Tagged("reference.Texture", camera)
+    crop = assets["Assets/Nelf Colour.screenCropTexture"]
+    assert inputs["colourCrop"] == Tagged("reference.Texture", crop)
 
 
 def test_entities_below_the_scene_are_sorted(documents):
@@ -209,7 +207,6 @@ def test_script_inputs_are_the_same_everywhere(documents, files):
         "model",
         "smallModel",
         "material",
-        "cameraTexture",
         "statusCamera",
         "pictureCamera",
         "colourCrop",
@@ -268,13 +265,9 @@ def test_model_meta_follows_the_contract(contract, documents):
     for entry, spec in zip(described, specs, strict=True):
         _, channels, rows, columns = spec.shape
         assert entry["Shape"] == {"x": columns, "y": rows, "z": channels}
-        scale = 1.0
-        if spec is contract.camera_image:
-            scale = 1 / 255
-            assert entry["Texture"].value != NIL
         scales = [entry["scale"] for entry in entry["Normalizations"]]
         # Nine digits, which is what float32 holds.
-        assert scales == pytest.approx([scale] * channels, abs=5e-10)
+        assert scales == pytest.approx([1.0] * channels, abs=5e-10)
         assert [entry["bias"] for entry in entry["Normalizations"]] == [0.0] * channels
 
 
@@ -365,7 +358,9 @@ def test_readme_names_files_that_exist_and_every_tensor(project, contract, files
     assert "azimuth -40° to 75°" in readme
     assert ("small.onnx" in readme) == (len(models) > 1)
     told = {key for key, guess in guesses().items() if guess in readme}
-    assert told == guesses().keys() - {*PACKAGE_GUESSES, *MASK_GUESSES}
+    assert told == guesses(experience).keys()
+    assert ("stretch" in told, "tracking" in told) == (experience == "orbit", experience == "world")
+    assert not told & {"package", "prefab"}
 
 
 def test_readme_tells_what_depends_on_the_contract():
@@ -373,9 +368,7 @@ def test_readme_tells_what_depends_on_the_contract():
     assert "all the way round" in full
     assert "alpha" not in full.partition("## To confirm")[0]
     assert "alpha" in _readme(lens_contract("rays", channels=4))
-    assert "cut off" in _readme(lens_contract("camera"))
-    assert "cut off" not in full
-    room = _readme(room_contract("rays"), "world")
+    room = _readme(cut_out_contract("rays"), "world")
     assert "walk round" in room
-    assert "1/255" in room
+    assert "has no alpha" not in room
     assert "walk round" not in full

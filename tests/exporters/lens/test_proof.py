@@ -11,7 +11,7 @@ import pytest
 from mobile_nelf.errors import BundleError
 from mobile_nelf_exporters.lens.player import session as lens_session
 from mobile_nelf_exporters.lens.studio.yaml import NIL
-from tests.helpers.lens.contracts import HELD_LAYOUTS, LAYOUT_NAMES
+from tests.helpers.lens.contracts import LAYOUT_NAMES
 from tests.helpers.lens.lenses import make_lens
 from tests.helpers.node import needs_node
 
@@ -34,7 +34,7 @@ def test_touch_brings_the_lens_to_the_students_pictures(layout, out_channels):
 
 
 @pytest.mark.parametrize("out_channels", [3, 4])
-@pytest.mark.parametrize("layout", HELD_LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_walking_brings_the_lens_to_the_students_pictures(layout, out_channels):
     assert make_lens(layout, "world", out_channels).worst_db() > PROVED_DB
 
@@ -95,7 +95,8 @@ def test_a_scale_that_is_missing_is_seen():
     assert _seen(lens.with_file(MODEL, _model(lens, divide))) == "frames"
 
 
-@pytest.mark.parametrize("layout", HELD_LAYOUTS)
+# The one ray map of `camera` has no columns.
+@pytest.mark.parametrize("layout", sorted({*LAYOUT_NAMES} - {"camera"}))
 def test_channels_before_columns_are_seen(layout):
     lens = make_lens(layout).edited(
         "Assets/NelfModel.js",

@@ -9,7 +9,7 @@ from mobile_nelf_exporters.lens.opened import is_updated
 from mobile_nelf_exporters.lens.project import render_lens_project, render_lens_readme
 from mobile_nelf_exporters.lens.studio.yaml import field_of, parse_lens_yaml
 from mobile_nelf_exporters.lens.versions import STUDIOS
-from tests.helpers.lens.contracts import lens_contract, room_contract
+from tests.helpers.lens.contracts import cut_out_contract, lens_contract
 from tests.helpers.lens.lint_projects import generated_project
 
 MODELS = [(lens_contract("rays"), b"")]
@@ -91,7 +91,7 @@ def test_a_project_is_updated_only_by_a_later_version_than_its_own(earlier, late
 
 
 def test_the_readme_names_the_version():
-    models = [(room_contract("rays"), b"")]
+    models = [(cut_out_contract("rays"), b"")]
     readme = render_lens_readme(models, "Mic", "world", lens_studio="5.22").decode()
     assert "Install Lens Studio 5.22 or later" in readme
     assert "5.15" not in readme

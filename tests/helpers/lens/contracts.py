@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mobile_nelf.cameras import Intrinsics, OrbitLimits
-from mobile_nelf.deploy.contract import CAMERA_IMAGE, CUT_OUT, Contract
+from mobile_nelf.deploy.contract import CUT_OUT, Contract
 from mobile_nelf.deploy.layouts import LAYOUTS, TensorSpec, find_layout
 from mobile_nelf.students import EncoderConfig, StudentConfig
 from mobile_nelf.vocabulary import LayoutName
 
 LAYOUT_NAMES = tuple(layout.name for layout in LAYOUTS)
-#: Those whose rays can be held at the border of what was trained.
-HELD_LAYOUTS = tuple(name for name in LAYOUT_NAMES if name != "camera")
 
 #: Nothing is symmetric, centred or a unit, so that a swapped axis shows.
 LIMITED_ORBIT = OrbitLimits(
@@ -35,11 +33,10 @@ def lens_contract(
     layout: LayoutName,
     orbit: OrbitLimits = LIMITED_ORBIT,
     channels: int = 3,
-    size: tuple[int, int] | None = None,
 ) -> Contract:
     """The contract of a student on a 6×5 ray grid with one ×2 stage; no weights belong to it.
 
-    `size` is that of a padded output, in rows and columns.
+    Its output has a border of one pixel.
     """
     student = StudentConfig(
         EncoderConfig(near=2.0, far=5.5, samples=4, frequencies=3),
@@ -51,7 +48,7 @@ def lens_contract(
         out_channels=4 if channels == 4 else 3,
         activation="relu",
     )
-    shape = (1, channels, *(size or (student.image_height, student.image_width)))
+    shape = (1, channels, student.image_height + 2, student.image_width + 2)
     return Contract(
         layout=layout,
         activation="relu",
@@ -69,17 +66,12 @@ def lens_contract(
     )
 
 
-def room_contract(layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT) -> Contract:
-    """The same student over the camera's picture."""
-    contract = lens_contract(layout, orbit)
-    camera = TensorSpec(CAMERA_IMAGE, contract.output.shape, "what the camera sees")
-    return replace(contract, inputs=(*contract.inputs, camera))
-
-
 def cut_out_contract(layout: LayoutName, orbit: OrbitLimits = LIMITED_ORBIT) -> Contract:
     """The same student with alpha, for a surface of its own."""
     contract = lens_contract(layout, orbit, channels=4)
-    return replace(contract, output=replace(contract.output, name=CUT_OUT))
+    student = contract.student
+    shape = (1, 4, student.image_height, student.image_width)
+    return replace(contract, output=replace(contract.output, name=CUT_OUT, shape=shape))
 
 
 def middle_of(orbit: OrbitLimits) -> tuple[float, float, float]:

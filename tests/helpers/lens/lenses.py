@@ -15,10 +15,10 @@ from mobile_nelf.rendering import student_frame_function
 from mobile_nelf_exporters.lens.exporter import LensStudioExporter
 from mobile_nelf_exporters.lens.options import Options
 from mobile_nelf_exporters.lens.paths import project_files
-from mobile_nelf_exporters.lens.player.drive import lens_frame_function, trained_window
+from mobile_nelf_exporters.lens.player.drive import lens_frame_function
+from mobile_nelf_exporters.lens.player.material import with_material
 from tests.helpers.students import random_checkpoint
 
-#: Enough rays that two of them can be left out at each border.
 GRID = {"ray_width": 9, "ray_height": 8}
 
 
@@ -47,16 +47,18 @@ class Lens:
         """Returns the lens with another file in place of one."""
         return replace(self, files={**self.files, path: content})
 
+    def with_material(self) -> Lens:
+        """Returns the lens as a person finishes it in Lens Studio."""
+        return replace(self, files=with_material(self.files))
+
     def worst_db(self, poses: int = 8) -> float:
         """PSNR against the student of the worst of `poses` poses."""
         frame = lens_frame_function(self.files, self.contract)
         student = student_frame_function(self.checkpoint)
-        window = trained_window(self.contract) or (slice(None), slice(None))
         worst = np.inf
         for pose in self.checkpoint.orbit.sweep(poses):
             camera = self.checkpoint.ray_camera(pose)
-            wanted = student(camera)[window]
-            worst = min(worst, psnr_db(np.asarray(frame(camera))[window], wanted))
+            worst = min(worst, psnr_db(np.asarray(frame(camera)), student(camera)))
         return float(worst)
 
     def image_camera(self, pose: np.ndarray) -> Camera:

@@ -17,7 +17,8 @@ PRELUDE = """
 const fs = require("fs");
 const contract = require("./NelfContract"), math = require("./NelfMath");
 const orbits = require("./NelfOrbit"), paces = require("./NelfPace");
-const rayMaps = require("./NelfRays"), shadows = require("./NelfShadow");
+const rayMaps = require("./NelfRays"), screens = require("./NelfScreen");
+const shadows = require("./NelfShadow");
 const surfaces = require("./NelfSurface");
 const tables = require("./NelfTables"), touches = require("./NelfTouch");
 const uploads = require("./NelfUploads"), worlds = require("./NelfWorld");

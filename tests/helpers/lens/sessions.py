@@ -71,19 +71,16 @@ def limited(lens: Lens) -> Lens:
 
 
 def expected_map(lens: Lens, azimuth: float, elevation: float, distance: float) -> np.ndarray:
-    """Origin, d0, du, dv, ray by ray: the plane through the target looks as it should."""
+    """Origin, d0, du, dv, ray by ray, as a photo was taken from there or from the nearest place."""
     orbit, student = lens.contract.orbit, lens.contract.student
-    radius = float(np.clip(distance, *orbit.radius))
-    here = orbit.pose(azimuth, elevation, distance)
+    here = orbit.pose(azimuth, elevation, float(np.clip(distance, *orbit.radius)))
     camera = Camera(here, lens.contract.intrinsics).resized(student.ray_width, student.ray_height)
-    origin = orbit.pose(azimuth, elevation, radius)[:, 3]
     right, up, back = here[:, :3].T
     optics = camera.intrinsics
 
     def through(column: float, row: float) -> np.ndarray:
         x, y = (column + 0.5 - optics.cx) / optics.fx, -(row + 0.5 - optics.cy) / optics.fy
-        on_plane = here[:, 3] + distance * (x * right + y * up - back)
-        return (on_plane - origin) / radius
+        return x * right + y * up - back
 
     corner = through(0, 0)
-    return np.concatenate([origin, corner, through(1, 0) - corner, through(0, 1) - corner])
+    return np.concatenate([here[:, 3], corner, through(1, 0) - corner, through(0, 1) - corner])

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mobile_nelf.deploy.contract import CAMERA_IMAGE, Contract
+from mobile_nelf.deploy.contract import Contract
 from mobile_nelf.deploy.cost import Shape, tensor_shapes
 from mobile_nelf.errors import BundleError, DeployError
 from mobile_nelf.export.inspection import Finding
@@ -196,12 +196,8 @@ def _check_spec(path: str, name: str, spec: Any, shape: Shape | None) -> Iterato
 
 
 def _check_ours(path: str, name: str, spec: Any, key: str, contract: Contract) -> Iterator[Finding]:
-    """Textures are 0 to 255; the camera's is scaled on its way in, and old outputs on theirs."""
-    scale = 1.0
-    if key == "Outputs":
-        scale = TEXTURE_WHITE / contract.white
-    elif name == CAMERA_IMAGE:
-        scale = 1.0 / TEXTURE_WHITE
+    """Textures are 0 to 255; old outputs are scaled to it on their way out."""
+    scale = TEXTURE_WHITE / contract.white if key == "Outputs" else 1.0
     listed = field_of(spec, "Normalizations")
     pairs = {
         (_number(field_of(entry, "scale")), _number(field_of(entry, "bias")))

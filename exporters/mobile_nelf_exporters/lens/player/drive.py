@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from mobile_nelf.cameras import Camera, OrbitLimits
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.errors import BundleError, DeployError
+from mobile_nelf.errors import BundleError
 from mobile_nelf.export.runtime import FrameFunction
 from mobile_nelf_exporters.lens.constants import room_constants
 from mobile_nelf_exporters.lens.player.material import with_material
 from mobile_nelf_exporters.lens.player.session import LensSession
 from mobile_nelf_exporters.lens.view import DEGREES_A_SCREEN, PHONE_FOV_DEG
-from mobile_nelf_exporters.onnx.picture import over_background, student_picture
+from mobile_nelf_exporters.onnx.picture import over_background
 
-__all__ = ["SETTLED_FRAMES", "lens_frame_function", "trained_window"]
+__all__ = ["SETTLED_FRAMES", "lens_frame_function"]
 
 #: In which a lens in the room finds its place, and draws.
 SETTLED_FRAMES = 5
@@ -31,10 +31,6 @@ SPAN = 0.25
 #: Poses at one distance have it up to rounding.
 SAME_DISTANCE = 1e-9
 
-#: The border ray of the trained ball is repeated beyond it, and the upsampling layers mix a ray
-#: with its neighbours; two rays inside of the border nothing of that is left.
-BORDER_RAYS = 2
-
 
 def lens_frame_function(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
     """Returns a function that renders a camera through the lens, which starts with the first one.
@@ -45,8 +41,7 @@ def lens_frame_function(files: Mapping[str, bytes], contract: Contract) -> Frame
 
     Returns:
         Takes a camera on the ray grid that looks at the orbit's target from within its limits;
-        gives the student's picture [rows, columns, 3 or 4]. In the room the picture is right only
-        within `trained_window`.
+        gives the student's picture [rows, columns, 3 or 4].
     """
     opened: list[FrameFunction] = []
 
@@ -55,42 +50,10 @@ def lens_frame_function(files: Mapping[str, bytes], contract: Contract) -> Frame
             if contract.is_cut_out:
                 opened.append(_stand(with_material(files), contract))
             else:
-                opened.append((_walk if contract.camera_image else _touch)(files, contract))
+                opened.append(_touch(files, contract))
         return opened[0](camera)
 
     return frame
-
-
-def trained_window(contract: Contract) -> tuple[slice, slice] | None:
-    """Returns rows and columns of a picture in the room that were trained; None for all.
-
-    Raises:
-        DeployError: the rays are so far apart that no pixel is free of their border.
-    """
-    if contract.camera_image is None:
-        return None
-    student, lens = contract.student, contract.intrinsics
-    distance = sum(contract.orbit.radius) / 2
-    tangent = contract.ball_radius / math.sqrt(distance**2 - contract.ball_radius**2)
-    margin = BORDER_RAYS * student.scale
-
-    def span(centre: float, focal: float, size: int) -> slice:
-        begin, end = centre - focal * tangent, centre + focal * tangent
-        trained = slice(max(math.ceil(begin), 0) + margin, min(math.floor(end), size) - margin)
-        if trained.start >= trained.stop:
-            raise DeployError(
-                f"{student.ray_width}×{student.ray_height} rays in the room: the object covers "
-                f"{2 * focal * tangent / student.scale:.1f} of them along one axis, expected more "
-                f"than {2 * BORDER_RAYS}; train a student with more rays, or export experience "
-                "orbit",
-                arguments=["experience"],
-            )
-        return trained
-
-    return (
-        span(lens.cy, lens.fy, student.image_height),
-        span(lens.cx, lens.fx, student.image_width),
-    )
 
 
 def _touch(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
@@ -129,39 +92,6 @@ def _touch(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
     return frame
 
 
-def _walk(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
-    """Carries phones to each camera, in front of walls of plain colours."""
-    orbit = contract.orbit
-    lens = contract.intrinsics
-    fov = math.degrees(2.0 * math.atan(lens.height / (2.0 * lens.fy)))
-    placed = _placed(files, orbit)
-    sessions: dict[bytes, LensSession] = {}
-
-    def opened(colour: npt.NDArray[np.float32]) -> LensSession:
-        _, _, rows, columns = contract.output.shape
-        wall = np.tile(np.rint(colour * 255.0).astype(np.uint8), (rows, columns, 1))
-        session = LensSession(files, screen=(columns, rows), camera_image=wall)
-        session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), fov)
-        _settle(session)
-        return session
-
-    def frame(camera: Camera) -> npt.NDArray[np.float32]:
-        phone = placed(camera)
-
-        def composite(colour: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            behind = colour.tobytes()
-            if behind not in sessions:
-                sessions[behind] = opened(colour)
-            session = sessions[behind]
-            session.set_device(phone, fov)
-            session.update()
-            return _picture(session, contract)
-
-        return student_picture(composite, contract)
-
-    return frame
-
-
 def _stand(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
     """Carries a phone to each camera; the picture on the object's surface is what counts."""
     placed = _placed(files, contract.orbit)
@@ -173,7 +103,7 @@ def _stand(files: Mapping[str, bytes], contract: Contract) -> FrameFunction:
     def frame(camera: Camera) -> npt.NDArray[np.float32]:
         session.set_device(placed(camera), PHONE_FOV_DEG)
         session.update()
-        return over_background(_picture(session, contract), contract.background)
+        return over_background(_picture(session, contract), contract)
 
     return frame
 

@@ -60,7 +60,7 @@ def film_lens(
         MissingToolError: there is no Node.js.
     """
     more_seconds = frames * SECONDS_A_FRAME
-    if contract.camera_image is None and not contract.is_cut_out:
+    if not contract.is_cut_out:
         with LensSession(files, screen=screen, more_seconds=more_seconds) as lens:
             lens.start()
             for index in range(frames):
@@ -70,8 +70,7 @@ def film_lens(
                 yield lens.screen()
         return
     _, distance = room_constants(files)
-    if contract.is_cut_out:
-        files = with_material(files)
+    files = with_material(files)
     target, above = np.array([0.0, 0.0, -distance]), 0.0
     floor = float(LOW[1])
     with LensSession(files, screen=screen, more_seconds=more_seconds, floor_cm=floor) as lens:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mobile_nelf_exporters.lens.player.draw import sampled
 
-__all__ = ["Masked", "Part", "draw_masked"]
+__all__ = ["Masked", "Part", "draw_masked", "draw_part"]
 
 Floats = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
@@ -50,16 +50,18 @@ def draw_masked(screen: Picture, masked: Masked, colour: Floats, mask: Floats) -
         mask: [rows, columns, channels], of which the first counts.
     """
     rows, columns, _ = screen.shape
-    strength = _shown(mask[..., :1], masked.mask, columns, rows)
-    drawn = _shown(colour[..., :3], masked.colour, columns, rows)
+    strength = draw_part(mask[..., :1], masked.mask.part, columns, rows)
+    drawn = draw_part(colour[..., :3], masked.colour.part, columns, rows)
     mixed = strength * drawn + (1.0 - strength) * (screen / 255.0)
     return np.rint(mixed * 255.0).astype(np.uint8)
 
 
-def _shown(texture: Floats, part: Part, columns: int, rows: int) -> Floats:
-    """A part of a texture, stretched to the screen."""
+def draw_part(
+    texture: Floats, part: tuple[float, float, float, float], columns: int, rows: int
+) -> Floats:
+    """Returns a part of a texture (see `Part`), stretched to a screen [rows, columns]."""
     texels = np.rint(np.clip(texture, 0.0, 1.0) * 255.0) / 255.0
-    left, right, bottom, top = part.part
+    left, right, bottom, top = part
     across = left + (right - left) * (np.arange(columns) + 0.5) / columns
     up = top + (bottom - top) * (np.arange(rows) + 0.5) / rows
     u, v = np.meshgrid((across + 1.0) / 2.0, (up + 1.0) / 2.0)

@@ -31,12 +31,16 @@ V = TypeVar("V", np.uint8, np.float32)
 
 @dataclass(frozen=True)
 class Shown:
-    """What the render target is cleared with; for a texture, which output drew it."""
+    """What the render target is cleared with.
+
+    For a texture also which output drew it, and what part of it fills the screen (see `Part`).
+    """
 
     kind: Literal["colour", "camera", "texture"]
     colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
     component: int = -1
     output: int = -1
+    part: tuple[float, float, float, float] = (-1.0, 1.0, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,9 @@ class Report:
             corners = range(len(surface.vertices))
             if len(surface.triangles) % 3 or any(k not in corners for k in surface.triangles):
                 raise ValueError("a surface has triangles without corners")
-        for masked in self.masked:
-            if not np.isfinite((*masked.colour.part, *masked.mask.part)).all():
-                raise ValueError("a part of a texture has no place")
+        parts = [part.part for masked in self.masked for part in (masked.colour, masked.mask)]
+        if not np.isfinite([*parts, self.shown.part]).all():
+            raise ValueError("a part of a texture has no place")
 
 
 @dataclass(frozen=True)

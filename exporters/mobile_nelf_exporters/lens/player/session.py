@@ -18,9 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobile_nelf.errors import BundleError
-from mobile_nelf.parsing import read_json
 from mobile_nelf_exporters.lens.player.draw import Surface, View, draw_surface
-from mobile_nelf_exporters.lens.player.masked import Masked, Part, draw_masked
+from mobile_nelf_exporters.lens.player.masked import Masked, Part, draw_masked, draw_part
 from mobile_nelf_exporters.lens.player.messages import (
     Report,
     Request,
@@ -34,7 +33,7 @@ from mobile_nelf_exporters.lens.player.plain import plain_project
 from mobile_nelf_exporters.lens.player.process import Answer, LensProcess, Message
 from mobile_nelf_exporters.lens.studio.project import read_lens_project
 
-__all__ = ["LensCost", "LensSession", "guesses"]
+__all__ = ["LensCost", "LensSession"]
 
 RUNTIME = Path(__file__).parent / "node"
 
@@ -67,12 +66,6 @@ class LensCost:
     model_seconds: float
 
 
-def guesses() -> dict[str, str]:
-    """Returns what Lens Studio does not document and the runtime had to decide, by short name."""
-    entries: dict[str, str] = read_json(RUNTIME / "guesses.json")
-    return entries
-
-
 class LensSession:
     """A phone with one lens on it. Close it, or use it in a `with` statement.
 
@@ -81,6 +74,7 @@ class LensSession:
         printed: lines that scripts printed so far.
         status: text on the screen.
         hints: of Snapchat itself that are on the screen, by name.
+        cleared: what the render target is cleared with.
         masked: what cameras draw through a mask, in their order.
         cost: of the last event.
     """
@@ -132,7 +126,7 @@ class LensSession:
             for asset in self.project.assets.values()
             if asset.kind == "FileMLAsset"
         }
-        self._shown = Shown("colour")
+        self.cleared = Shown("colour")
         self._textures: dict[tuple[int, int], Floats] = {}
         plain = plain_project(self.project, self._models)
         self._process = LensProcess(RUNTIME / "main.js", TIMEOUT_SECONDS + more_seconds)
@@ -235,8 +229,8 @@ class LensSession:
         if self.surfaces:
             front = self.surfaces[-1]
             pixels = self._textures[front.component, front.output]
-        elif self._shown.kind == "texture":
-            pixels = self._textures[self._shown.component, self._shown.output]
+        elif self.cleared.kind == "texture":
+            pixels = self._textures[self.cleared.component, self.cleared.output]
         else:
             return None
         drawn: Floats = pixels / 255.0
@@ -245,20 +239,19 @@ class LensSession:
     def screen(self) -> Picture:
         """Returns the [rows, columns, 3] screen without its text.
 
-        Guess `stretch`: the texture fills it, interpolated between pixels.
+        Guess `stretch`: the texture, or the crop of one, fills it, interpolated between pixels.
         """
         columns, rows = self._screen
-        if self._shown.kind == "texture":
-            texture = self._textures[self._shown.component, self._shown.output]
-            pixels = np.rint(np.clip(texture[..., :3], 0.0, 255.0)).astype(np.uint8)
-        elif self._shown.kind == "camera":
-            pixels = self._camera_image
+        if self.cleared.kind == "texture":
+            texture = self._values(self.cleared)[..., :3]
+            drawn = draw_part(texture, self.cleared.part, columns, rows)
+            fitted = np.rint(drawn * 255.0).astype(np.uint8)
+        elif self.cleared.kind == "camera":
+            seen = Image.fromarray(self._camera_image)
+            fitted = np.asarray(seen.resize((columns, rows), Image.Resampling.BILINEAR))
         else:
-            colour = np.rint(np.clip(self._shown.colour, 0.0, 1.0) * 255.0)
-            pixels = np.tile(colour.astype(np.uint8), (rows, columns, 1))
-        fitted = np.asarray(
-            Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
-        )
+            colour = np.rint(np.clip(self.cleared.colour, 0.0, 1.0) * 255.0)
+            fitted = np.tile(colour.astype(np.uint8), (rows, columns, 1))
         for surface in self._drawn:
             if self._view is not None:
                 fitted = draw_surface(fitted, surface, self._values(surface), self._view)
@@ -318,7 +311,7 @@ class LensSession:
         self.cost = LensCost(
             report.runs, report.written_bytes, answer.script_seconds, answer.model_seconds
         )
-        self._shown = report.shown
+        self.cleared = report.shown
 
     def _run(self, header: dict[str, Any], arrays: list[Floats]) -> Message:
         request = read_message(Request, header)
@@ -340,7 +333,7 @@ class LensSession:
                 values[index] = np.zeros(0, np.float32)
         return {}, values
 
-    def _values(self, drawn: Surface | Part) -> npt.NDArray[np.float64]:
+    def _values(self, drawn: Surface | Part | Shown) -> npt.NDArray[np.float64]:
         return self._textures[drawn.component, drawn.output].astype(np.float64) / 255.0
 
     def _keep(self, component: int, output: int, pixels: Floats) -> None:

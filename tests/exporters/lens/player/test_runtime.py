@@ -11,8 +11,9 @@ import pytest
 
 import mobile_nelf_exporters
 from mobile_nelf.errors import BundleError, MissingToolError
+from mobile_nelf_exporters.lens.guesses import guesses
 from mobile_nelf_exporters.lens.player import session as lens_session
-from mobile_nelf_exporters.lens.player.session import LensSession, guesses
+from mobile_nelf_exporters.lens.player.session import LensSession
 from tests.helpers.lens.runtime_projects import (
     BUILD,
     SCREEN,

@@ -12,7 +12,7 @@ import pytest
 from mobile_nelf.deploy.layouts import find_layout
 from mobile_nelf_exporters.lens.player.session import LensSession
 from mobile_nelf_exporters.lens.studio.yaml import NIL
-from tests.helpers.lens.contracts import HELD_LAYOUTS, LAYOUT_NAMES
+from tests.helpers.lens.contracts import LAYOUT_NAMES
 from tests.helpers.lens.lenses import make_lens
 from tests.helpers.lens.sessions import CONTRACT, FRAME, SCENE, open_session, settle
 from tests.helpers.node import needs_node
@@ -21,7 +21,7 @@ pytestmark = needs_node
 
 
 def test_in_the_room_it_runs_in_every_frame_in_which_it_is_seen():
-    lens = make_lens("rays", "world")
+    lens = make_lens("rays", "world").with_material()
     session = LensSession(lens.files, screen=(90, 160))
     here = np.hstack([np.eye(3), np.zeros((3, 1))])
     session.set_device(here, 63.5)
@@ -42,48 +42,51 @@ def test_in_the_room_it_runs_in_every_frame_in_which_it_is_seen():
 
 @pytest.mark.parametrize("screen", [(90, 160), (90, 195), (160, 90), (100, 100)])
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
-def test_nothing_is_stretched_on_any_screen(layout, screen):
-    """Neighbouring pixels of the screen are as far apart in both directions."""
+def test_the_whole_picture_is_in_the_middle_of_any_screen(layout, screen):
     lens = make_lens(layout)
-    place = "print(JSON.stringify([rays.columns, rays.rows]));"
-    lens = lens.edited(
-        "Assets/NelfController.js", "function draw() {", f"function draw() {{ {place}"
-    )
-    columns, rows = json.loads(open_session(lens, screen).printed[-1])
-    student, contract = lens.contract.student, lens.contract
-    grid = contract.intrinsics.resized(student.ray_width, student.ray_height)
-    # A ray draws scale × scale pixels of a texture that is stretched to the screen.
-    wide = student.scale * screen[0] / contract.output.shape[3]
-    high = student.scale * screen[1] / contract.output.shape[2]
-    across = columns["step"] / grid.fx / wide
-    down = rows["step"] / grid.fy / high
-    assert across == pytest.approx(down)
-    whole = (min if layout != "camera" else max)(columns["step"], rows["step"])
-    assert whole == pytest.approx(1.0), "the other direction is as in training"
-    for placement, count in ((columns, student.ray_width), (rows, student.ray_height)):
-        middle = placement["first"] + placement["step"] * (count - 1) / 2
-        assert middle == pytest.approx((count - 1) / 2), "centred"
-        assert (placement["low"], placement["high"]) == (0, count - 1)
+    session = open_session(lens, screen)
+    left, right, bottom, top = session.cleared.part
+    assert (left, bottom) == (-right, -top)
+    # Pixels of the picture on the screen, along both axes.
+    _, _, rows, columns = lens.contract.output.shape
+    student, optics = lens.contract.student, lens.contract.intrinsics
+    wide = student.image_width * screen[0] / (columns * right)
+    high = student.image_height * screen[1] / (rows * top)
+    assert wide / high == pytest.approx(optics.width / optics.fx * optics.fy / optics.height)
+    assert max(wide / screen[0], high / screen[1]) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("layout", HELD_LAYOUTS)
-def test_rays_beyond_the_picture_repeat_its_border(layout):
-    lens = make_lens(layout)
-    tell = "print(JSON.stringify(Object.values(model.inputs).map((a) => Array.from(a))));"
+@pytest.mark.parametrize("apart", [0.5, 0.8, 1.0, 1.6, 2.0])
+def test_without_a_material_a_pinch_enlarges_and_shrinks_the_trained_picture(apart):
+    lens = make_lens("rays")
+    tell = "print(JSON.stringify(Array.from(model.inputs.rays)));"
     lens = lens.edited(
         "Assets/NelfController.js", "    models.run(model);", f"    {tell}\n    models.run(model);"
     )
-    found = json.loads(open_session(lens, (160, 90)).printed[-1])
+    session = open_session(lens, (90, 160))
+    before = session.cleared.part
+    session.touch("start", 0, 0.5, 0.3)
+    session.touch("start", 1, 0.5, 0.5)
+    session.touch("move", 1, 0.5, 0.3 + 0.2 * apart)
+    session.update(FRAME)
     student, orbit = lens.contract.student, lens.contract.orbit
-    pose = orbit.pose(0.0, 45.0, 4.1)
-    camera = lens.image_camera(pose).resized(student.ray_width, student.ray_height)
-    host = find_layout(layout).host(camera, student.encoder)
-    for (name, wanted), values in zip(host.items(), found, strict=True):
-        _, channels, height, width = wanted.shape
-        values = np.reshape(values, (height, width, channels)).transpose(2, 0, 1)
-        if width > 1:  # the outermost columns of a wide screen lie beyond the picture
-            np.testing.assert_allclose(values[..., 0], wanted[0, ..., 0], atol=2e-6, err_msg=name)
-            np.testing.assert_allclose(values[..., -1], wanted[0, ..., -1], atol=2e-6)
+    distance = float(np.clip(4.1 / apart, 0.5 * orbit.radius[0], 2 * orbit.radius[1]))
+    radius = float(np.clip(distance, *orbit.radius))
+    np.testing.assert_allclose(
+        session.cleared.part, np.array(before) * distance / radius, rtol=1e-6
+    )
+    # Rays are those of a photo.
+    camera = lens.image_camera(orbit.pose(0.0, 45.0, radius))
+    camera = camera.resized(student.ray_width, student.ray_height)
+    (wanted,) = find_layout("rays").host(camera, student.encoder).values()
+    rays = np.reshape(json.loads(session.printed[-1]), (*wanted.shape[2:], 6)).transpose(2, 0, 1)
+    np.testing.assert_allclose(rays, wanted[0], atol=2e-6)
+    # Around the picture there is the background.
+    if apart < 1.0:
+        screen = session.screen()
+        background = np.rint(255 * np.array(lens.contract.background))
+        for border in (screen[0], screen[-1], screen[:, 0], screen[:, -1]):
+            assert (border == background).all()
 
 
 def test_a_model_of_another_shape_is_refused():
@@ -92,7 +95,7 @@ def test_a_model_of_another_shape_is_refused():
     )
     session = open_session(lens)
     assert "'camera' is 1 x 1 x 12, expected 1 x 1 x 13" in session.status
-    assert session.printed == [f"NelfController: {session.status}"]
+    assert session.printed == [WAYS["screen"], f"NelfController: {session.status}"]
     assert session.texture() is None
 
 
@@ -129,12 +132,45 @@ def test_a_model_that_does_not_run_says_why():
     assert session.texture() is None
 
 
-def test_a_missing_camera_texture_says_what_to_do():
-    lens = make_lens("rays", "world")
-    scene = re.sub(r"(cameraTexture: !<\S+>) \S+", rf"\1 {NIL}", lens.files[SCENE].decode())
-    session = open_session(lens.with_file(SCENE, scene.encode()))
-    assert "drag device camera texture" in session.status.lower()
-    assert session.cost.runs == 0
+def test_a_lens_with_neither_material_nor_crop_says_what_to_do():
+    for experience in ("orbit", "world"):
+        lens = make_lens("rays", experience)
+        scene = re.sub(r"(colourCrop: !<\S+>) \S+", rf"\1 {NIL}", lens.files[SCENE].decode())
+        session = open_session(lens.with_file(SCENE, scene.encode()))
+        assert session.status.startswith("No material. In the Asset Browser choose +")
+        assert session.cost.runs == 0
+
+
+#: What the Logger has of a lens, by which way its picture goes.
+WAYS = {
+    "surface": "NelfController: the picture is on a surface with the material",
+    "mask": "NelfController: no material, so a mask cuts the object out",
+    "screen": "NelfController: no material, so the picture fills the screen",
+}
+
+
+@pytest.mark.parametrize(
+    ("experience", "material", "way"),
+    [
+        ("orbit", True, "surface"),
+        ("world", True, "surface"),
+        ("world", False, "mask"),
+        ("orbit", False, "screen"),
+    ],
+)
+def test_a_lens_says_which_way_its_picture_goes(experience, material, way):
+    lens = make_lens("rays", experience).edited(SCENE, "showFps: false", "showFps: true")
+    if material:
+        lens = lens.with_material()
+    with LensSession(lens.files, screen=(90, 160)) as session:
+        settle(session)
+        assert session.printed == [WAYS[way]]
+        assert (len(session.surfaces), len(session.masked)) == (way == "surface", way == "mask")
+        assert (session.cleared.kind == "texture") == (way == "screen")
+        for _ in range(40):
+            session.update(FRAME)
+    if experience == "orbit":  # in the room the hint stays
+        assert session.status == WAYS[way].replace("NelfController: ", "30 FPS, ")
 
 
 def test_a_phone_that_cannot_be_tracked_is_told_so():
@@ -155,7 +191,7 @@ def test_frames_a_second_are_shown_on_demand():
     session = open_session(lens.edited(SCENE, "showFps: false", "showFps: true"))
     for _ in range(40):
         session.update(1 / 24)
-    assert session.status == "24 FPS"
+    assert session.status == "24 FPS, no material, so the picture fills the screen"
 
 
 def _turn_for(session: LensSession, frames: int, seconds: float) -> None:
@@ -244,6 +280,7 @@ def test_the_model_that_no_longer_draws_is_released():
 @pytest.mark.parametrize(("layout", "experience"), [("camera", "orbit"), ("rays", "world")])
 def test_a_run_that_is_told_of_in_the_next_frame(layout, experience):
     lens = make_lens(layout, experience)
+    lens = lens.with_material() if experience == "world" else lens
     with LensSession(lens.files, screen=(90, 160), is_late=True) as session:
         here = np.hstack([np.eye(3), np.zeros((3, 1))])
         session.set_device(here, 63.5)
@@ -259,7 +296,7 @@ def test_a_run_that_is_told_of_in_the_next_frame(layout, experience):
 
 
 def test_on_the_front_camera_people_are_asked_for_the_other():
-    lens = make_lens("rays", "world")
+    lens = make_lens("rays", "world").with_material()
     with LensSession(lens.files, screen=(90, 160), is_front=True) as session:
         settle(session)
         assert session.hints == ("lens_hint_try_rear_camera",)
@@ -275,7 +312,7 @@ def test_on_the_front_camera_people_are_asked_for_the_other():
 
 
 def test_in_the_room_the_object_is_placed_anew_after_the_front_camera():
-    lens = make_lens("rays", "world")
+    lens = make_lens("rays", "world").with_material()
     with LensSession(lens.files, screen=(90, 160)) as session:
         session.set_device(np.hstack([np.eye(3), np.zeros((3, 1))]), 63.5)
         settle(session)
@@ -289,7 +326,7 @@ def test_in_the_room_the_object_is_placed_anew_after_the_front_camera():
 
 
 def test_the_object_waits_until_the_room_is_tracked():
-    lens = make_lens("rays", "world")
+    lens = make_lens("rays", "world").with_material()
     with LensSession(lens.files, screen=(90, 160), is_tracked=False) as session:
         session.set_device(np.hstack([np.eye(3), np.full((3, 1), 50.0)]), 63.5)
         settle(session)
@@ -320,7 +357,7 @@ def test_a_double_tap_stays_with_snapchat():
     tell = 'print("exceptions");'
     blocked = 'enableTouchBlockingException("TouchTypeDoubleTap", true);'
     session = open_session(lens.edited("Assets/NelfController.js", blocked, f"{blocked} {tell}"))
-    assert session.printed == ["exceptions"]
+    assert session.printed == [WAYS["screen"], "exceptions"]
 
 
 def test_still_frames_say_nothing_about_speed():
@@ -334,12 +371,10 @@ def test_still_frames_say_nothing_about_speed():
 @pytest.mark.parametrize("experience", ["orbit", "world"])
 def test_flip_y_turns_the_picture_over(experience):
     lens = make_lens("rays", experience)
-    image = np.random.default_rng(5).integers(0, 255, (160, 90, 3)).astype(np.uint8)
+    lens = lens.with_material() if experience == "world" else lens
     pictures = []
     for wanted in (lens, lens.edited(SCENE, "flipY: false", "flipY: true")):
-        upside = image if wanted is lens else image[::-1]
-        session = LensSession(wanted.files, screen=(90, 160), camera_image=upside)
-        settle(session)
-        pictures.append(session.texture())
-    # Where pictures stand on their heads, the camera's does too.
+        with LensSession(wanted.files, screen=(90, 160)) as session:
+            settle(session)
+            pictures.append(session.texture())
     np.testing.assert_allclose(pictures[1], pictures[0][::-1], atol=1e-6)

@@ -119,13 +119,6 @@ def test_a_late_end_of_a_run_shows_nothing_that_has_gone(lens):
             np.testing.assert_array_equal(session.screen(), 128)
 
 
-def test_the_lens_says_which_way_it_goes(lens):
-    with _opened(lens.files) as session:
-        assert session.printed == ["NelfController: no material, so a mask cuts the object out"]
-    with _opened(with_material(lens.files)) as session:
-        assert session.printed == []
-
-
 def test_flip_y_turns_colours_and_mask(lens):
     turned = lens.edited("Assets/Scene.scene", "flipY: false", "flipY: true")
     with _opened(lens.files) as session:

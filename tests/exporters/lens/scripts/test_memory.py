@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.lens.contracts import (
-    LAYOUT_NAMES,
-    cut_out_contract,
-    lens_contract,
-    room_contract,
-)
+from tests.helpers.lens.contracts import LAYOUT_NAMES, cut_out_contract, lens_contract
 from tests.helpers.lens.modules import Modules
 from tests.helpers.node import needs_node
 
@@ -47,23 +42,23 @@ const shadow = {
     },
     texture: {}, centre: new Float64Array(3), axes: new Float64Array(9)
 };
+const rect = { left: 0.5, right: 0.5, bottom: 0.5, top: 0.5 };
+const shown = { control: { cropRect: null }, rect: rect };
 const finger = { x: 0.5, y: 0.5 };
 const event = { getTouchId: () => 4, getTouchPosition: () => finger };
-const inRoom = contract.experience === "world";
 worlds.anchor(world, position, rotation);
 touches.onStart(touch, orbit, event, 0.5);
 function frame(i) {
-    if (contract.cutOut) {
+    if (given.way === "surface") {
         position.x = 10 * Math.sin(i / 10);
         worlds.resize(world, 1.5);
         worlds.pose(world, rays, contract, spec, position);
         surfaces.rotationOf(turned, world.facing);
         shadows.lay(shadow, world, position, 0.5 + 0.4 * Math.sin(i));
         rayMaps.setMap(rays, contract, contract.radius[0], spec);
-        rayMaps.placeAsTrained(rays, spec);
-    } else if (inRoom) {
+    } else if (given.way === "mask") {
         position.x = 10 * Math.sin(i / 10);
-        worlds.look(world, rays, contract, spec, position, rotation, 1.1, 0.5625);
+        worlds.aim(world, rays, contract, spec, position, rotation);
         rayMaps.setMap(rays, contract, world.distance, world.lens);
     } else {
         finger.x = 0.5 + 0.1 * Math.sin(i / 10);
@@ -73,8 +68,7 @@ function frame(i) {
         math.lookAtFrame(rays.lookAt, axes, orbit.azimuth, orbit.elevation);
         rays.frame.set(rays.lookAt);
         rayMaps.setMap(rays, contract, orbit.distance, spec);
-        rayMaps.placeForScreen(rays, spec, 0.5625, uploads.WHOLE_PICTURE);
-        rayMaps.holdWithin(rays, spec, 1.2);
+        screens.place(shown, 0.5 + 0.4 * Math.sin(i), 0.4);
         paces.judge(pace, 0.07);
     }
     uploads.fillInputs(contract, rays, inputs, spec);
@@ -83,24 +77,23 @@ const grown = [];
 for (let round = 0; round < 5; round++) {
     gc();
     const before = process.memoryUsage().heapUsed;
-    for (let i = 0; i < given; i++) { frame(i); }
+    for (let i = 0; i < given.frames; i++) { frame(i); }
     grown.push(process.memoryUsage().heapUsed - before);
 }
 tell(grown);
 """
-PROJECTS = [(layout, "orbit") for layout in LAYOUT_NAMES] + [
-    ("factored", "world"),
-    ("rays", "world"),
+WAYS = [(layout, "screen") for layout in LAYOUT_NAMES] + [
+    ("factored", "mask"),
+    ("rays", "mask"),
     ("factored", "surface"),
     ("camera", "surface"),
 ]
-CONTRACTS = {"orbit": lens_contract, "world": room_contract, "surface": cut_out_contract}
 
 
-@pytest.mark.parametrize(("layout", "experience"), PROJECTS)
-def test_frames_allocate_nothing(layout, experience, tmp_path):
-    contract = CONTRACTS[experience](layout)
-    place = "orbit" if experience == "orbit" else "world"
-    grown = Modules(tmp_path, contract, place).run(COST, FRAMES, *ENGINE)
+@pytest.mark.parametrize(("layout", "way"), WAYS)
+def test_frames_allocate_nothing(layout, way, tmp_path):
+    contract = (lens_contract if way == "screen" else cut_out_contract)(layout)
+    modules = Modules(tmp_path, contract, "orbit" if way == "screen" else "world")
+    grown = modules.run(COST, {"frames": FRAMES, "way": way}, *ENGINE)
     # The first rounds are those in which the engine compiles.
     assert min(grown) < FRAMES * OBJECT_BYTES / 2, grown

@@ -308,8 +308,8 @@ class Scene {
             if (textures.isCamera(control.inputTexture)) {
                 return { kind: "camera" };
             }
-            const { drawn } = secretOf(control.inputTexture);
-            return drawn ? { kind: "texture", ...drawn } : nothing;
+            const source = textures.sourceOf(control.inputTexture);
+            return source ? { kind: "texture", ...source } : nothing;
         }
         const { x, y, z } = control.clearColor;
         return { kind: "colour", colour: [x, y, z] };
