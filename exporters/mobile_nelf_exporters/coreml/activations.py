@@ -135,7 +135,7 @@ def _chosen(operations: list[Any], student: StudentConfig) -> list[Any]:
 def _put_pairs(
     builder: Any, block: Any, chosen: list[Any], ranges: Mapping[str, tuple[float, float]]
 ) -> None:
-    """One pair for what each of them reads; others go on reading the value itself."""
+    """One pair for what each of them reads; others read the value itself."""
     for operation in chosen:
         value = operation.x
         found = grid(*ranges[value.name])
