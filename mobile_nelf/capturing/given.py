@@ -87,6 +87,8 @@ def posed_input(inputs: Sequence[Path]) -> tuple[list[Given], GivenPoses]:
     if len(inputs) != 1:
         raise InputError(f"refine takes one recording with poses, found {len(inputs)}")
     path = inputs[0]
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder, expected a recording with poses")
     if path.is_file() and path.suffix.lower() == RECORDING_SUFFIX:
         return _record3d(path)
     file = path if path.is_file() and path.suffix.lower() == ".json" else path / CAMERAS

@@ -52,7 +52,7 @@ from mobile_nelf.progress import Progress, silent
 from mobile_nelf.runs import hold_run, open_run_folder
 from mobile_nelf.scenes import Scene, read_scene
 
-__all__ = ["Captured", "capture", "files_stamp"]
+__all__ = ["Captured", "capture", "files_stamp", "without_background"]
 
 #: In the folder of a run.
 PHOTOS, INTAKE, TRIES = "photos", "photos.json", "tries"
@@ -169,10 +169,8 @@ def capture(
     check_replaceable(target)
     for package in PACKAGES:
         import_extra(package, "capture")
-    plate = None if background is None else as_path(background).resolve()
-    # The photo of the background may lie among the others.
-    listed_files, given = posed_input(paths) if refine else (given_files(paths), None)
-    files = [file for file in listed_files if file.path.resolve() != plate]
+    files, given = posed_input(paths) if refine else (given_files(paths), None)
+    files = without_background(files, options)
     try:
         with hold_run(target), open_run_folder(target) as work:
             try:
@@ -277,6 +275,12 @@ def _overlaps(intake: Intake, masks: Path, model: Model) -> dict[str, float]:
             if photo.name in model.photos
         }
     )
+
+
+def without_background(files: Sequence[Given], options: CaptureOptions) -> list[Given]:
+    """Returns the files without the photo of the background, which may lie among the others."""
+    plate = None if options.background is None else Path(options.background).resolve()
+    return [file for file in files if file.path.resolve() != plate]
 
 
 def files_stamp(files: Sequence[Given]) -> str:

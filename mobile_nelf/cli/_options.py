@@ -23,6 +23,7 @@ __all__ = [
     "force_option",
     "lens_options",
     "load",
+    "mask_options",
     "option_text",
     "path_type",
     "run_scripts_option",
@@ -106,6 +107,33 @@ def lens_options(command: F) -> F:
         help="Activation function of an official checkpoint, if not that of the official scripts.",
     )
     return camera(activation(command))
+
+
+def mask_options(command: F) -> F:
+    """Adds what is the object in photos that are captured."""
+    masks = click.option(
+        "--masks",
+        type=path_type,
+        help="Folder of masks of any tool, called like the photos (IMG_1.png), white for the "
+        "object.",
+    )
+    middle = click.option(
+        "--object",
+        is_flag=True,
+        help="Cut out what stands in the middle of all photos, by poses and colours. Masks that "
+        "are given stay as they are, and may be of some photos alone.",
+    )
+    turntable = click.option(
+        "--turntable",
+        is_flag=True,
+        help="Say that the object turned before a still camera; what moves becomes the mask.",
+    )
+    background = click.option(
+        "--background",
+        type=path_type,
+        help="Photo of the turntable without the object, for better masks.",
+    )
+    return masks(middle(turntable(background(command))))
 
 
 def load(

@@ -1,7 +1,8 @@
-"""What of a student computes in 8 bits, and on which poses ranges are taken.
+"""What of a student computes in 8 bits, and which ranges its numbers have.
 
 The head stays float, and so does the last stage with blocks and what comes after it: they read the
-sharpest and write the finest numbers, and cost most of what 8 bits lose.
+sharpest and write the finest numbers. So do the sums of a stream, or each block would round it
+again; convs read a rounded copy.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mobile_nelf.pruning.calibration import random_pose
 from mobile_nelf.students import StudentConfig
 from mobile_nelf.vocabulary import WeightForm
 
-__all__ = ["INT8", "UNPROVED", "Kind", "calibration_uploads", "eight_bit_span"]
+__all__ = ["INT8", "UNPROVED", "Kind", "Ranges", "calibration_uploads", "eight_bit_span"]
 
 #: What a model with 8-bit activations says of its weights.
 INT8: WeightForm = "int8-activations"
@@ -31,8 +32,37 @@ UNPROVED = "whether 8 bits are faster or even right on a device"
 #: Poses that ranges are taken from.
 POSES = 12
 
+#: Share of the numbers of a tensor beyond each end of its range, where they are clipped. A few far
+#: ones would make the grid coarser for all others.
+BEYOND = 1e-4
+
 #: What an operation of a graph is, as far as it matters here.
 Kind = Literal["conv", "enlarging", "other"]
+
+
+class Ranges:
+    """Least and largest numbers of tensors, but for the few beyond, as a mean over frames."""
+
+    def __init__(self) -> None:
+        """Begins without a frame."""
+        self._ends: dict[str, list[tuple[float, float]]] = {}
+
+    def see(self, name: str, values: npt.NDArray[np.float32]) -> None:
+        """Adds a frame of a tensor."""
+        beyond = int(BEYOND * values.size)
+        last = values.size - 1 - beyond
+        ordered = np.partition(values.ravel(), (beyond, last))
+        self._ends.setdefault(name, []).append((float(ordered[beyond]), float(ordered[last])))
+
+    def found(self) -> dict[str, tuple[float, float]]:
+        """Returns the ends of the range of each tensor."""
+        return {
+            name: (
+                sum(low for low, _ in ends) / len(ends),
+                sum(high for _, high in ends) / len(ends),
+            )
+            for name, ends in self._ends.items()
+        }
 
 
 def calibration_uploads(

@@ -110,7 +110,7 @@ def train(
     given = [path for path in (scene, initial) if isinstance(path, str | os.PathLike)]
     check_writable(as_path(output), [as_path(path) for path in given])
     if isinstance(scene, str | os.PathLike) and needs_capture(as_path(scene)):
-        scene = captured_beside(as_path(scene), as_path(output), on_progress)
+        scene = captured_beside(as_path(scene), as_path(output), on_progress=on_progress)
     planned = plan_scene(
         scene, choices, teacher_steps=teacher_steps, backend=backend, device=device
     )

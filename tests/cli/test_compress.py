@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+import mobile_nelf as mn
 from mobile_nelf.bundles import create_bundle
 from mobile_nelf.bundles.manifest import read_manifest
 from mobile_nelf.checkpoints import load_checkpoint, save_checkpoint
+from mobile_nelf.compression import run as run_module
 from mobile_nelf.pruning.layers import folded
 from mobile_nelf.pruning.widths import parameters
 from tests.helpers.cli import fits, read_json
@@ -46,6 +48,39 @@ def test_a_goal_with_a_scene_is_measured(mnelf, student, scene):
     assert "estimated without photos" in out
     inspected = fits(mnelf("inspect", "small.pt"))
     assert "inside blocks" in inspected
+
+
+@pytest.mark.slow
+def test_interrupted_in_every_stage_it_ends_in_the_same_bytes(
+    student, scene, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run_module, "ROUND_STEPS", 2)
+    choices = {"keep": 0.6, "bits": "mixed", "table_steps": 3, "steps": 4, "scene": scene}
+    stages = {}
+    mn.compress(
+        student,
+        tmp_path / "whole.pt",
+        on_progress=lambda stage, *counts: stages.setdefault(stage, counts),
+        **choices,
+    )
+    for stage in ("calibrate", "plan", "fine-tune try1-tune", "round weights", "evaluate"):
+        assert any(stage in name for name in stages), stages
+
+    class StopError(Exception):
+        pass
+
+    output = tmp_path / "resumed.pt"
+    for stage in stages:
+
+        def stop(name, done, total, at=stage):
+            if name == at:
+                raise StopError
+
+        with pytest.raises(StopError):
+            mn.compress(student, output, on_progress=stop, **choices)
+        assert not output.exists()
+    mn.compress(student, output, **choices)
+    assert output.read_bytes() == (tmp_path / "whole.pt").read_bytes()
 
 
 def test_what_a_device_measured_stands_beside_the_result(mnelf, student, tmp_path):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.deploy.eight_bits import Kind, calibration_uploads, eight_bit_span
+from mobile_nelf.deploy.eight_bits import Kind, Ranges, calibration_uploads, eight_bit_span
 from mobile_nelf.extras import import_extra
 from mobile_nelf.students import StudentConfig
 from mobile_nelf_exporters.coreml.convert import package_files, quiet_coremltools
@@ -31,7 +31,7 @@ __all__ = ["MIN_IOS", "Grid", "activations_in_8_bits", "grid"]
 MIN_IOS = 17
 
 #: Operators that compute in 8 bits; all others read and write fp16.
-OPERATORS: dict[str, Kind] = {"conv": "conv", "conv_transpose": "enlarging", "add": "other"}
+OPERATORS: dict[str, Kind] = {"conv": "conv", "conv_transpose": "enlarging"}
 
 #: Smallest scale, which is the smallest fp16 number with all its digits.
 MIN_SCALE = 2.0**-14
@@ -80,9 +80,7 @@ def activations_in_8_bits(model: Any, checkpoint: Checkpoint, contract: Contract
             def apply(self, prog: Any) -> None:
                 block = prog.functions["main"]
                 chosen = _chosen(list(block.operations), checkpoint.student)
-                weights.extend(
-                    operation.weight.op.name for operation in chosen if operation.op_type != "add"
-                )
+                weights.extend(operation.weight.op.name for operation in chosen)
                 with block:
                     _put_pairs(builder, block, chosen, ranges)
 
@@ -100,23 +98,21 @@ def activations_in_8_bits(model: Any, checkpoint: Checkpoint, contract: Contract
 def _ranges(
     model: Any, checkpoint: Checkpoint, contract: Contract
 ) -> Mapping[str, tuple[float, float]]:
-    """Returns the least and the largest number of each value of a program, by its name."""
+    """Returns the range of each value of a program, by its name."""
     name = "calibration.mlpackage"
     package = read_package(package_files(model, name, contract, "fp16"), name)
     interpreter = Interpreter(package)
-    found: dict[str, tuple[float, float]] = {}
+    ranges = Ranges()
 
     def see(value: str, tensor: Tensor) -> None:
-        low, high = (float(end) for end in tensor.aminmax())
-        before = found.get(value, (low, high))
-        found[value] = (min(low, before[0]), max(high, before[1]))
+        ranges.see(value, tensor.float().numpy())
 
     for uploads in calibration_uploads(checkpoint, contract):
         interpreter.run(
             {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in uploads.items()},
             watch=see,
         )
-    return found
+    return ranges.found()
 
 
 def _chosen(operations: list[Any], student: StudentConfig) -> list[Any]:
@@ -139,27 +135,25 @@ def _chosen(operations: list[Any], student: StudentConfig) -> list[Any]:
 def _put_pairs(
     builder: Any, block: Any, chosen: list[Any], ranges: Mapping[str, tuple[float, float]]
 ) -> None:
-    """One pair for each value that any of them reads, before the first one that does."""
-    done: set[str] = set()
+    """One pair for what each of them reads; others read the value itself."""
     for operation in chosen:
-        for value in (operation.x, *([operation.y] if operation.op_type == "add" else [])):
-            if value.name in done or value.name not in ranges:
-                continue
-            found = grid(*ranges[value.name])
-            small = builder.quantize(
-                input=value,
-                scale=found.scale,
-                zero_point=found.zero_point,
-                output_dtype="uint8",
-                before_op=operation,
-                name=f"{value.name}_8_bits",
-            )
-            back = builder.dequantize(
-                input=small,
-                scale=found.scale,
-                zero_point=found.zero_point,
-                before_op=operation,
-                name=f"{value.name}_from_8_bits",
-            )
-            done |= {value.name, back.name}
-            block.replace_uses_of_var_after_op(anchor_op=back.op, old_var=value, new_var=back)
+        value = operation.x
+        found = grid(*ranges[value.name])
+        small = builder.quantize(
+            input=value,
+            scale=found.scale,
+            zero_point=found.zero_point,
+            output_dtype="uint8",
+            before_op=operation,
+            name=f"{value.name}_8_bits",
+        )
+        back = builder.dequantize(
+            input=small,
+            scale=found.scale,
+            zero_point=found.zero_point,
+            before_op=operation,
+            name=f"{value.name}_from_8_bits",
+        )
+        block.replace_uses_of_var_after_op(
+            anchor_op=back.op, end_op=operation, old_var=value, new_var=back
+        )

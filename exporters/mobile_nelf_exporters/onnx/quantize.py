@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.deploy.contract import Contract
-from mobile_nelf.deploy.eight_bits import Kind, calibration_uploads, eight_bit_span
+from mobile_nelf.deploy.eight_bits import Kind, Ranges, calibration_uploads, eight_bit_span
 from mobile_nelf.extras import import_extra
 
 if TYPE_CHECKING:
@@ -27,7 +30,10 @@ __all__ = ["is_quantized", "quantized"]
 OPSET = 13
 
 #: Operators that compute in 8 bits; all others read and write float.
-OPERATORS: dict[str, Kind] = {"Conv": "conv", "ConvTranspose": "enlarging", "Add": "other"}
+OPERATORS: dict[str, Kind] = {"Conv": "conv", "ConvTranspose": "enlarging"}
+
+#: Operator that the quantizer leaves to the grid of what it writes, which begins at 0.
+CLIPPED = "Relu"
 
 
 def is_quantized(model: ModelProto) -> bool:
@@ -56,9 +62,12 @@ def quantized(model: ModelProto, checkpoint: Checkpoint, contract: Contract) -> 
         node.name = node.name or f"{node.op_type}_{number}"
     chosen = _between(list(newer.graph.node), newer, checkpoint)
 
+    ranges = _ranges(newer, chosen, checkpoint, contract)
+
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
-            self._feeds = calibration_uploads(checkpoint, contract)
+            # The quantizer wants to see a frame, though all ranges are given.
+            self._feeds = islice(calibration_uploads(checkpoint, contract), 1)
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._feeds, None)
@@ -74,13 +83,59 @@ def quantized(model: ModelProto, checkpoint: Checkpoint, contract: Contract) -> 
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             nodes_to_quantize=chosen,
-            op_types_to_quantize=list(OPERATORS),
+            op_types_to_quantize=[*OPERATORS, CLIPPED],
+            extra_options={
+                "TensorQuantOverrides": {
+                    name: [{"rmin": np.float32(low), "rmax": np.float32(high)}]
+                    for name, (low, high) in ranges.items()
+                }
+            },
         )
         result: ModelProto = onnx.load(path)
+    _keep_streams(result)
     result.producer_name, result.producer_version = model.producer_name, model.producer_version
     del result.metadata_props[:]
     result.metadata_props.extend(model.metadata_props)
     return result
+
+
+def _ranges(
+    model: ModelProto, chosen: Collection[str], checkpoint: Checkpoint, contract: Contract
+) -> dict[str, tuple[float, float]]:
+    """Returns the range of what each chosen node reads and writes, by the tensor's name."""
+    onnx = import_extra("onnx", "lens")
+    onnxruntime = import_extra("onnxruntime", "lens")
+    nodes = [node for node in model.graph.node if node.name in chosen]
+    names = dict.fromkeys(name for node in nodes for name in (node.input[0], node.output[0]))
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(
+        watched.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    ranges = Ranges()
+    for uploads in calibration_uploads(checkpoint, contract):
+        for name, values in zip(names, session.run(list(names), uploads), strict=True):
+            ranges.see(name, values)
+    return ranges.found()
+
+
+def _keep_streams(model: ModelProto) -> None:
+    """Lets additions read streams as they are; the quantizer rounds them for every reader.
+
+    What a conv adds to a stream stays rounded, or a runtime would not compute that conv in 8 bits.
+    """
+    made = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if node.op_type != "Add":
+            continue
+        for index, name in enumerate(node.input):
+            back = made.get(name)
+            if back is None or back.op_type != "DequantizeLinear" or back.input[0] not in made:
+                continue
+            exact = made[back.input[0]].input[0]
+            if exact not in made or made[exact].op_type not in OPERATORS:
+                node.input[index] = exact
 
 
 @contextmanager
@@ -109,4 +164,4 @@ def _between(nodes: list[NodeProto], model: ModelProto, checkpoint: Checkpoint) 
         for node in nodes
     ]
     span = eight_bit_span(seen, checkpoint.student)
-    return [nodes[place].name for place in span if nodes[place].op_type in OPERATORS]
+    return [nodes[place].name for place in span if nodes[place].op_type in (*OPERATORS, CLIPPED)]

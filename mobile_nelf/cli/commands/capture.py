@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mobile_nelf.cli._options import common_options, examples, force_option, path_type
+from mobile_nelf.cli._options import (
+    common_options,
+    examples,
+    force_option,
+    mask_options,
+    path_type,
+)
 from mobile_nelf.cli._printing import plain, print_fields, print_json, print_note
 from mobile_nelf.cli._progress import run_report
 from mobile_nelf.text import command_line
@@ -46,27 +52,7 @@ __all__ = ["command", "print_findings"]
     show_default=True,
     help="Frames to choose from videos, sharp ones at steps of equal motion.",
 )
-@click.option(
-    "--masks",
-    type=path_type,
-    help="Folder of masks of any tool, called like the photos (IMG_1.png), white for the object.",
-)
-@click.option(
-    "--object",
-    is_flag=True,
-    help="Cut out what stands in the middle of all photos, by poses and colours. Masks that are "
-    "given stay as they are, and may be of some photos alone.",
-)
-@click.option(
-    "--turntable",
-    is_flag=True,
-    help="Say that the object turned before a still camera; what moves becomes the mask.",
-)
-@click.option(
-    "--background",
-    type=path_type,
-    help="Photo of the turntable without the object, for better masks.",
-)
+@mask_options
 @click.option(
     "--refine",
     is_flag=True,

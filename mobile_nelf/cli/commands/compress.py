@@ -140,7 +140,8 @@ def command(checkpoint: Path, output: Path | None, as_json: bool, **chosen: Any)
 
     Needs nothing but the checkpoint: the student itself teaches the smaller one. Without a goal it
     shows what there is to choose from and stops. An interrupted run resumes when the command is
-    repeated.
+    repeated. What devices measured of the student is told beside the result, where a bundle of it
+    lies beside the checkpoint or in the current folder.
     """
     from mobile_nelf.compression.compress import compress
 

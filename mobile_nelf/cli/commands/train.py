@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mobile_nelf.cli._options import common_options, examples, force_option, path_type
-from mobile_nelf.cli._printing import print_fields, print_json
+from mobile_nelf.cli._options import (
+    common_options,
+    examples,
+    force_option,
+    mask_options,
+    path_type,
+)
+from mobile_nelf.cli._printing import plain, print_fields, print_json
 from mobile_nelf.cli._progress import (
+    RunReport,
     length_text,
     run_report,
     student_data,
@@ -21,6 +28,7 @@ from mobile_nelf.cli._training import backend_option, student_options
 from mobile_nelf.cli.commands.eval import print_evaluation
 
 if TYPE_CHECKING:
+    from mobile_nelf.capturing.beside import Verdict
     from mobile_nelf.teachers.files import TrainedTeacher
     from mobile_nelf.training.pipeline import TrainedScene
     from mobile_nelf.training.plan import PlannedScene
@@ -35,6 +43,7 @@ __all__ = ["command"]
         "mnelf train examples/mic -o mic.pt",
         "mnelf train examples/mic -o mic.pt --minutes 30",
         "mnelf train photos -o mug.pt                  photos of a phone, captured first",
+        "mnelf train photos -o mug.pt --object         the object in their middle alone",
         "mnelf train lego -o lego.pt --preset base --half",
         "mnelf train lego -o lego.pt --view",
         "torchrun --nproc-per-node 4 --no-python mnelf train lego -o lego.pt --preset base",
@@ -49,6 +58,7 @@ __all__ = ["command"]
 )
 @backend_option
 @student_options
+@mask_options
 @click.option("--view", is_flag=True, help="Show the training in the browser while it runs.")
 @force_option
 @common_options
@@ -58,6 +68,10 @@ def command(
     teacher_steps: int | None,
     backend: Any,
     device: Any,
+    masks: Path | None,
+    object: bool,
+    turntable: bool,
+    background: Path | None,
     view: bool,
     force: bool,
     as_json: bool,
@@ -67,20 +81,33 @@ def command(
 
     Trains a teacher, then the student on views that the teacher renders meanwhile, then the student
     on the photos, and judges it on the test views. Of photos without cameras, or of a video, a
-    scene is captured first, see `mnelf capture`. An interrupted run resumes when
+    scene is captured first, see `mnelf capture`, of which --masks, --object, --turntable and
+    --background are; where its checks fail, nothing is trained. An interrupted run resumes when
     the command is repeated. Under torchrun all processes train the student. With --view a page
     shows the network as it is and its PSNR; the pictures take part of the training's time.
     """
-    from mobile_nelf.capturing.beside import captured_beside, needs_capture, scene_folder
+    from mobile_nelf.capturing.beside import (
+        capture_options,
+        captured_beside,
+        needs_capture,
+        scene_folder,
+    )
     from mobile_nelf.runs import check_writable
     from mobile_nelf.training.pipeline import train_scene
     from mobile_nelf.training.plan import StudentChoices, plan_scene
 
     check_writable(output, [scene, *filter(None, [chosen["initial"]])])
+    options = capture_options(scene, masks, object, turntable, background)
     if needs_capture(scene):
         opening = f"{scene}: has no cameras; a scene is captured first, as {scene_folder(output)}"
         with run_report(scene_folder(output), [opening]) as report:
-            scene = captured_beside(scene, output, report.on_progress)
+            scene = captured_beside(
+                scene,
+                output,
+                options,
+                on_progress=report.on_progress,
+                on_verdict=lambda verdict: _say_verdict(verdict, report),
+            )
     choices = StudentChoices(**chosen)
     plan = plan_scene(scene, choices, teacher_steps=teacher_steps, backend=backend, device=device)
     with (
@@ -102,6 +129,15 @@ def command(
         )
     if trained is not None:
         _print(trained, plan, as_json)
+
+
+def _say_verdict(verdict: Verdict, report: RunReport) -> None:
+    report.say(
+        f"{verdict.path}: {verdict.registered} of {verdict.given} photos have a pose; look at "
+        f"{verdict.page}"
+    )
+    for finding in verdict.findings:
+        report.say(f"{finding.level}: {plain(finding.text)}; {finding.advice}")
 
 
 def _opening(scene: Path, plan: PlannedScene) -> list[str]:

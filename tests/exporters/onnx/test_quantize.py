@@ -18,6 +18,9 @@ from mobile_nelf_exporters.onnx.runtime import frame_function
 from tests.helpers import ROOT
 from tests.helpers.students import random_checkpoint
 
+#: From 8 bits to float.
+CASTS = ("DequantizeLinear",)
+
 
 @pytest.fixture(scope="module")
 def mic():
@@ -48,6 +51,21 @@ def test_head_and_last_stage_stay_float():
             assert not any(name in made for name in node.input[1:2]), node.name
         else:
             assert in_8_bits(node), node.name
+    # A stream is summed in float: what a conv writes was rounded, what was summed is not.
+    adds = [node for node in model.graph.node if node.op_type == "Add"]
+    read = [
+        [made[name] for name in node.input if name in made and made[name].op_type in CASTS]
+        for node in adds
+    ]
+    assert all(
+        made[made[back.input[0]].input[0]].op_type in ("Conv", "ConvTranspose")
+        for found in read
+        for back in found
+    )
+    # One of each block; the first of a stage adds to what the transposed conv wrote.
+    student = checkpoint.student
+    counts = [len(found) for found in read if found]
+    assert sorted(counts) == [1] * (student.blocks + student.sr_blocks - 1) + [2]
 
 
 def test_the_last_stage_with_blocks_stays_float_where_colours_are_enlarged():
@@ -66,7 +84,8 @@ def test_it_is_smaller_and_close_to_the_student(mic, exported):
     wanted = student_frame_function(mic)
     for pose in mic.orbit.sweep(3):
         camera = mic.ray_camera(pose)
-        assert psnr_db(frame(camera), wanted(camera)) > 40.0
+        # With streams rounded by every block and ranges from the least to the largest: 41 dB.
+        assert psnr_db(frame(camera), wanted(camera)) > 45.0
     whole = OnnxExporter().export(mic, "mic", Options(layout="embedded"))
     assert len(exported.files["model.onnx"]) < 0.5 * len(whole.files["model.onnx"])
     (record,) = OnnxExporter().inspect(exported.files).models.values()

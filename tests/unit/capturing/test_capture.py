@@ -11,8 +11,15 @@ import pytest
 from PIL import Image
 
 from mobile_nelf.capturing import child
-from mobile_nelf.capturing.beside import captured_beside, needs_capture, scene_folder
+from mobile_nelf.capturing.beside import (
+    Verdict,
+    capture_options,
+    captured_beside,
+    needs_capture,
+    scene_folder,
+)
 from mobile_nelf.capturing.masks import read_mask
+from mobile_nelf.capturing.options import CaptureOptions
 from mobile_nelf.capturing.run import capture
 from mobile_nelf.capturing.scene_files import write_scene
 from mobile_nelf.capturing.silhouettes import agreement, silhouette
@@ -171,11 +178,25 @@ def test_a_training_of_photos_uses_their_scene_and_refuses_that_of_others(
     output = tmp_path / "box.pt"
     shutil.copytree(captured.path, scene_folder(output))
     assert captured_beside(photos, output) == tmp_path / "box.pt.scene"
+    with pytest.raises(OutputError, match="was captured without object, or with others; delete"):
+        captured_beside(photos, output, CaptureOptions(object=True))
+    with pytest.raises(InputError, match="object, turntable and background are for photos that"):
+        capture_options(captured.path, None, True, False, None)
+    assert capture_options(photos, None, True, False, None) == CaptureOptions(object=True)
+    with pytest.raises(InputError, match="background is for a turntable"):
+        capture_options(photos, None, False, False, photos / "IMG_0.jpg")
     report = scene_folder(output) / "capture.json"
     told = json.loads(report.read_text())
+    asked = {**told["options"], "object": True}
+    report.write_text(json.dumps({**told, "options": asked}))
+    for options in (CaptureOptions(object=True), None):  # what is there is as it was made
+        assert captured_beside(photos, output, options) == tmp_path / "box.pt.scene"
     report.write_text(json.dumps({**told, "passed": False}))
+    verdicts: list[Verdict] = []
     with pytest.raises(CaptureError, match="train on it all the same: mnelf train"):
-        captured_beside(photos, output)
+        captured_beside(photos, output, on_verdict=verdicts.append)
+    assert (verdicts[0].registered, verdicts[0].given) == (PHOTO_COUNT, PHOTO_COUNT)
+    assert "few photos" in [finding.check for finding in verdicts[0].findings]
     report.write_text(json.dumps({**told, "inputs": "other"}))
     with pytest.raises(OutputError, match="is the scene of other photos than"):
         captured_beside(photos, output)

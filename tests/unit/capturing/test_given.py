@@ -96,6 +96,10 @@ def test_frames_of_a_recording_are_sharp_ones_at_steps_of_equal_motion(tmp_path,
 
 
 def test_what_has_no_poses_is_refused_and_says_what_to_do(tmp_path, grey):
+    with pytest.raises(
+        InputError, match=r"gone\.r3d: no such file or folder, expected a recording"
+    ):
+        posed_input([tmp_path / "gone.r3d"])
     front = write_record3d(tmp_path / "front.r3d", [np.eye(4)[:3]] * 4, grey)
     with pytest.raises(InputError, match=r"LiDAR sensor alone.*capture it without refine"):
         posed_input([front])

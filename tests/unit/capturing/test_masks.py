@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +110,21 @@ def test_masks_of_other_tools_are_found_by_the_names_of_photos(turntable, tmp_pa
     gone = CaptureOptions(masks=str(tmp_path / "gone"))
     with pytest.raises(InputError, match="no such folder, expected masks"):
         made_masks(some, folder, tmp_path / "masks", gone, silent)
+
+
+def test_a_folder_that_rembg_wrote_is_one_of_masks(turntable, tmp_path):
+    """`rembg p photos cut` writes `cut/1.png` for `1.jpg`: the upright photo, cut out by alpha."""
+    folder, intake, masks = turntable
+    (tmp_path / "cut").mkdir()
+    for one in intake.photos:
+        soft = np.where(masks[one.name], 255, 0).astype(np.uint8)
+        with Image.open(folder / one.name) as picture:
+            picture.putalpha(Image.fromarray(soft))
+            picture.save(tmp_path / "cut" / Path(one.source).with_suffix(".png"))
+    options = CaptureOptions(masks=str(tmp_path / "cut"))
+    assert made_masks(intake, folder, tmp_path / "masks", options, silent)
+    for one in intake.photos:
+        assert ((read_mask(tmp_path / "masks", one) > 127) == masks[one.name]).all()
 
 
 def test_features_keep_clear_of_the_outline_and_other_masks_are_another_folder(tmp_path):
