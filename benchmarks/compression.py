@@ -25,14 +25,11 @@ from rich.table import Table
 import mobile_nelf as mn
 from mobile_nelf.checkpoints.checkpoint import Checkpoint
 from mobile_nelf.comparison.paper import PAPER_ROWS
-from mobile_nelf.deploy.cost import model_cost
-from mobile_nelf.deploy.layouts import find_layout
-from mobile_nelf.export.speed import runtime_ms
+from mobile_nelf.export.speed import run_here
 from mobile_nelf.pruning.layers import anatomy, folded, working_network
 from mobile_nelf.pruning.widths import macs, parameters
 from mobile_nelf.runs import run_folder
 from mobile_nelf.scenes import read_scene
-from mobile_nelf_exporters.onnx.build import build_onnx
 
 #: The rows, and what `compress` is asked for.
 ROWS: dict[str, dict[str, Any]] = {
@@ -66,10 +63,16 @@ def main() -> None:
     for name in options.rows:
         print(name, file=sys.stderr)
         students[name] = _student(options, name, scene)
-    times = runtime_ms(*(student for student, _ in students.values()))
+    runs = run_here(*(student for student, _ in students.values()))
     rows = [
-        {"row": name, "ms": ms, "cpu_s": seconds, **_figures(student, scene)}
-        for (name, (student, seconds)), ms in zip(students.items(), times, strict=True)
+        {
+            "row": name,
+            "ms": run.ms,
+            "peak_mb": run.peak_bytes / 1e6,
+            "cpu_s": seconds,
+            **_figures(student, scene),
+        }
+        for (name, (student, seconds)), run in zip(students.items(), runs, strict=True)
     ]
     conditions = (
         f"{options.checkpoint.name}: {whole.student.name} of width {whole.student.width}; "
@@ -90,7 +93,7 @@ def main() -> None:
             f"{row['mb']:.2f}",
             f"{row['mmac']:.0f}",
             f"{row['ms']:.1f}",
-            f"{times[0] / row['ms']:.2f}",
+            f"{rows[0]['ms'] / row['ms']:.2f}",
             f"{row['peak_mb']:.1f}",
             f"{row['psnr_db']:.2f}",
             f"{row['ssim']:.4f}",
@@ -137,15 +140,12 @@ def _student(
 
 
 def _figures(student: Checkpoint, scene: mn.Scene) -> dict[str, Any]:
-    form = "relu" if student.student.activation == "relu" else "erf"
-    model, _ = build_onnx(student, find_layout("embedded"), form, expand=False)
     score = mn.evaluate(student, scene).subsets["all"].mean
     return {
         "parameters": parameters(student.student),
         "nonzero": sum(int((value != 0).sum()) for value in student.weights.values()),
         "mb": _megabytes(student),
         "mmac": macs(student.student) / 1e6,
-        "peak_mb": model_cost(model).peak_activation_bytes / 1e6,
         "psnr_db": score.psnr_db,
         "ssim": score.ssim,
     }

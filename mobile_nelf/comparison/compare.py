@@ -14,7 +14,7 @@ from mobile_nelf.comparison.rows import Comparison, DeviceFigures, Row, runs_of
 from mobile_nelf.errors import InputError
 from mobile_nelf.evaluation import evaluate
 from mobile_nelf.export.parity import ParityLeg
-from mobile_nelf.export.speed import runtime_ms
+from mobile_nelf.export.speed import run_here
 from mobile_nelf.paths import AnyPath, as_path
 from mobile_nelf.progress import Progress, silent
 from mobile_nelf.pruning.widths import macs
@@ -53,7 +53,7 @@ def compare(
         scene: whose test views checkpoints and splats are measured on, now; without one, what a
             checkpoint says of itself is taken, and of splats nothing is known.
         all_runs: a row for each run, also failed ones.
-        timed: whether checkpoints run in ONNX Runtime, for `Row.runtime_ms`.
+        timed: whether checkpoints run in ONNX Runtime, for `Row.runtime_ms` and `Row.peak_bytes`.
         camera: lens of the official checkpoints among them, see `load_checkpoint`.
         trained_activation: non-linearity of the official checkpoints among them, see
             `load_checkpoint`.
@@ -78,8 +78,8 @@ def compare(
             checkpoints[len(rows)] = checkpoint
             rows.append(_checkpoint_row(path, checkpoint, posed, on_progress))
     if timed:
-        for index, milliseconds in zip(checkpoints, runtime_ms(*checkpoints.values()), strict=True):
-            rows[index] = replace(rows[index], runtime_ms=milliseconds)
+        for index, run in zip(checkpoints, run_here(*checkpoints.values()), strict=True):
+            rows[index] = replace(rows[index], runtime_ms=run.ms, peak_bytes=run.peak_bytes)
     return Comparison(rows)
 
 

@@ -74,6 +74,8 @@ class Row:
             known of the network.
         runtime_ms: of one processor for a frame in ONNX Runtime here, all rows in turns; None if
             not measured.
+        peak_bytes: largest sum of activations alive at once in that frame, as float32; None if
+            not built.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Row:
     ssim: float | None = None
     macs: int | None = None
     runtime_ms: float | None = None
+    peak_bytes: int | None = None
 
 
 class Comparison(tuple[Row, ...]):

@@ -19,7 +19,7 @@ from mobile_nelf.compression.tuning import tune, tune_tables, tuning_config
 from mobile_nelf.compute import compute_device
 from mobile_nelf.errors import InputError, MissingExtraError
 from mobile_nelf.evaluation import photo_psnr_db
-from mobile_nelf.export.speed import runtime_ms
+from mobile_nelf.export.speed import run_here
 from mobile_nelf.progress import Progress
 from mobile_nelf.pruning.calibration import calibration_rays, comparison_rays
 from mobile_nelf.pruning.cut import Knowledge, cut, know
@@ -291,7 +291,7 @@ class CompressionRun:
         times: dict[str, list[float]] = state["times"]
         name = " / ".join(widths_text(checkpoint.student) for checkpoint in checkpoints)
         if name not in times:
-            times[name] = runtime_ms(*checkpoints)
+            times[name] = [run.ms for run in run_here(*checkpoints)]
             save_state(path, key, {"times": times})
         return times[name]
 

@@ -1,8 +1,9 @@
-"""Speed of students in ONNX Runtime on this machine."""
+"""Speed and memory of students in ONNX Runtime on this machine."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -14,7 +15,7 @@ from mobile_nelf.export.options import make_options
 from mobile_nelf.extras import import_extra
 from mobile_nelf.vocabulary import SPEED_TARGET, LayoutName
 
-__all__ = ["runtime_ms"]
+__all__ = ["HostRun", "run_here"]
 
 #: Layout of what is timed: the network alone, as the multiply-accumulates are counted.
 LAYOUT: LayoutName = "embedded"
@@ -23,8 +24,21 @@ LAYOUT: LayoutName = "embedded"
 FRAMES, ENOUGH_S = 21, 10.0
 
 
-def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
-    """Returns the milliseconds of one processor that a frame of each takes in ONNX Runtime.
+@dataclass(frozen=True)
+class HostRun:
+    """A student in ONNX Runtime.
+
+    Attributes:
+        ms: milliseconds of one processor for a frame, median.
+        peak_bytes: largest sum of activations alive at once, as float32 and without weights.
+    """
+
+    ms: float
+    peak_bytes: int
+
+
+def run_here(*checkpoints: Checkpoint) -> list[HostRun]:
+    """Runs students in ONNX Runtime on one processor.
 
     All are timed in turns, so that other work on the machine hits them alike, and the medians
     count. What the encoding takes is the same for all and left out.
@@ -36,9 +50,13 @@ def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
     exporter = find_exporter(SPEED_TARGET)
     options = make_options(SPEED_TARGET, exporter.options, {"layout": LAYOUT})
     sessions: list[tuple[Any, dict[str, Any]]] = []
+    peaks: list[int] = []
     for checkpoint in checkpoints:
         exported = exporter.export(checkpoint, "student", options)
-        (path,) = exporter.inspect(exported.files).models
+        inspection = exporter.inspect(exported.files)
+        (path,) = inspection.models
+        assert inspection.cost is not None  # every shape of a graph of ours is known
+        peaks.append(inspection.cost.peak_activation_bytes)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = settings.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(
@@ -60,4 +78,4 @@ def runtime_ms(*checkpoints: Checkpoint) -> list[float]:
             began = time.thread_time()
             session.run(None, feeds)
             times.append(1e3 * (time.thread_time() - began))
-    return [median(times) for times in taken]
+    return [HostRun(median(times), peak) for times, peak in zip(taken, peaks, strict=True)]

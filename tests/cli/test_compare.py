@@ -286,8 +286,13 @@ def test_checkpoints_are_timed_here_side_by_side(mnelf, here, student, checkpoin
     found = rows(mnelf, student, "onnx", student, "--time", "--no-paper")
     assert [row["runtime_ms"] is not None for row in found] == [True, False, True]
     assert found[0]["runtime_ms"] > 0
+    assert [row["peak_bytes"] is not None for row in found] == [True, False, True]
+    shape = checkpoint.student
+    picture = 4 * shape.out_channels * shape.image_width * shape.image_height
+    # Before and after the sigmoid, and no more than a frame's tensors could be in all.
+    assert 2 * picture <= found[0]["peak_bytes"] < 100 * picture
     assert all(row["macs"] == macs(checkpoint.student) for row in found[::2])
     text = fits(mnelf("compare", student, "onnx", "--time", "--no-paper"))
-    assert "ms here" in text.splitlines()[0]
+    assert {"ms", "peak"} <= set(text.split("─")[0].split())
     assert "not measured: SSIM, p50 ms, FPS, memory" in text
     assert rows(mnelf, student, "--no-paper")[0]["runtime_ms"] is None

@@ -30,7 +30,7 @@ COLUMNS = (
     *("p50 ms", "FPS", "memory"),
 )
 #: The column of `--time`, before those of a device.
-HERE = "ms here"
+HERE, PEAK = "ms", "peak MB"
 #: Whole words would not leave room for what was measured.
 NOT_MEASURED = "n. m."
 #: The paper's own sign for what it does not report.
@@ -107,7 +107,7 @@ def command(
         return
     # Rows that share their conditions share a number.
     conditions = list(dict.fromkeys(filter(None, map(_conditions, rows))))
-    wanted = (*COLUMNS[:-3], HERE, *COLUMNS[-3:]) if timed else COLUMNS
+    wanted = (*COLUMNS[:-3], HERE, PEAK, *COLUMNS[-3:]) if timed else COLUMNS
     columns, cells, unknown = _with_figures(
         wanted, [_cells(row, conditions, timed) for row in rows]
     )
@@ -168,9 +168,12 @@ def _mmac_text(macs: int) -> str:
     return f"{macs / 1e6:,.0f}" if macs >= 10**7 else f"{macs / 1e6:.2g}"
 
 
-def _here(row: Row) -> tuple[str]:
+def _here(row: Row) -> tuple[str, str]:
     missing = NOT_MEASURED if row.kind == "bundle" else NOT_REPORTED
-    return (missing if row.runtime_ms is None else f"{row.runtime_ms:.1f}",)
+    return (
+        missing if row.runtime_ms is None else f"{row.runtime_ms:.1f}",
+        missing if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.1f}",
+    )
 
 
 def _figure_cells(figures: DeviceFigures, missing: str) -> tuple[str, str, str]:
@@ -236,8 +239,9 @@ def _legend(
         )
     if any(row.runtime_ms is not None for row in rows):
         notes.append(
-            (HERE, "a frame in ONNX Runtime on one core, without the encoding; medians, in turns")
+            (HERE, "a frame in ONNX Runtime here, on one core, without the encoding; medians")
         )
+        notes.append((PEAK, "largest sum of activations alive at once in that frame, in fp32"))
     if any(figures.memory_bytes for figures in measured):
         notes.append(("memory", "largest footprint of the whole app"))
     if any(figures.fps_source == "1000 / p50" for figures in measured):

@@ -16,6 +16,7 @@ from mobile_nelf.compression.goals import Goals, lost_db, total_db
 from mobile_nelf.compression.report import path_picture
 from mobile_nelf.compression.tuning import tune, tuning_config
 from mobile_nelf.errors import InputError
+from mobile_nelf.export.speed import HostRun
 from mobile_nelf.pruning.layers import anatomy, folded, working_network
 from mobile_nelf.pruning.widths import parameters
 from mobile_nelf.students import StudentConfig
@@ -119,7 +120,7 @@ def test_a_resumed_run_is_as_fast_as_before_it_was_interrupted(student, tmp_path
 
     def timed(*checkpoints):
         next(rounds)
-        return [float(2 * (len(checkpoints) - place)) for place in range(len(checkpoints))]
+        return [HostRun(2.0 * (len(checkpoints) - place), 0) for place in range(len(checkpoints))]
 
     class StopError(Exception):
         pass
@@ -128,7 +129,7 @@ def test_a_resumed_run_is_as_fast_as_before_it_was_interrupted(student, tmp_path
         if stage.startswith("fine-tune"):
             raise StopError
 
-    monkeypatch.setattr(run_module, "runtime_ms", timed)
+    monkeypatch.setattr(run_module, "run_here", timed)
     monkeypatch.setattr(run_module, "ROUND_STEPS", 1)
     output = tmp_path / "fast.pt"
     with pytest.raises(StopError):
