@@ -20,6 +20,10 @@ __all__ = ["Ranks", "launched"]
 
 T = TypeVar("T")
 
+#: Groups of processes, until this one ends. DDP lets go of its group while it holds the lock of the
+#: interpreter; as the last to do so it would wait for the group's thread, and that for the lock.
+_groups: list[Any] = []
+
 #: The other processes wait while the first one trains a teacher or judges it; if it dies,
 #: `torchrun` ends them.
 PATIENCE = timedelta(days=1)
@@ -78,6 +82,7 @@ def launched(device: DeviceName) -> Iterator[Ranks]:
     if on_gpu:
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
+    _groups.append(distributed.group.WORLD)
     try:
         yield Ranks(own, distributed.get_rank(), world)
     finally:

@@ -1,16 +1,13 @@
-"""Students with learnt products: every target takes and proves them, compression refuses them."""
+"""Students with learnt products: every target takes and proves them."""
 
 from __future__ import annotations
 
 import pytest
 
-import mobile_nelf
 from mobile_nelf.bundles import create_bundle, verify_bundle
 from mobile_nelf.bundles.manifest import read_manifest
-from mobile_nelf.compression.palettes import rounded_for
 from mobile_nelf.deploy.cost import model_cost
 from mobile_nelf.deploy.layouts import LAYOUTS
-from mobile_nelf.errors import InputError
 from mobile_nelf.export.exporter import exporter_targets
 from mobile_nelf_exporters.onnx.build import build_onnx
 from tests.helpers.students import random_checkpoint
@@ -61,10 +58,3 @@ def test_every_layout_counts_the_convs_of_the_products(layout, student):
     rays = shape.ray_width * shape.ray_height
     added = rays * channels * (3 * encoder.channels + shape.width)
     assert model_cost(model).macs - model_cost(plain).macs == added
-
-
-def test_compression_and_palettes_refuse_it_by_name(student):
-    with pytest.raises(InputError, match=r"learnt products \(2 a sample\) cannot be narrowed"):
-        mobile_nelf.compress(student, keep=0.5)
-    with pytest.raises(InputError, match="store the weights as float16"):
-        rounded_for(student, ["palette6"])

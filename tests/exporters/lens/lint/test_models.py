@@ -147,7 +147,7 @@ def test_a_model_whose_white_is_one_is_scaled_by_its_meta(good):
 
 def test_a_foreign_model_in_the_unit_range_should_be_scaled(good):
     files = edited(
-        good, f"{MODEL}.meta", r"Shape: {x: 8.000000, y: 14.0", "Shape: {x: 4.000000, y: 3.0"
+        good, f"{MODEL}.meta", r"Shape: {x: 10.000000, y: 8.0", "Shape: {x: 4.000000, y: 3.0"
     )
     graph = helper.make_graph(
         [
@@ -173,7 +173,7 @@ def _with_contract(files, **changes) -> dict[str, bytes]:
     entry = {
         "input": "model",
         "inputs": [{"name": "rays", "shape": [4, 3, 6]}],
-        "output": {"name": "output", "shape": [8, 14, 3]},
+        "output": {"name": "output", "shape": [10, 8, 3]},
         **changes,
     }
     source = "// Generated.\nmodule.exports = " + json.dumps({"models": [entry]}, indent=1) + ";\n"
